@@ -1,0 +1,16 @@
+"""The machine's clock."""
+
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """Real time; see `mfa_guard.ports.Clock`."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

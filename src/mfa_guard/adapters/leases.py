@@ -1,0 +1,132 @@
+"""Leases in DynamoDB: one item per scope and kind decides, by conditional write, who tells.
+
+(none) --claim--> begun --sent--> sent --15 minutes--> (as none)
+                    \\--15 seconds--> anybody may claim; the same holder may at any time
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mfa_guard.core.kinds import COVERED_BY, RESUMABLE, Kind
+from mfa_guard.ports import Claim, Clock, Telemetry
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+PERMISSIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+
+IN_PROGRESS: Final = timedelta(seconds=15)
+SENT: Final = timedelta(minutes=15)
+# Longer than Lambda's retries and EventBridge's together, so that a late retry still finds what it began.
+_KEPT: Final = timedelta(hours=48)
+
+_FREE: Final = "attribute_not_exists(id) OR #until < :now OR (#holder = :holder AND #state = :begun)"
+
+
+class LeaseTable:
+    """Leases; see `mfa_guard.ports.Leases`."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, clock: Clock, telemetry: Telemetry) -> None:
+        self._client = client
+        self._table = table
+        self._clock = clock
+        self._telemetry = telemetry
+
+    def claim(self, scope: str, kind: Kind, holder: str, exposure: frozenset[str]) -> Claim:
+        """Claim the right to tell."""
+        try:
+            if any(self._covers(self._item(scope, other), exposure) for other in COVERED_BY.get(kind, ())):
+                return Claim.TOLD
+            return self._put(scope, kind, holder, exposure)
+        except (ClientError, BotoCoreError) as error:
+            self._unreachable(error)
+            return Claim.MINE
+
+    def sent(self, scope: str, kind: Kind, holder: str) -> None:
+        """Record that the notice is out."""
+        now = self._clock.now()
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(scope, kind),
+                UpdateExpression="SET #state = :sent, #until = :until",
+                ConditionExpression="#holder = :holder",
+                ExpressionAttributeNames={"#state": "state", "#until": "until", "#holder": "holder"},
+                ExpressionAttributeValues={
+                    ":sent": {"S": "sent"},
+                    ":until": _seconds(now + SENT),
+                    ":holder": {"S": holder},
+                },
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            self._telemetry.info("Lease was taken over", kind=kind.value)
+        except (ClientError, BotoCoreError) as error:
+            self._unreachable(error)
+
+    def drop(self, scope: str, kinds: Iterable[Kind]) -> None:
+        """Forget that notices of `kinds` were sent."""
+        try:
+            for kind in kinds:
+                self._client.delete_item(TableName=self._table, Key=_key(scope, kind))
+        except (ClientError, BotoCoreError) as error:
+            self._unreachable(error)
+
+    def unfinished(self, scope: str, holder: str) -> Kind | None:
+        """Return what `holder` began to tell and did not finish, of those kinds that state alone does not show."""
+        try:
+            items = {kind: self._item(scope, kind) for kind in RESUMABLE}
+        except (ClientError, BotoCoreError) as error:
+            self._unreachable(error)
+            return None
+        begun = {"state": {"S": "begun"}, "holder": {"S": holder}}
+        return next((kind for kind, item in items.items() if begun.items() <= item.items()), None)
+
+    def _put(self, scope: str, kind: Kind, holder: str, exposure: frozenset[str]) -> Claim:
+        now = self._clock.now()
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    **_key(scope, kind),
+                    "holder": {"S": holder},
+                    "state": {"S": "begun"},
+                    "until": _seconds(now + IN_PROGRESS),
+                    "exposure": {"L": [{"S": name} for name in sorted(exposure)]},
+                    "expiration": _seconds(now + _KEPT),
+                },
+                ConditionExpression=_FREE,
+                ExpressionAttributeNames={"#state": "state", "#until": "until", "#holder": "holder"},
+                ExpressionAttributeValues={
+                    ":now": _seconds(now),
+                    ":holder": {"S": holder},
+                    ":begun": {"S": "begun"},
+                },
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            state = self._item(scope, kind).get("state", {"S": "begun"})
+            return Claim.TOLD if state == {"S": "sent"} else Claim.HELD
+        return Claim.MINE
+
+    def _item(self, scope: str, kind: Kind) -> "dict[str, AttributeValueTypeDef]":
+        answer = self._client.get_item(TableName=self._table, Key=_key(scope, kind), ConsistentRead=True)
+        return answer.get("Item", {})
+
+    def _covers(self, item: "dict[str, AttributeValueTypeDef]", exposure: frozenset[str]) -> bool:
+        if item.get("state") != {"S": "sent"} or float(item["until"]["N"]) < self._clock.now().timestamp():
+            return False
+        return exposure <= {name["S"] for name in item["exposure"]["L"]}
+
+    def _unreachable(self, error: Exception) -> None:
+        self._telemetry.warning("Lease table unreachable, going on without leases", reason=str(error))
+
+
+def _key(scope: str, kind: Kind) -> "dict[str, AttributeValueTypeDef]":
+    return {"id": {"S": f"lease#{scope}#{kind.value}"}}
+
+
+def _seconds(time: datetime) -> "AttributeValueTypeDef":
+    return {"N": str(int(time.timestamp()))}

@@ -1,0 +1,38 @@
+"""The two topics."""
+
+from typing import TYPE_CHECKING, Final
+
+from mfa_guard.core.notices import Message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+PERMISSIONS: Final = ("sns:Publish",)
+
+
+class Topics:
+    """Publishes notices; see `mfa_guard.ports.Notifier`. Raises what SNS raises."""
+
+    def __init__(self, client: "SNSClient", notices_arn: str, operations_arn: str) -> None:
+        self._client = client
+        self._notices_arn = notices_arn
+        self._operations_arn = operations_arn
+
+    def notices(self, message: Message) -> None:
+        """Send `message` to the administrators."""
+        self._publish(self._notices_arn, message)
+
+    def operations(self, message: Message) -> None:
+        """Send `message` to whoever watches the guard itself."""
+        self._publish(self._operations_arn, message)
+
+    def _publish(self, topic_arn: str, message: Message) -> None:
+        self._client.publish(
+            TopicArn=topic_arn,
+            Subject=message.subject,
+            Message=message.body,
+            MessageStructure="json",
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
+            },
+        )

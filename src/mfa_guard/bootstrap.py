@@ -1,0 +1,195 @@
+"""The composition root: the only place that knows both Powertools and the use cases.
+
+Clients are made once per process. Settings are read at every invocation: that costs microseconds, and a wrong variable
+is an error that Lambda counts instead of a function that cannot start.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.idempotency import (
+    DynamoDBPersistenceLayer,
+    IdempotencyConfig,
+    idempotent_function,
+)
+from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyPersistenceLayerError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from mfa_guard.adapters.clock import SystemClock
+from mfa_guard.adapters.exemptions import ExemptionTable
+from mfa_guard.adapters.iam import IamUsers
+from mfa_guard.adapters.leases import LeaseTable
+from mfa_guard.adapters.sns import Topics
+from mfa_guard.adapters.telemetry import PowertoolsTelemetry
+from mfa_guard.alert import AlertWorld
+from mfa_guard.core.cloudtrail import EventNotUnderstood, Fields, parse_record
+from mfa_guard.core.settings import Settings, parse_settings
+from mfa_guard.ports import Metric
+from mfa_guard.remediate import World
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sns import SNSClient
+
+LOGGER: Final = Logger()
+METRICS: Final = Metrics()
+TELEMETRY: Final = PowertoolsTelemetry(LOGGER, METRICS)
+
+# IAM and SNS must succeed, so botocore tries for a while. The state table may fail: the guard then goes on without it,
+# and should not have spent the function's time waiting.
+_PATIENT: Final = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=8)
+_IMPATIENT: Final = Config(retries={"mode": "standard", "max_attempts": 2}, connect_timeout=1, read_timeout=2)
+
+# Longer than EventBridge delivers an event (24 hours) would only cost; shorter would let a repetition through.
+_REMEMBERED_SECONDS: Final = 24 * 60 * 60
+
+Parsed = TypeVar("Parsed")
+Answer: TypeAlias = dict[str, object]
+
+
+@cache
+def _iam() -> "IAMClient":
+    return boto3.client("iam", config=_PATIENT)
+
+
+@cache
+def _sns() -> "SNSClient":
+    return boto3.client("sns", config=_PATIENT)
+
+
+@cache
+def _state_table() -> "DynamoDBClient":
+    return boto3.client("dynamodb", config=_IMPATIENT)
+
+
+@cache
+def _exemption_table() -> "DynamoDBClient":
+    return boto3.client("dynamodb", config=_PATIENT)
+
+
+def settings() -> Settings:
+    """Return the settings of this function's environment; raises SettingsError."""
+    return parse_settings(os.environ)
+
+
+def user_world(chosen: Settings) -> World:
+    """Return the world of UserEventFunction."""
+    clock = SystemClock()
+    return World(
+        iam=IamUsers(_iam(), chosen.policy_arn, chosen.group_name),
+        exemptions=ExemptionTable(_exemption_table(), chosen.exemptions_table),
+        leases=LeaseTable(_state_table(), chosen.state_table, clock, TELEMETRY),
+        notifier=Topics(_sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        telemetry=TELEMETRY,
+        clock=clock,
+    )
+
+
+def alert_world(chosen: Settings) -> AlertWorld:
+    """Return the world of AlertFunction."""
+    clock = SystemClock()
+    return AlertWorld(
+        leases=LeaseTable(_state_table(), chosen.state_table, clock, TELEMETRY),
+        notifier=Topics(_sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        telemetry=TELEMETRY,
+        clock=clock,
+    )
+
+
+def understood(event: object, parse: Callable[[Fields], Parsed]) -> Parsed:
+    """Return what `parse` makes of the CloudTrail record in an EventBridge event.
+
+    An event that cannot be understood is logged and counted before EventNotUnderstood goes on to Lambda, so that it
+    ends in the dead-letter queue.
+    """
+    try:
+        detail = _detail(event)
+        parsed = parse(detail)
+    except EventNotUnderstood as error:
+        TELEMETRY.count(Metric.EVENTS_NOT_UNDERSTOOD)
+        TELEMETRY.warning("Event not understood", problem=str(error))
+        raise
+    record = parse_record(detail)
+    LOGGER.append_keys(event_name=record.name, event_id=record.id, actor=record.actor.label)
+    return parsed
+
+
+def _detail(event: object) -> Fields:
+    detail = event.get("detail") if isinstance(event, Mapping) else None
+    if not isinstance(detail, Mapping):
+        raise EventNotUnderstood("The event has no CloudTrail record in its detail.")
+    return detail
+
+
+def once(event: Mapping[str, object], context: LambdaContext, name: str, body: Callable[[], Answer]) -> Answer:
+    """Return what `body` answers, running it once for all deliveries of the same CloudTrail event.
+
+    When the table cannot be reached, `body` runs all the same: its effects converge, and a user who is not enforced
+    is worse than a mail that comes twice. Raises what `body` raises, and IdempotencyAlreadyInProgressError while
+    another invocation is at it: Lambda retries later.
+    """
+    attempt = _Attempt(body)
+    run = idempotent_function(
+        attempt.run,
+        data_keyword_argument="event",
+        persistence_store=_remembering(settings().state_table, name),
+        config=IdempotencyConfig(
+            event_key_jmespath="detail.eventID",
+            raise_on_no_idempotency_key=True,
+            expires_after_seconds=_REMEMBERED_SECONDS,
+            lambda_context=context,
+            response_hook=_count_duplicate,
+        ),
+        key_prefix=name,
+    )
+    try:
+        answer: Answer = run(event=event)
+    except IdempotencyPersistenceLayerError as error:
+        TELEMETRY.warning("State table unreachable, going on without idempotency", reason=str(error))
+        return attempt.answer()
+    return answer
+
+
+class _Attempt:
+    """A body that runs at most once, and whose answer or error outlives a failing table."""
+
+    def __init__(self, body: Callable[[], Answer]) -> None:
+        self._body = body
+        self._ended: Answer | Exception | None = None
+
+    def run(self, *, event: object) -> Answer:  # noqa: ARG002 - Powertools takes the key from this argument
+        return self.answer()
+
+    def answer(self) -> Answer:
+        if self._ended is None:
+            try:
+                self._ended = self._body()
+            except Exception as error:
+                self._ended = error
+                raise
+        if isinstance(self._ended, Exception):
+            raise self._ended
+        return self._ended
+
+
+@cache
+def _remembering(table: str, name: str) -> DynamoDBPersistenceLayer:  # noqa: ARG001 - a layer keeps its first name
+    return DynamoDBPersistenceLayer(table_name=table, boto3_client=_state_table())
+
+
+def _count_duplicate(response: object, idempotent_data: "DataRecord") -> object:  # noqa: ARG001 - its protocol
+    TELEMETRY.count(Metric.DUPLICATE_EVENTS)
+    return response
+
+
+def count_event() -> None:
+    """Count an invocation, so that every one of them has something to flush: Powertools warns of an empty flush."""
+    METRICS.add_metric(name="EventsReceived", unit=MetricUnit.Count, value=1)

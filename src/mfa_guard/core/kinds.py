@@ -1,0 +1,52 @@
+"""The kinds of notices and their severities: the words of mails, message attributes, leases and filter policies."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Severity(StrEnum):
+    """How soon an administrator should look."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Kind(StrEnum):
+    """What a notice is about."""
+
+    NONCOMPLIANT = "noncompliant"
+    NEW_CREDENTIAL = "new-credential"
+    SOLVED = "solved"
+    DECISION = "decision"
+    ENFORCEMENT_REMOVED = "enforcement-removed"
+    TAGS_CHANGED = "tags-changed"
+    DEVICE_WITH_KEY = "device-with-key"
+    KEYS_STOPPED = "keys-stopped"
+    EXEMPT_WITHOUT_DEVICE = "exempt-without-device"
+    RELEASED = "released"
+    NOT_ENFORCED = "not-enforced"
+    ROOT_CREDENTIALS = "root-credentials"
+    ROOT_SIGN_IN = "root-sign-in"
+    TAMPERING = "tampering"
+    STACK_CHANGE = "stack-change"
+
+
+# A notice of the first kind ends what the others said, so that their next occasion is news again even within the
+# fifteen minutes in which a repetition would be none.
+ENDS: Final[Mapping[Kind, tuple[Kind, ...]]] = {
+    Kind.SOLVED: (Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION),
+    Kind.NONCOMPLIANT: (Kind.SOLVED, Kind.RELEASED),
+    Kind.DECISION: (Kind.SOLVED, Kind.RELEASED),
+    Kind.ENFORCEMENT_REMOVED: (Kind.RELEASED,),
+    Kind.KEYS_STOPPED: (Kind.RELEASED,),
+    Kind.RELEASED: (Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION, Kind.ENFORCEMENT_REMOVED, Kind.KEYS_STOPPED),
+}
+
+# Kinds whose occasion the user's state no longer shows once the guard has acted: a retry has to ask what it began.
+RESUMABLE: Final = (Kind.KEYS_STOPPED, Kind.RELEASED)
+
+# A new credential is no news when a notice of these kinds, sent moments ago, named it already.
+COVERED_BY: Final[Mapping[Kind, tuple[Kind, ...]]] = {Kind.NEW_CREDENTIAL: (Kind.NONCOMPLIANT, Kind.DECISION)}

@@ -1,0 +1,212 @@
+"""The plan: what a user's state demands, and what the administrators should hear of it.
+
+Pure. The order of `_standing` is the order of the design: the first match wins. A plan never releases anybody who is
+not exempt: an enforced machine user stays enforced, because an administrator decided so.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from mfa_guard.core.cloudtrail import Trigger, UserEvent
+from mfa_guard.core.exemption import Exemption
+from mfa_guard.core.kinds import Kind, Severity
+from mfa_guard.core.settings import EnforceOn, Settings, WorkingMachineUsers
+from mfa_guard.core.user import Ask, Question, UserState
+
+
+class Standing(StrEnum):
+    """Where a user stands before the guard: which rule decides."""
+
+    EXEMPT = "exempt"
+    WORKING_MACHINE = "working machine user"
+    WITHOUT_PASSWORD = "without console password"  # noqa: S105 - a standing, not a password
+    ENFORCED = "enforced"
+
+
+class Action(StrEnum):
+    """One thing to change in IAM."""
+
+    ENFORCE = "enforce"
+    RELEASE = "release"
+    MARK = "mark"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Why the guard looks at a user now."""
+
+    trigger: Trigger
+    by_oneself: bool
+    with_long_term_key: bool
+
+    @classmethod
+    def of(cls, event: UserEvent) -> "Occasion":
+        """Return the occasion that an event is."""
+        return cls(event.trigger, event.by_oneself, event.record.actor.long_term_key)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A notice that is due. `exposure`: what one could get in with, so that a burst is told once."""
+
+    kind: Kind
+    severity: Severity
+    exposure: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do about one user: IAM changes in order, and at most one notice."""
+
+    standing: Standing
+    actions: tuple[Action, ...]
+    due: Due | None
+
+
+@dataclass(frozen=True)
+class _Case:
+    state: UserState
+    occasion: Occasion
+    now: datetime
+    standing: Standing
+    actions: tuple[Action, ...]
+
+
+def plan(state: UserState, occasion: Occasion, settings: Settings, now: datetime) -> Plan | Question:
+    """Return what the state demands, or the one question that has to be answered first."""
+    try:
+        standing = _standing(state, settings, now)
+        actions = _actions(state, standing, settings, now)
+        return Plan(standing, actions, _due(_Case(state, occasion, now, standing, actions)))
+    except Ask as ask:
+        return ask.question
+
+
+def exempt(state: UserState, settings: Settings, now: datetime) -> bool:
+    """Tell whether a path prefix or a record in force exempts the user. The table is not asked for a path's users."""
+    if settings.exempt_path(state.path):
+        return True
+    record = state.exemption_record()
+    return isinstance(record, Exemption) and record.holds(now)
+
+
+def _standing(state: UserState, settings: Settings, now: datetime) -> Standing:
+    if exempt(state, settings, now):
+        return Standing.EXEMPT
+    if state.enforced(settings.enforce_through):
+        return Standing.ENFORCED
+    if settings.working_machine_users is WorkingMachineUsers.REVIEW and state.works_as_a_machine(now):
+        return Standing.WORKING_MACHINE
+    if settings.enforce_on is EnforceOn.CONSOLE and not state.has_password():
+        return Standing.WITHOUT_PASSWORD
+    return Standing.ENFORCED
+
+
+def _actions(state: UserState, standing: Standing, settings: Settings, now: datetime) -> tuple[Action, ...]:
+    if standing is Standing.EXEMPT:
+        wanted = {Action.RELEASE: bool(state.ways()), Action.CLEAR: bool(state.guard_tags())}
+    else:
+        device = state.has_device()
+        wanted = {
+            Action.ENFORCE: standing is Standing.ENFORCED and not state.enforced(settings.enforce_through),
+            Action.MARK: not device and not state.marked(now),
+            Action.CLEAR: device and bool(state.guard_tags()),
+        }
+    return tuple(action for action, needed in wanted.items() if needed)
+
+
+def _device_with_key(case: _Case) -> bool:
+    occasion = case.occasion
+    return occasion.trigger is Trigger.DEVICE_ENABLED and occasion.with_long_term_key and case.state.has_device()
+
+
+def _exempt_without_device(case: _Case) -> bool:
+    exempt_now = case.standing is Standing.EXEMPT
+    return exempt_now and case.occasion.trigger is Trigger.DEVICE_REMOVED and not case.state.has_device()
+
+
+def _tags_changed(case: _Case) -> bool:
+    repaired = Action.MARK in case.actions or Action.CLEAR in case.actions
+    return case.occasion.trigger is Trigger.TAGS_CHANGED and repaired and case.standing is not Standing.EXEMPT
+
+
+def _decision(case: _Case) -> bool:
+    news = Action.MARK in case.actions or case.occasion.trigger in {Trigger.NEW_CREDENTIAL, Trigger.ENFORCEMENT_REMOVED}
+    return case.standing is Standing.WORKING_MACHINE and news
+
+
+def _enforcement_removed(case: _Case) -> bool:
+    return case.occasion.trigger is Trigger.ENFORCEMENT_REMOVED and case.standing is not Standing.EXEMPT
+
+
+def _new_credential(case: _Case) -> bool:
+    if case.standing is Standing.EXEMPT or case.occasion.trigger is not Trigger.NEW_CREDENTIAL:
+        return False
+    return not case.state.has_device()
+
+
+def _solved(case: _Case) -> bool:
+    return Action.CLEAR in case.actions and case.standing is not Standing.EXEMPT
+
+
+def _keys_stopped(case: _Case) -> bool:
+    return Action.ENFORCE in case.actions and bool(case.state.keys_in_use(case.now))
+
+
+# What earns a notice: the first that is due is sent, and its text tells the rest.
+_OCCASIONS: Final[Mapping[Kind, Callable[[_Case], bool]]] = {
+    Kind.DEVICE_WITH_KEY: _device_with_key,
+    Kind.RELEASED: lambda case: Action.RELEASE in case.actions,
+    Kind.EXEMPT_WITHOUT_DEVICE: _exempt_without_device,
+    Kind.TAGS_CHANGED: _tags_changed,
+    Kind.DECISION: _decision,
+    Kind.ENFORCEMENT_REMOVED: _enforcement_removed,
+    Kind.NONCOMPLIANT: lambda case: Action.MARK in case.actions,
+    Kind.NEW_CREDENTIAL: _new_credential,
+    Kind.SOLVED: _solved,
+    Kind.KEYS_STOPPED: _keys_stopped,
+}
+
+
+def _by_exposure(case: _Case) -> Severity:
+    return Severity.HIGH if case.state.exposure() else Severity.MEDIUM
+
+
+def _by_actor(case: _Case) -> Severity:
+    return Severity.MEDIUM if case.occasion.by_oneself else Severity.HIGH
+
+
+def _by_device(case: _Case) -> Severity:
+    return Severity.MEDIUM if case.state.has_device() else Severity.HIGH
+
+
+_SEVERITIES: Final[Mapping[Kind, Severity | Callable[[_Case], Severity]]] = {
+    Kind.DEVICE_WITH_KEY: _by_actor,
+    Kind.RELEASED: Severity.LOW,
+    Kind.EXEMPT_WITHOUT_DEVICE: Severity.LOW,
+    Kind.TAGS_CHANGED: Severity.MEDIUM,
+    Kind.DECISION: _by_device,
+    Kind.ENFORCEMENT_REMOVED: Severity.HIGH,
+    Kind.NONCOMPLIANT: _by_exposure,
+    Kind.NEW_CREDENTIAL: _by_exposure,
+    Kind.SOLVED: Severity.LOW,
+    Kind.KEYS_STOPPED: Severity.HIGH,
+}
+
+_TOLD_WITH_EXPOSURE: Final = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION}
+
+
+def _due(case: _Case) -> Due | None:
+    kind = next((kind for kind, is_due in _OCCASIONS.items() if is_due(case)), None) or case.state.unfinished_kind()
+    if kind is None:
+        return None
+    severity = _SEVERITIES[kind]
+    return Due(
+        kind=kind,
+        severity=severity if isinstance(severity, Severity) else severity(case),
+        exposure=case.state.exposure() if kind in _TOLD_WITH_EXPOSURE else frozenset(),
+    )

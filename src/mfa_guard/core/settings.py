@@ -1,0 +1,137 @@
+"""What the administrator chose when deploying, as the functions' environment tells it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from mfa_guard.core.user import Way
+
+
+class Mode(StrEnum):
+    """How far the guard may go. AUDIT writes nothing to IAM; EVENTS enforces on events; ALL on sweeps as well."""
+
+    AUDIT = "audit"
+    EVENTS = "events"
+    ALL = "all"
+
+
+class EnforceOn(StrEnum):
+    """Whom the policy is meant for: every user, or those with a console password."""
+
+    ALL = "all"
+    CONSOLE = "console"
+
+
+class WorkingMachineUsers(StrEnum):
+    """What happens to users whose keys work for machines: a decision is asked for, or they are enforced."""
+
+    REVIEW = "review"
+    ENFORCE = "enforce"
+
+
+class SettingsError(ValueError):
+    """An environment variable is missing or wrong; names the variable."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The stack's parameters and the names of its resources."""
+
+    mode: Mode
+    enforce_through: Way
+    enforce_on: EnforceOn
+    working_machine_users: WorkingMachineUsers
+    exempt_path_prefixes: tuple[str, ...]
+    help_url: str
+    policy_arn: str
+    group_name: str
+    notices_topic_arn: str
+    operations_topic_arn: str
+    state_table: str
+    exemptions_table: str
+
+    @property
+    def account(self) -> str:
+        """Return the account's id, as the policy's ARN has it."""
+        return self.policy_arn.split(":")[4]
+
+    @property
+    def partition(self) -> str:
+        """Return aws, aws-cn, aws-us-gov ..., as the policy's ARN has it."""
+        return self.policy_arn.split(":")[1]
+
+    @property
+    def region(self) -> str:
+        """Return the stack's region, as the topic's ARN has it."""
+        return self.notices_topic_arn.split(":")[3]
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether an event may change IAM."""
+        return self.mode is not Mode.AUDIT
+
+    def exempt_path(self, path: str) -> str | None:
+        """Return the prefix that exempts users of this path, or None."""
+        return next((prefix for prefix in self.exempt_path_prefixes if path.startswith(prefix)), None)
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+_ARN_PARTS: Final = 6
+
+
+def parse_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings in a function's environment.
+
+    Raises SettingsError, naming the variable, when one is missing or has a value it cannot have.
+    """
+    return Settings(
+        mode=_choice(environment, "MODE", Mode),
+        enforce_through=_choice(environment, "ENFORCE_THROUGH", Way),
+        enforce_on=_choice(environment, "ENFORCE_ON", EnforceOn),
+        working_machine_users=_choice(environment, "WORKING_MACHINE_USERS", WorkingMachineUsers),
+        exempt_path_prefixes=_paths(environment, "EXEMPT_PATH_PREFIXES"),
+        help_url=environment.get("HELP_URL", ""),
+        policy_arn=_arn(environment, "ENFORCEMENT_POLICY_ARN"),
+        group_name=_present(environment, "ENFORCEMENT_GROUP_NAME"),
+        notices_topic_arn=_arn(environment, "NOTICES_TOPIC_ARN"),
+        operations_topic_arn=_arn(environment, "OPERATIONS_TOPIC_ARN"),
+        state_table=_present(environment, "STATE_TABLE_NAME"),
+        exemptions_table=_present(environment, "EXEMPTIONS_TABLE_NAME"),
+    )
+
+
+def _present(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise SettingsError(f"The environment variable {name} is missing or empty.")
+    return value
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: type[Choice]) -> Choice:
+    value = _present(environment, name)
+    try:
+        return choices(value)
+    except ValueError:
+        raise SettingsError(
+            f"The environment variable {name} is {value!r}; it must be one of {', '.join(choices)}."
+        ) from None
+
+
+def _arn(environment: Mapping[str, str], name: str) -> str:
+    value = _present(environment, name)
+    if not value.startswith("arn:") or value.count(":") < _ARN_PARTS - 1:
+        raise SettingsError(f"The environment variable {name} is {value!r}, which is no ARN.")
+    return value
+
+
+def _paths(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    paths = tuple(path.strip() for path in environment.get(name, "").split(",") if path.strip())
+    for path in paths:
+        # "/" alone would exempt everybody, and "/svc" would exempt "/svc-people/" too.
+        if path == "/" or not (path.startswith("/") and path.endswith("/")):
+            raise SettingsError(
+                f"The environment variable {name} has {path!r}; a path begins and ends with '/' and names a folder."
+            )
+    return paths

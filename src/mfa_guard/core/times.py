@@ -1,0 +1,19 @@
+"""The one way in which the guard writes a time: UTC, to the second, 2026-01-31T12:00:00Z."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def utc_text(time: datetime) -> str:
+    """Return `time`, which carries a zone, as 2026-01-31T12:00:00Z."""
+    return time.astimezone(UTC).strftime(_FORMAT)
+
+
+def parse_utc(text: str) -> datetime | None:
+    """Return the time that `utc_text` wrote, or None for any other text."""
+    try:
+        return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,207 @@
+"""One user: observe, plan, apply, tell, mark.
+
+The order is the promise. Enforcing comes first, so that a failing mail leaves nobody unbound; marking comes last, so
+that a crash before it repeats the mail instead of losing it. Every step may run again without harm.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from mfa_guard.core.cloudtrail import UserEvent
+from mfa_guard.core.kinds import RESUMABLE, Kind
+from mfa_guard.core.notices import Done, root_message, user_message
+from mfa_guard.core.plan import Action, Occasion, Plan, plan
+from mfa_guard.core.settings import Settings
+from mfa_guard.core.user import Question, UserState, Way, without_stale_device
+from mfa_guard.ports import (
+    Clock,
+    Exemptions,
+    Iam,
+    Leases,
+    Metric,
+    Notifier,
+    QuotaExceeded,
+    Telemetry,
+    UserGone,
+    UserNotVisibleYet,
+)
+from mfa_guard.tell import Ticket, tell_once
+
+# IAM is eventually consistent: a new user may stay invisible for seconds.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+_YOUNG: Final = timedelta(seconds=120)
+_MAKES_VISIBLE: Final = {"CreateUser", "CreateLoginProfile", "CreateAccessKey"}
+
+
+class EnforcementMissing(Exception):
+    """The user exists, and IAM still finds nothing: the enforcement policy or group is gone."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything outside of the process that remediation touches."""
+
+    iam: Iam
+    exemptions: Exemptions
+    leases: Leases
+    notifier: Notifier
+    telemetry: Telemetry
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one event, small and plain: idempotency stores it and answers repetitions with it."""
+
+    standing: str
+    actions: tuple[str, ...] = ()
+    notice: str | None = None
+
+
+def remediate(event: UserEvent, settings: Settings, world: World) -> Outcome:
+    """Bring the subject of `event` to what his state demands, and tell the administrators.
+
+    Raises UserNotVisibleYet for a user made moments ago whom IAM does not show yet, EnforcementMissing when the
+    policy or group is gone, and AWS's own errors when botocore's patience ends (access denied at once): Lambda
+    retries, and the dead-letter queue keeps the event.
+    """
+    name = event.subject.name
+    if name is None:
+        return _tell_of_root(event, settings, world)
+    try:
+        state, decided = _observe_and_plan(event, name, settings, world)
+        return _carry_out(event, state, decided, settings, world)
+    except UserGone as missing:
+        return _gone(event, name, world, missing)
+
+
+def _tell_of_root(event: UserEvent, settings: Settings, world: World) -> Outcome:
+    ticket = Ticket(event.record.id, Kind.ROOT_CREDENTIALS, event.record.id)
+    _tell(ticket, lambda: world.notifier.notices(root_message(event, settings)), world)
+    return Outcome("root", notice=ticket.kind.value)
+
+
+def _gone(event: UserEvent, name: str, world: World, missing: UserGone) -> Outcome:
+    if _young(event, world):
+        raise UserNotVisibleYet(f"IAM does not show {name} yet, {event.record.name} was moments ago.") from missing
+    return Outcome("gone")
+
+
+def _young(event: UserEvent, world: World) -> bool:
+    return event.record.name in _MAKES_VISIBLE and world.clock.now() - event.record.time < _YOUNG
+
+
+def _observe_and_plan(event: UserEvent, name: str, settings: Settings, world: World) -> tuple[UserState, Plan]:
+    state, occasion = world.iam.user(name), Occasion.of(event)
+    while isinstance(decided := plan(state, occasion, settings, world.clock.now()), Question):
+        state = _READS[decided](state, event, world)
+    return state, decided
+
+
+def _devices(state: UserState, event: UserEvent, world: World) -> UserState:
+    listed = world.iam.devices(state.name)
+    removed = event.device if event.record.name == "DeactivateMFADevice" else None
+    return replace(state, devices=without_stale_device(listed, removed, event.record.time))
+
+
+_READS: Final[Mapping[Question, Callable[[UserState, UserEvent, World], UserState]]] = {
+    Question.EXEMPTION: lambda s, _, w: replace(s, exemption=w.exemptions.get(s.id, w.clock.now())),
+    Question.DEVICES: _devices,
+    Question.ATTACHED: lambda s, _, w: replace(s, attached=w.iam.attached(s.name)),
+    Question.GROUPED: lambda s, _, w: replace(s, grouped=w.iam.grouped(s.name)),
+    Question.PASSWORD: lambda s, _, w: replace(s, password=w.iam.password(s.name)),
+    Question.KEYS: lambda s, _, w: replace(s, keys=w.iam.keys(s.name)),
+    Question.SERVICE_CREDENTIALS: lambda s, _, w: replace(s, service_credentials=w.iam.service_credentials(s.name)),
+    Question.UNFINISHED: lambda s, e, w: replace(s, unfinished=w.leases.unfinished(s.id, e.record.id)),
+}
+
+
+def _carry_out(event: UserEvent, state: UserState, decided: Plan, settings: Settings, world: World) -> Outcome:
+    due = decided.due
+    ticket = Ticket(state.id, due.kind, event.record.id, due.exposure) if due else None
+    if ticket and ticket.kind in RESUMABLE:
+        # Before anything changes: should this attempt die, the next one knows what it had begun to tell.
+        ticket.claim(world.leases)
+    done = _apply(event, state, decided, settings, world) if settings.writes else Done()
+    if done.problem:
+        ticket = Ticket(state.id, Kind.NOT_ENFORCED, event.record.id)
+        world.telemetry.count(Metric.ENFORCEMENT_FAILED)
+        world.telemetry.warning("Enforcement failed", problem=done.problem)
+    if ticket:
+        message = user_message(event, state, decided, done, settings, world.clock.now())
+        _tell(ticket, lambda: world.notifier.notices(message), world)
+    if done.retry:
+        raise EnforcementMissing(done.problem)
+    if settings.writes:
+        _mark(event, state, decided, done, settings, world)
+    return Outcome(
+        standing=decided.standing.value,
+        actions=tuple(action.value for action in decided.actions) if settings.writes else (),
+        notice=ticket.kind.value if ticket else None,
+    )
+
+
+def _apply(event: UserEvent, state: UserState, decided: Plan, settings: Settings, world: World) -> Done:
+    if Action.RELEASE in decided.actions:
+        for way in state.ways():
+            _take_off(state.name, way, world.iam)
+        return Done(released=state.ways())
+    if Action.ENFORCE not in decided.actions:
+        return Done()
+    try:
+        done = _put_on(state.name, settings.enforce_through, world.iam)
+    except UserGone:
+        if _young(event, world):
+            raise
+        # Either the user has gone meanwhile, which this call says by raising, or what should bind him has.
+        world.iam.user(state.name)
+        return Done(problem="the enforcement policy or group does not exist.", retry=True)
+    if done.way:
+        world.telemetry.count(Metric.USERS_ENFORCED)
+    return done
+
+
+def _put_on(name: str, way: Way, iam: Iam) -> Done:
+    put_on = {Way.USER: iam.attach, Way.GROUP: iam.join}
+    try:
+        put_on[way](name)
+    except QuotaExceeded as first:
+        try:
+            put_on[way.other](name)
+        except QuotaExceeded as second:
+            return Done(problem=f"neither the policy nor the group could be given. IAM said: {first} {second}")
+        return Done(way=way.other, fell_back=True)
+    return Done(way=way)
+
+
+def _take_off(name: str, way: Way, iam: Iam) -> None:
+    take_off = {Way.USER: iam.detach, Way.GROUP: iam.leave}
+    try:
+        take_off[way](name)
+    except UserGone:
+        # Somebody was faster, which is as good; if the user himself has gone, this call says so.
+        iam.user(name)
+
+
+def _mark(event: UserEvent, state: UserState, decided: Plan, done: Done, settings: Settings, world: World) -> None:
+    now = world.clock.now()
+    try:
+        if Action.MARK in decided.actions:
+            world.iam.mark(state.name, now)
+            world.telemetry.count(Metric.USERS_MARKED_NONCOMPLIANT)
+        if Action.CLEAR in decided.actions:
+            world.iam.clear(state.name, state.guard_tags())
+            world.telemetry.count(Metric.USERS_CLEARED)
+    except QuotaExceeded as refused:
+        failed = replace(done, problem=f"the noncompliance tags could not be set. IAM said: {refused}")
+        world.telemetry.count(Metric.ENFORCEMENT_FAILED)
+        world.telemetry.warning("Enforcement failed", problem=failed.problem)
+        message = user_message(event, state, decided, failed, settings, now)
+        ticket = Ticket(state.id, Kind.NOT_ENFORCED, event.record.id)
+        _tell(ticket, lambda: world.notifier.notices(message), world)
+
+
+def _tell(ticket: Ticket, publish: Callable[[], None], world: World) -> None:
+    tell_once(ticket, publish, world.leases, world.clock, world.telemetry)
