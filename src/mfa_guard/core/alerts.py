@@ -36,17 +36,10 @@ class Alert:
 
 _REDEPLOY: Final = "If nobody planned this, deploy the stack again to restore it, and look at what else the actor did."
 
-# Event source -> family. IAM has three, told apart by the parameter that names the resource.
+# Event source -> family. IAM has three, told apart by the parameter that names the resource; the policy comes last,
+# since a call that attaches one to a group or role names it as well.
 _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     "iam.amazonaws.com": (
-        Family(
-            Kind.TAMPERING,
-            Severity.CRITICAL,
-            "enforcement policy",
-            ("policyArn",),
-            "Users may be bound by a policy that no longer asks for MFA, or by none.",
-            _REDEPLOY,
-        ),
         Family(
             Kind.TAMPERING,
             Severity.HIGH,
@@ -61,6 +54,14 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
             "function role",
             ("roleName",),
             "The guard may be unable to work, or able to do more than its job.",
+            _REDEPLOY,
+        ),
+        Family(
+            Kind.TAMPERING,
+            Severity.CRITICAL,
+            "enforcement policy",
+            ("policyArn",),
+            "Users may be bound by a policy that no longer asks for MFA, or by none.",
             _REDEPLOY,
         ),
     ),

@@ -14,7 +14,6 @@ Fields: TypeAlias = Mapping[str, object]
 
 IAM: Final = "iam.amazonaws.com"
 ROOT_NAME: Final = "AWS ROOT USER"
-ROOT_DEVICE: Final = "mfa/root-account-mfa-device"
 USER_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
 
 
@@ -230,8 +229,7 @@ def subject_of(detail: Fields) -> Subject | None:
         raise EventNotUnderstood(f"{name} has request parameters of a shape that CloudTrail does not write.")
     actor = actor_of(detail)
     requested = _text(detail, ("requestParameters", "userName"))
-    device = _text(detail, ("requestParameters", "serialNumber")) or ""
-    if requested == ROOT_NAME or device.endswith(ROOT_DEVICE):
+    if requested == ROOT_NAME:
         return ROOT_SUBJECT
     # The response may carry the account's alias as root's user name, so it is not asked.
     if requested is None and naming.caller and actor.kind is ActorKind.ROOT:

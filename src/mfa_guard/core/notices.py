@@ -369,8 +369,8 @@ def _next_steps(kind: Kind, t: _Telling) -> list[str]:
             f"If nobody can explain it: deactivate the device and the access keys of {t.name} and of the actor.",
         ],
         Kind.NOT_ENFORCED: [
-            f"Remove the cause (make room by fewer policies, groups or tags on {t.name}, or deploy the stack again if its "
-            "policy or group is gone). mfa-guard tries again with the next event about the user.",
+            f"Remove the cause: make room by fewer policies, groups or tags on {t.name}, or deploy the stack again if "
+            "its policy or group is gone. mfa-guard tries again with the next event about the user.",
         ],
         Kind.ENFORCEMENT_REMOVED: ["If it was meant to be, record an exemption first: drift repair respects it."],
     }.get(kind, [])

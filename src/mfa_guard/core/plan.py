@@ -184,6 +184,10 @@ def _by_device(case: _Case) -> Severity:
     return Severity.MEDIUM if case.state.has_device() else Severity.HIGH
 
 
+def _by_keys(case: _Case) -> Severity:
+    return Severity.HIGH if case.state.keys_in_use(case.now) else Severity.MEDIUM
+
+
 _SEVERITIES: Final[Mapping[Kind, Severity | Callable[[_Case], Severity]]] = {
     Kind.DEVICE_WITH_KEY: _by_actor,
     Kind.RELEASED: Severity.LOW,
@@ -194,7 +198,7 @@ _SEVERITIES: Final[Mapping[Kind, Severity | Callable[[_Case], Severity]]] = {
     Kind.NONCOMPLIANT: _by_exposure,
     Kind.NEW_CREDENTIAL: _by_exposure,
     Kind.SOLVED: Severity.LOW,
-    Kind.KEYS_STOPPED: Severity.HIGH,
+    Kind.KEYS_STOPPED: _by_keys,
 }
 
 _TOLD_WITH_EXPOSURE: Final = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION}

@@ -1,0 +1,68 @@
+# Everything a person or CI does here. Needs Python 3.11 or newer and make; the rest installs itself below this folder.
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := $(UV) run --frozen --no-sync
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON := $(PYTHON)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format build deploy replay lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.demo ## Tell the guard's story on an in-process AWS: no account, no Docker
+	$(RUN) mfa-guard demo
+
+test: .venv/.dev ## Run every test, with 100 % coverage of src/
+	$(RUN) pytest --cov --cov-report=term $(ARGS)
+
+lint: .venv/.dev .tools/.checkov ## Check style, types, imports, the template and its security
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy src cli tests
+	$(RUN) lint-imports
+	$(RUN) cfn-lint template.yaml
+	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
+
+format: .venv/.dev ## Format the code
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+build: .tools/.sam ## Build the functions with sam build
+	.tools/sam/bin/sam build
+
+deploy: build ## Deploy with sam deploy (CONFIG=prod for the production settings)
+	.tools/sam/bin/sam deploy --config-env $(or $(CONFIG),default)
+
+lock: .tools/.uv ## Resolve every dependency again and pin it
+	$(UV) lock --upgrade
+	$(UV) pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock' requirements/uv.in -o requirements/uv.txt
+	$(UV) pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock' requirements/checkov.in -o requirements/checkov.txt
+	$(UV) pip compile -q --upgrade --generate-hashes --python-version 3.13 --python-platform aarch64-unknown-linux-gnu --no-emit-index-url --custom-compile-command 'make lock' requirements/lambda.in -o src/requirements.txt
+
+clean: ## Remove what the targets above installed and built
+	rm -rf .venv .tools .aws-sam
+
+.tools/.uv: requirements/uv.txt
+	$(PYTHON) -c 'import sys; sys.exit("mfa-guard needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/.demo: .tools/.uv uv.lock pyproject.toml
+	$(UV) sync -q --frozen --inexact --no-default-groups --group local
+	@touch $@
+
+.venv/.dev: .tools/.uv uv.lock pyproject.toml
+	$(UV) sync -q --frozen --inexact
+	@touch $@ .venv/.demo
+
+.tools/.sam: .tools/.uv uv.lock pyproject.toml
+	UV_PROJECT_ENVIRONMENT=.tools/sam $(UV) sync -q --frozen --only-group sam
+	@touch $@
+
+.tools/.checkov: .tools/.uv requirements/checkov.txt
+	$(UV) venv -q --clear .tools/checkov
+	$(UV) pip install -q --python .tools/checkov --require-hashes -r requirements/checkov.txt
+	@touch $@

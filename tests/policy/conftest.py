@@ -1,0 +1,30 @@
+"""The enforcement policy as the template renders it, for every deployment of the request table."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from mfa_guard_cli.template import load_template
+from policy.evaluator import Document, Policy, parse_policy
+from policy.requests import ACCOUNT, DEPLOYMENTS, HOME_REGIONS, Deployment
+
+
+@pytest.fixture(scope="session")
+def documents() -> Mapping[Deployment, Document]:
+    """Return the policy documents."""
+    template = load_template()
+    stacks = {
+        deployment: template.render(
+            account=ACCOUNT,
+            region=HOME_REGIONS[deployment.partition],
+            parameters=deployment.parameters(),
+        )
+        for deployment in DEPLOYMENTS
+    }
+    return {deployment: stack.policy_document("EnforcementPolicy") for deployment, stack in stacks.items()}
+
+
+@pytest.fixture(scope="session")
+def policies(documents: Mapping[Deployment, Document]) -> Mapping[Deployment, Policy]:
+    """Return the policies, parsed."""
+    return {deployment: parse_policy(document) for deployment, document in documents.items()}

@@ -1,0 +1,146 @@
+"""What the enforcement policy says to every request of the table, in every deployment."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import botocore.session
+import pytest
+
+from policy.evaluator import Document, Policy, evaluate
+from policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row
+
+# The longest a managed policy may be; white space is not counted.
+MANAGED_POLICY_CHARACTERS: Final = 6144
+
+OPEN_WITHOUT_MFA: Final = {
+    "iam:CreateVirtualMFADevice",
+    "iam:EnableMFADevice",
+    "iam:GetMFADevice",
+    "iam:GetUser",
+    "iam:ListMFADevices",
+    "iam:ListVirtualMFADevices",
+    "iam:ResyncMFADevice",
+    "sts:GetSessionToken",
+}
+OPEN_FOR_A_PASSWORD_CHANGE: Final = {"iam:ChangePassword", "iam:GetAccountPasswordPolicy"}
+
+
+@pytest.fixture(params=DEPLOYMENTS, ids=str)
+def deployment(request: pytest.FixtureRequest) -> Deployment:
+    chosen = request.param
+    assert isinstance(chosen, Deployment)
+    return chosen
+
+
+@pytest.fixture
+def document(deployment: Deployment, documents: Mapping[Deployment, Document]) -> Document:
+    return documents[deployment]
+
+
+@pytest.fixture(scope="session")
+def real_actions() -> set[str]:
+    session = botocore.session.Session()
+    return {
+        f"{service}:{operation}"
+        for service in ("iam", "sts")
+        for operation in session.get_service_model(service).operation_names
+    }
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_request(row: Row, policies: Mapping[Deployment, Policy]) -> None:
+    decisions = {
+        str(deployment): evaluate(row.policies(policies[deployment]), row.request(deployment))
+        for deployment in DEPLOYMENTS
+        if row.holds_in(deployment)
+    }
+    assert decisions == dict.fromkeys(decisions, row.expected)
+
+
+def test_the_table_asks_no_request_twice() -> None:
+    requests = [
+        (deployment, row.caller, row.credentials, row.action, row.request(deployment).resource)
+        for row in ROWS
+        for deployment in DEPLOYMENTS
+        if row.holds_in(deployment)
+    ]
+    assert len(ROWS) >= 130
+    assert len(set(requests)) == len(requests)
+
+
+def test_the_table_names_real_actions_of_iam_and_sts(real_actions: set[str]) -> None:
+    named = {row.action for row in ROWS if row.action.startswith(("iam:", "sts:"))}
+    assert named <= real_actions
+
+
+def test_the_policy_fits_into_a_managed_policy(document: Document) -> None:
+    assert len("".join(json.dumps(document).split())) <= MANAGED_POLICY_CHARACTERS
+
+
+def test_the_policy_has_the_version_that_knows_variables(document: Document) -> None:
+    assert document["Version"] == "2012-10-17"
+
+
+def test_the_policy_has_nothing_left_to_resolve(document: Document) -> None:
+    written = json.dumps(document)
+    assert [text for text in ("${!", "${AWS", "AWS::", "Fn::", "Ref") if text in written] == []
+
+
+def test_every_statement_has_a_sid_of_its_own(document: Document) -> None:
+    sids = [statement["Sid"] for statement in _statements(document)]
+    assert len(set(sids)) == len(sids)
+
+
+def test_the_block_spares_enrolling_and_nothing_else(document: Document, deployment: Deployment) -> None:
+    (block,) = [
+        statement for statement in _statements(document) if statement["Sid"] == "BlockMostAccessUnlessSignedInWithMFA"
+    ]
+    spared = OPEN_WITHOUT_MFA | (OPEN_FOR_A_PASSWORD_CHANGE if deployment.passwords == "yes" else set())
+    assert (block["Effect"], block["Resource"]) == ("Deny", "*")
+    assert set(_listed(block["NotAction"])) == spared
+
+
+def test_the_policy_names_real_actions_one_by_one(document: Document, real_actions: set[str]) -> None:
+    assert set(_actions(document)) <= real_actions
+
+
+def test_every_action_of_the_policy_is_in_the_table(document: Document) -> None:
+    assert set(_actions(document)) <= {row.action for row in ROWS}
+
+
+def test_the_policy_grants_on_everything_only_what_takes_no_resource(document: Document) -> None:
+    granted = {
+        action
+        for statement in _statements(document)
+        if statement["Effect"] == "Allow" and "*" in _listed(statement["Resource"])
+        for action in _listed(statement["Action"])
+    }
+    assert granted == {"iam:GetAccountPasswordPolicy", "iam:ListVirtualMFADevices"}
+
+
+def test_the_policy_speaks_of_its_own_account_and_partition(document: Document, deployment: Deployment) -> None:
+    resources = {
+        resource
+        for statement in _statements(document)
+        for element in ("Resource", "NotResource")
+        for resource in _listed(statement.get(element, []))
+    }
+    own = f"arn:{deployment.partition}:iam::{ACCOUNT}:"
+    assert {resource for resource in resources if not resource.startswith(own)} == {"*"}
+
+
+def _statements(document: Document) -> list[Document]:
+    statements = document["Statement"]
+    assert isinstance(statements, list)
+    return statements
+
+
+def _listed(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def _actions(document: Document) -> Iterator[str]:
+    for statement in _statements(document):
+        for element in ("Action", "NotAction"):
+            yield from _listed(statement.get(element, []))

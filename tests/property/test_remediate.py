@@ -1,0 +1,305 @@
+"""Whatever the order, the repetitions and the crashes: users end as their state demands, told and never told wrong."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
+
+from mfa_guard.core.cloudtrail import parse_user_event
+from mfa_guard.core.kinds import Kind
+from mfa_guard.core.plan import Occasion, Plan, plan
+from mfa_guard.core.settings import Settings
+from mfa_guard.core.times import utc_text
+from mfa_guard.core.user import STATUS_TAG, UserState
+from mfa_guard.remediate import remediate
+from support.factories import detail, device, exemption, key, settings
+from support.fakes import Calls, Crash, FakeAccount, FakeUser
+
+PHONE: Final = "arn:aws:iam::111122223333:mfa/phone"
+
+# As many turns as fit into a lease in progress, half a second each: a holder that stalls longer is rightly taken over.
+LONGEST_STALL: Final = 28
+
+Act = Callable[[FakeAccount], dict[str, object]]
+
+
+def _record(account: FakeAccount, name: str, **request: str) -> dict[str, object]:
+    return detail(name, {"userName": "alice", **request}, eventTime=utc_text(account.clock.now()))
+
+
+def _gets_password(account: FakeAccount) -> dict[str, object]:
+    account.alice.password = True
+    return _record(account, "CreateLoginProfile")
+
+
+def _gets_key(account: FakeAccount) -> dict[str, object]:
+    account.alice.keys.append(key(f"AKIA{len(account.alice.keys)}", used=None))
+    return _record(account, "CreateAccessKey")
+
+
+def _uses_key(account: FakeAccount) -> dict[str, object]:
+    now = account.clock.now()
+    account.alice.keys = [replace(each, last_used=now) for each in account.alice.keys]
+    return _record(account, "UpdateAccessKey")
+
+
+def _enrols(account: FakeAccount) -> dict[str, object]:
+    account.clock.sleep(1)
+    account.alice.devices = [device(PHONE, enabled_at=account.clock.now())]
+    return _record(account, "EnableMFADevice", serialNumber=PHONE)
+
+
+def _loses_device(account: FakeAccount) -> dict[str, object]:
+    account.clock.sleep(1)
+    account.alice.devices = []
+    return _record(account, "DeactivateMFADevice", serialNumber=PHONE)
+
+
+def _is_detached(account: FakeAccount) -> dict[str, object]:
+    account.alice.attached = False
+    return _record(account, "DetachUserPolicy")
+
+
+def _is_untagged(account: FakeAccount) -> dict[str, object]:
+    account.alice.tags = {}
+    return _record(account, "UntagUser")
+
+
+def _is_exempted(account: FakeAccount) -> dict[str, object]:
+    account.exemptions.records["AIDAEXAMPLE"] = exemption()
+    return _record(account, "UpdateAccessKey")
+
+
+def _is_no_longer_exempt(account: FakeAccount) -> dict[str, object]:
+    account.exemptions.records.clear()
+    return _record(account, "UpdateAccessKey")
+
+
+def _time_passes(account: FakeAccount) -> dict[str, object]:
+    account.clock.sleep(20 * 60)
+    return _record(account, "UpdateAccessKey")
+
+
+ACTS: Final[tuple[Act, ...]] = (
+    _gets_password,
+    _gets_key,
+    _uses_key,
+    _enrols,
+    _loses_device,
+    _is_detached,
+    _is_untagged,
+    _is_exempted,
+    _is_no_longer_exempt,
+    _time_passes,
+)
+
+
+@dataclass
+class Deliver:
+    """Deliver one of the events so far; die before or after the n-th call to the world, if there is one."""
+
+    which: int
+    dies: int | None
+    after: bool
+
+
+deaths = st.none() | st.integers(0, 14)
+# Half of the events arrive at once, the others late, twice or in another order.
+steps = st.lists(
+    st.one_of(
+        st.sampled_from(ACTS),
+        st.tuples(st.sampled_from(ACTS), deaths),
+        st.builds(Deliver, st.integers(0, 30), deaths, st.booleans()),
+    ),
+    max_size=14,
+)
+
+
+def known(account: FakeAccount) -> UserState:
+    """Return everything about alice, without making the guard's calls."""
+    alice = account.alice
+    return UserState(
+        name=alice.name,
+        id=alice.id,
+        path=alice.path,
+        tags=dict(alice.tags),
+        exemption=account.exemptions.records.get(alice.id),
+        devices=tuple(alice.devices),
+        attached=alice.attached,
+        grouped=alice.grouped,
+        password=alice.password,
+        keys=tuple(alice.keys),
+        service_credentials=(),
+        unfinished=None,
+    )
+
+
+def demanded(account: FakeAccount, chosen: Settings, record: dict[str, object]) -> Plan:
+    decided = plan(known(account), Occasion.of(parse_user_event(record)), chosen, account.clock.now())
+    assert isinstance(decided, Plan)
+    return decided
+
+
+# What must be so when a notice of the kind goes out.
+TRUTHS: Final[dict[Kind, Callable[[FakeAccount], bool]]] = {
+    Kind.NONCOMPLIANT: lambda a: not a.alice.devices,
+    Kind.NEW_CREDENTIAL: lambda a: not a.alice.devices,
+    Kind.SOLVED: lambda a: bool(a.alice.devices),
+    Kind.DECISION: lambda a: not a.alice.attached and not a.alice.password,
+    Kind.ENFORCEMENT_REMOVED: lambda a: a.alice.attached,
+    Kind.TAGS_CHANGED: lambda a: not a.exemptions.records,
+    Kind.KEYS_STOPPED: lambda a: a.alice.attached,
+    Kind.RELEASED: lambda a: bool(a.exemptions.records) and not a.alice.attached,
+    Kind.EXEMPT_WITHOUT_DEVICE: lambda a: bool(a.exemptions.records) and not a.alice.devices,
+}
+
+
+@dataclass
+class Story:
+    """An account, the events of what people did, and what was delivered of them."""
+
+    account: FakeAccount
+    chosen: Settings = field(default_factory=settings)
+    events: list[dict[str, object]] = field(default_factory=list)
+    owed: list[dict[str, object]] = field(default_factory=list)
+    judged: int = 0
+
+    def act(self, act: Act) -> None:
+        record = act(self.account)
+        self.events.append(record)
+        self.owed.append(record)
+
+    def deliver(self, record: dict[str, object], dies: int | None = None, *, after: bool = False) -> None:
+        calls = self.account.calls
+        calls.made.clear()
+        calls.die_before, calls.die_after = (None, dies) if after else (dies, None)
+        try:
+            remediate(parse_user_event(record), self.chosen, self.account.world)
+        except Crash:
+            return
+        finally:
+            calls.die_before = calls.die_after = None
+            self.judge()
+        if record in self.owed:
+            self.owed.remove(record)
+
+    def judge(self) -> None:
+        for message in self.account.notifier.sent[self.judged :]:
+            kind = Kind(message.attributes["kind"])
+            assert TRUTHS[kind](self.account), kind
+        self.judged = len(self.account.notifier.sent)
+
+
+@settings_of_hypothesis(max_examples=400, deadline=None)
+@given(password=st.booleans(), used=st.booleans(), script=steps, order=st.randoms(use_true_random=False))
+def test_users_end_as_their_state_demands_and_the_mails_are_true(
+    password: bool, used: bool, script: list[Act | tuple[Act, int | None] | Deliver], order: st.DataObject
+) -> None:
+    keys = [key("AKIA", used=timedelta(days=1) if used else None)]
+    story = Story(FakeAccount(FakeUser(password=password, keys=keys)))
+    story.act(lambda account: _record(account, "CreateUser"))
+    for step in script:
+        if isinstance(step, Deliver):
+            story.deliver(story.events[step.which % len(story.events)], step.dies, after=step.after)
+        elif isinstance(step, tuple):
+            story.act(step[0])
+            story.deliver(story.events[-1], step[1])
+        else:
+            story.act(step)
+    while story.owed:
+        story.deliver(order.choice(story.owed))  # type: ignore[attr-defined]
+    account = story.account
+    assert demanded(account, story.chosen, story.events[0]).actions == ()
+    _assert_told(account)
+
+
+def _assert_told(account: FakeAccount) -> None:
+    marked = STATUS_TAG in account.alice.tags
+    assert marked == (not account.alice.devices and not account.exemptions.records)
+    told = [message.attributes["kind"] for message in account.notifier.sent]
+    if marked:
+        bad = {"noncompliant", "new-credential", "decision", "enforcement-removed", "tags-changed"}
+        assert bad & set(told[_after_last(told, {"solved", "released"}) :])
+
+
+def _after_last(kinds: list[str], wanted: set[str]) -> int:
+    return max((index + 1 for index, kind in enumerate(kinds) if kind in wanted), default=0)
+
+
+class TakingTurns(Calls):
+    """Lets one thread at a time run from one call to the world to its next, in an order that Hypothesis chose."""
+
+    def __init__(self, turns: list[int], workers: int) -> None:
+        super().__init__()
+        self.turns = turns
+        self.alive = set(range(workers))
+        self.turn = threading.Condition()
+        self.running: int | None = None
+        self.local = threading.local()
+
+    def enter(self, name: str) -> None:
+        me = self.local.me
+        with self.turn:
+            self._yield()
+            assert self.turn.wait_for(lambda: self.running is None and self._next() == me, timeout=10)
+            self.running = me
+            self.made.append(name)
+            if self.turns:
+                self.turns.pop(0)
+
+    def done(self) -> None:
+        with self.turn:
+            self.alive.discard(self.local.me)
+            self._yield()
+
+    def _yield(self) -> None:
+        if self.running == self.local.me:
+            self.running = None
+        self.turn.notify_all()
+
+    def _next(self) -> int:
+        waiting = sorted(self.alive)
+        return waiting[(self.turns[0] if self.turns else len(self.made)) % len(waiting)]
+
+
+@settings_of_hypothesis(deadline=None)
+@given(
+    turns=st.lists(st.integers(0, 2), max_size=LONGEST_STALL),
+    password=st.booleans(),
+    events=st.permutations(["CreateUser", "CreateLoginProfile", "CreateAccessKey"]),
+)
+def test_a_burst_handled_in_parallel_makes_one_mail(turns: list[int], password: bool, events: list[str]) -> None:
+    account = FakeAccount(FakeUser(password=password, keys=[key(used=None)]))
+    calls = TakingTurns(list(turns), len(events))
+    for part in (account, account.iam, account.exemptions, account.leases, account.notifier):
+        part.calls = calls
+    failures: list[BaseException] = []
+
+    def work(me: int, record: dict[str, object]) -> None:
+        calls.local.me = me
+        try:
+            remediate(parse_user_event(record), settings(), account.world)
+        except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
+            failures.append(error)
+        finally:
+            calls.done()
+
+    threads = [threading.Thread(target=work, args=(me, detail(name))) for me, name in enumerate(events)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert failures == []
+    assert account.notifier.kinds == ["noncompliant"]
+    assert account.alice.attached
+    assert STATUS_TAG in account.alice.tags
+
+
+def test_the_truths_cover_every_kind_that_a_users_plan_can_make_due() -> None:
+    others = {Kind.DEVICE_WITH_KEY, Kind.NOT_ENFORCED, Kind.ROOT_CREDENTIALS, Kind.ROOT_SIGN_IN}
+    assert set(TRUTHS) == set(Kind) - others - {Kind.TAMPERING, Kind.STACK_CHANGE}

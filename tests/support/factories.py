@@ -1,0 +1,140 @@
+"""One factory per concept, with defaults that no test depends on."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from mfa_guard.core.exemption import Exemption
+from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
+from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, Device, UserState, Way
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+ACCOUNT = "111122223333"
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/EnrolMFADeviceThenSignInAgain"
+GROUP = "mfa-guard-enforced"
+MARKED = {STATUS_TAG: NONCOMPLIANT, SINCE_TAG: "2026-02-01T00:00:00Z"}
+
+_ids = count(1)
+
+
+def settings(**changes: object) -> Settings:
+    """Return the template's default settings with `changes`."""
+    base = Settings(
+        mode=Mode.EVENTS,
+        enforce_through=Way.USER,
+        enforce_on=EnforceOn.ALL,
+        working_machine_users=WorkingMachineUsers.REVIEW,
+        exempt_path_prefixes=(),
+        help_url="https://wiki.example.com/mfa",
+        policy_arn=POLICY,
+        group_name=GROUP,
+        notices_topic_arn=f"arn:aws:sns:us-east-1:{ACCOUNT}:notices",
+        operations_topic_arn=f"arn:aws:sns:us-east-1:{ACCOUNT}:operations",
+        state_table="state",
+        exemptions_table="exemptions",
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def device(serial: str = f"arn:aws:iam::{ACCOUNT}:mfa/phone", *, enabled_at: datetime = NOW) -> Device:
+    return Device(serial, enabled_at)
+
+
+def key(key_id: str = "AKIAEXAMPLE1", *, active: bool = True, used: timedelta | None = timedelta(days=1)) -> AccessKey:
+    """Return an access key, used a day before NOW by default; `used=None` for never."""
+    return AccessKey(key_id, active, None if used is None else NOW - used)
+
+
+def exemption(user_id: str = "AIDAEXAMPLE", *, ends: timedelta = timedelta(days=30)) -> Exemption:
+    return Exemption(user_id, "alice", "platform team", "build machine", "role/Admin/bob", NOW + ends)
+
+
+def state(**changes: object) -> UserState:
+    """Return a fully known user: enforced, with one device, a password and no keys, unmarked and not exempt."""
+    base = UserState(
+        name="alice",
+        id="AIDAEXAMPLE",
+        path="/",
+        tags={},
+        exemption=None,
+        devices=(device(),),
+        attached=True,
+        grouped=False,
+        password=True,
+        keys=(),
+        service_credentials=(),
+        unfinished=None,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def user_identity(name: str = "bob", **changes: object) -> dict[str, object]:
+    """Return the userIdentity of an IAM user's console session with MFA."""
+    return {
+        "type": "IAMUser",
+        "principalId": "AIDABOB",
+        "arn": f"arn:aws:iam::{ACCOUNT}:user/{name}",
+        "accountId": ACCOUNT,
+        "accessKeyId": "ASIAEXAMPLE",
+        "userName": name,
+        "sessionContext": {"attributes": {"mfaAuthenticated": "true"}},
+        **changes,
+    }
+
+
+def long_term_key(name: str = "bob") -> dict[str, object]:
+    """Return the userIdentity of an IAM user who signs with an access key."""
+    identity = user_identity(name, accessKeyId="AKIAEXAMPLE9")
+    del identity["sessionContext"]
+    return identity
+
+
+def role_identity(role: str = "Admin", session: str = "bob@example.com") -> dict[str, object]:
+    """Return the userIdentity of a role session with MFA."""
+    return {
+        "type": "AssumedRole",
+        "principalId": f"AROAEXAMPLE:{session}",
+        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{session}",
+        "accountId": ACCOUNT,
+        "accessKeyId": "ASIAEXAMPLE",
+        "sessionContext": {
+            "sessionIssuer": {"type": "Role", "userName": role, "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"},
+            "attributes": {"mfaAuthenticated": "true"},
+        },
+    }
+
+
+def detail(name: str, request: Mapping[str, object] | None = None, **changes: object) -> dict[str, object]:
+    """Return a CloudTrail record of IAM's API call `name`, about alice unless `request` says otherwise."""
+    return {
+        "eventVersion": "1.11",
+        "eventID": f"event-{next(_ids)}",
+        "eventName": name,
+        "eventSource": "iam.amazonaws.com",
+        "eventTime": "2026-03-01T11:59:30Z",
+        "awsRegion": "us-east-1",
+        "recipientAccountId": ACCOUNT,
+        "userIdentity": role_identity(),
+        "sourceIPAddress": "192.0.2.10",
+        "userAgent": "aws-cli/2.30",
+        "requestParameters": {"userName": "alice"} if request is None else request,
+        "responseElements": None,
+        **changes,
+    }
+
+
+def envelope(record: Mapping[str, object]) -> dict[str, object]:
+    """Return the EventBridge event that carries `record`."""
+    source = str(record["eventSource"]).partition(".")[0]
+    return {
+        "version": "0",
+        "id": f"delivery-{next(_ids)}",
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": f"aws.{source}",
+        "account": ACCOUNT,
+        "time": record["eventTime"],
+        "region": "us-east-1",
+        "resources": [],
+        "detail": record,
+    }

@@ -1,0 +1,281 @@
+"""An account in memory: what the ports promise, without AWS. Test helpers read it, people change it, code may crash."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mfa_guard.adapters.leases import IN_PROGRESS, SENT
+from mfa_guard.core.exemption import Exemption, MalformedExemption
+from mfa_guard.core.kinds import COVERED_BY, RESUMABLE, Kind
+from mfa_guard.core.notices import Message
+from mfa_guard.core.times import utc_text
+from mfa_guard.core.user import (
+    NONCOMPLIANT,
+    SINCE_TAG,
+    STATUS_TAG,
+    AccessKey,
+    Device,
+    ServiceCredential,
+    UserState,
+)
+from mfa_guard.ports import Claim, Metric, QuotaExceeded, UserGone
+from mfa_guard.remediate import World
+from support.factories import NOW
+
+
+class Crash(BaseException):
+    """The process dies here: nothing may catch it."""
+
+
+@dataclass
+class Calls:
+    """Counts every call to the world, and can make the process die before or after one of them."""
+
+    made: list[str] = field(default_factory=list)
+    die_before: int | None = None
+    die_after: int | None = None
+    meanwhile: Callable[[], None] = lambda: None
+
+    def enter(self, name: str) -> None:
+        self.meanwhile()
+        if self.die_before == len(self.made):
+            raise Crash(name)
+        self.made.append(name)
+
+    def leave(self) -> None:
+        if self.die_after == len(self.made):
+            raise Crash(self.made[-1])
+
+    def of(self, prefix: str) -> list[str]:
+        return [name for name in self.made if name.startswith(prefix)]
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands until somebody sleeps."""
+
+    time: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeUser:
+    """One IAM user."""
+
+    name: str = "alice"
+    id: str = "AIDAEXAMPLE"
+    path: str = "/"
+    tags: dict[str, str] = field(default_factory=dict)
+    devices: list[Device] = field(default_factory=list)
+    attached: bool = False
+    grouped: bool = False
+    password: bool = False
+    keys: list[AccessKey] = field(default_factory=list)
+    service_credentials: list[ServiceCredential] = field(default_factory=list)
+    policies_left: int = 10
+    groups_left: int = 10
+    tags_left: int = 50
+
+
+class FakeIam:
+    """IAM in memory; `calls` sees every call."""
+
+    def __init__(self, calls: Calls, *users: FakeUser) -> None:
+        self.users = {user.name: user for user in users}
+        self.calls = calls
+        self.policy_exists = True
+
+    def _user(self, call: str, name: str) -> FakeUser:
+        self.calls.enter(f"iam.{call}")
+        if name not in self.users:
+            raise UserGone(f"The user with name {name} cannot be found.")
+        return self.users[name]
+
+    def user(self, name: str) -> UserState:
+        user = self._user("user", name)
+        return UserState(user.name, user.id, user.path, dict(user.tags))
+
+    def devices(self, name: str) -> tuple[Device, ...]:
+        return tuple(self._user("devices", name).devices)
+
+    def attached(self, name: str) -> bool:
+        return self._user("attached", name).attached
+
+    def grouped(self, name: str) -> bool:
+        return self._user("grouped", name).grouped
+
+    def password(self, name: str) -> bool:
+        return self._user("password", name).password
+
+    def keys(self, name: str) -> tuple[AccessKey, ...]:
+        return tuple(self._user("keys", name).keys)
+
+    def service_credentials(self, name: str) -> tuple[ServiceCredential, ...]:
+        return tuple(self._user("service_credentials", name).service_credentials)
+
+    def attach(self, name: str) -> None:
+        user = self._user("attach", name)
+        if not self.policy_exists:
+            raise UserGone("Policy does not exist or is not attachable.")
+        if not user.attached and user.policies_left == 0:
+            raise QuotaExceeded("Cannot exceed quota for PoliciesPerUser: 10")
+        user.attached = True
+        self.calls.leave()
+
+    def detach(self, name: str) -> None:
+        user = self._user("detach", name)
+        if not user.attached:
+            raise UserGone("Policy was not found.")
+        user.attached = False
+        self.calls.leave()
+
+    def join(self, name: str) -> None:
+        user = self._user("join", name)
+        if not user.grouped and user.groups_left == 0:
+            raise QuotaExceeded("Cannot exceed quota for GroupsPerUser: 10")
+        user.grouped = True
+        self.calls.leave()
+
+    def leave(self, name: str) -> None:
+        self._user("leave", name).grouped = False
+        self.calls.leave()
+
+    def mark(self, name: str, since: datetime) -> None:
+        user = self._user("mark", name)
+        if STATUS_TAG not in user.tags and user.tags_left == 0:
+            raise QuotaExceeded("The number of tags has reached the maximum limit.")
+        user.tags.update({STATUS_TAG: NONCOMPLIANT, SINCE_TAG: utc_text(since)})
+        self.calls.leave()
+
+    def clear(self, name: str, tags: Iterable[str]) -> None:
+        user = self._user("clear", name)
+        for tag in tags:
+            user.tags.pop(tag, None)
+        self.calls.leave()
+
+
+class FakeExemptions:
+    """The exemption table in memory."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.records: dict[str, Exemption | MalformedExemption] = {}
+        self.calls = calls
+
+    def get(self, user_id: str, now: datetime) -> Exemption | MalformedExemption | None:  # noqa: ARG002
+        self.calls.enter("exemptions.get")
+        return self.records.get(user_id)
+
+
+@dataclass
+class FakeLease:
+    holder: str
+    until: datetime
+    exposure: frozenset[str]
+    sent: bool = False
+
+
+class FakeLeases:
+    """Leases in memory. tests/integration/test_leases.py holds it and the real table to the same promises."""
+
+    def __init__(self, calls: Calls, clock: FakeClock) -> None:
+        self.items: dict[tuple[str, Kind], FakeLease] = {}
+        self.calls = calls
+        self.clock = clock
+
+    def claim(self, scope: str, kind: Kind, holder: str, exposure: frozenset[str]) -> Claim:
+        self.calls.enter("leases.claim")
+        now = self.clock.now()
+        for other in COVERED_BY.get(kind, ()):
+            told = self.items.get((scope, other))
+            if told and told.sent and told.until >= now and exposure <= told.exposure:
+                return Claim.TOLD
+        lease = self.items.get((scope, kind))
+        if lease and lease.until >= now and (lease.sent or lease.holder != holder):
+            return Claim.TOLD if lease.sent else Claim.HELD
+        self.items[scope, kind] = FakeLease(holder, now + IN_PROGRESS, exposure)
+        self.calls.leave()
+        return Claim.MINE
+
+    def sent(self, scope: str, kind: Kind, holder: str) -> None:
+        self.calls.enter("leases.sent")
+        lease = self.items.get((scope, kind))
+        if lease and lease.holder == holder:
+            lease.sent, lease.until = True, self.clock.now() + SENT
+        self.calls.leave()
+
+    def drop(self, scope: str, kinds: Iterable[Kind]) -> None:
+        for kind in kinds:
+            self.calls.enter("leases.drop")
+            self.items.pop((scope, kind), None)
+            self.calls.leave()
+
+    def unfinished(self, scope: str, holder: str) -> Kind | None:
+        self.calls.enter("leases.unfinished")
+        begun = (kind for kind in RESUMABLE if (lease := self.items.get((scope, kind))) and not lease.sent)
+        return next((kind for kind in begun if self.items[scope, kind].holder == holder), None)
+
+
+class FakeNotifier:
+    """The two topics' outboxes."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.sent: list[Message] = []
+        self.operations_sent: list[Message] = []
+        self.calls = calls
+
+    def notices(self, message: Message) -> None:
+        self.calls.enter("notifier.notices")
+        self.sent.append(message)
+        self.calls.leave()
+
+    def operations(self, message: Message) -> None:
+        self.calls.enter("notifier.operations")
+        self.operations_sent.append(message)
+        self.calls.leave()
+
+    @property
+    def kinds(self) -> list[str]:
+        return [message.attributes["kind"] for message in self.sent]
+
+
+@dataclass
+class FakeTelemetry:
+    """What was counted and logged."""
+
+    counts: dict[Metric, int] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def count(self, metric: Metric) -> None:
+        self.counts[metric] = self.counts.get(metric, 0) + 1
+
+    def info(self, message: str, **data: object) -> None:  # noqa: ARG002 - a line is known by its constant message
+        self.lines.append(message)
+
+    def warning(self, message: str, **data: object) -> None:
+        self.info(message, **data)
+
+
+class FakeAccount:
+    """The whole world of remediation, in memory."""
+
+    def __init__(self, *users: FakeUser) -> None:
+        self.calls = Calls()
+        self.clock = FakeClock()
+        self.iam = FakeIam(self.calls, *users)
+        self.exemptions = FakeExemptions(self.calls)
+        self.leases = FakeLeases(self.calls, self.clock)
+        self.notifier = FakeNotifier(self.calls)
+        self.telemetry = FakeTelemetry()
+
+    @property
+    def world(self) -> World:
+        return World(self.iam, self.exemptions, self.leases, self.notifier, self.telemetry, self.clock)
+
+    @property
+    def alice(self) -> FakeUser:
+        return self.iam.users["alice"]
