@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sns import SNSClient
 
-LOGGER: Final = Logger()
-METRICS: Final = Metrics()
+# The alarms and the dashboard of the template look for this service and namespace.
+LOGGER: Final = Logger(service="mfa-guard")
+METRICS: Final = Metrics(namespace="MfaGuard", service="mfa-guard")
 TELEMETRY: Final = PowertoolsTelemetry(LOGGER, METRICS)
 
 # IAM and SNS must succeed, so botocore tries for a while. The state table may fail: the guard then goes on without it,

@@ -202,7 +202,7 @@ def actor_of(detail: Fields) -> Actor:
     if kind is ActorKind.ROLE:
         role, session = _role_session(identity)
         name = name or role
-    elif name and name.startswith("arn:"):
+    if name and name.startswith("arn:"):
         name = name.rpartition("/")[2]
     context = _fields(identity.get("sessionContext"))
     mfa = _text(context, ("attributes", "mfaAuthenticated"))

@@ -464,7 +464,10 @@ def _user_link(name: str, settings: Settings) -> str:
 
 def _compose(draft: _Draft, record: Record, settings: Settings) -> Message:
     body = json.dumps(
-        {"default": json.dumps(_data(draft, record, settings)), "email": _mail(draft, record, settings)},
+        {
+            "default": json.dumps(_data(draft, record, settings), ensure_ascii=False),
+            "email": _mail(draft, record, settings),
+        },
         ensure_ascii=False,
     )
     if len(body.encode()) > LARGEST:

@@ -1,0 +1,1 @@
+"""The tools around mfa-guard that run on a person's machine."""

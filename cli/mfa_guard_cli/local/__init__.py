@@ -1,0 +1,1 @@
+"""The stack on a laptop: its rules and its functions on an AWS that lives in this process."""

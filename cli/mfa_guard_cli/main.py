@@ -1,0 +1,32 @@
+"""The command line: one module per sub-command, registered here."""
+
+import typer
+from typer.core import TyperGroup
+
+from mfa_guard_cli.local.command import demo
+from mfa_guard_cli.replay import replay
+from mfa_guard_cli.template import TemplateError
+
+
+class _Commands(TyperGroup):
+    """The group of all sub-commands; it turns the errors that any of them may meet into one sentence."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # the wider type is private to typer
+        """Run a sub-command; exit code 2 when the template is the problem."""
+        try:
+            return super().invoke(ctx)
+        except TemplateError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback()
+def main() -> None:
+    """Enforce MFA for the IAM users of one AWS account: tools around the mfa-guard stack."""
+
+
+app.command()(replay)
+app.command()(demo)

@@ -1,0 +1,213 @@
+"""Read recorded CloudTrail events from files, in every form in which people have them.
+
+A file may hold one document or several, one per line or just one after the other, compressed with gzip or not:
+EventBridge envelopes, CloudTrail records, lists of either, CloudTrail's log files as S3 keeps them
+(`{"Records": [...]}`), and what `aws cloudtrail lookup-events` prints.
+"""
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+Fields: TypeAlias = Mapping[str, object]
+
+_SUFFIXES: Final = tuple(f".{form}{packed}" for form in ("json", "jsonl", "ndjson") for packed in ("", ".gz"))
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_WHITESPACE: Final = " \t\r\n"
+_NOTHING: Final = object()
+
+# eventType -> detail-type. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+_DETAIL_TYPES: Final[Mapping[object, str]] = {
+    "AwsConsoleSignIn": "AWS Console Sign In via CloudTrail",
+    "AwsConsoleAction": "AWS Console Action via CloudTrail",
+    "AwsServiceEvent": "AWS Service Event via CloudTrail",
+    "AwsCloudTrailInsight": "AWS Insight via CloudTrail",
+    "AwsVpceEvent": "AWS Network Activity Event via CloudTrail",
+}
+_API_CALL: Final = "AWS API Call via CloudTrail"
+
+
+class FileNotRead(ValueError):
+    """A file or folder that cannot be read as JSON; one sentence that begins with its path."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A place in a file where a record should be and is not."""
+
+    reason: str
+
+
+def find_files(paths: Iterable[Path], report: Callable[[FileNotRead], None]) -> Iterator[Path]:
+    """Yield the files, and of folders every file at any depth whose name is a JSON file's, sorted by path.
+
+    A folder that cannot be listed is reported and left out.
+    """
+
+    def unlisted(error: OSError) -> None:
+        report(FileNotRead(f"{error.filename}: the folder cannot be listed: {error.strerror}."))
+
+    for path in paths:
+        if path.is_dir():
+            walked = (Path(folder, name) for folder, _, names in os.walk(path, onerror=unlisted) for name in names)
+            # A pipe would keep the program waiting for whoever writes to it.
+            yield from sorted(file for file in walked if file.name.lower().endswith(_SUFFIXES) and not file.is_fifo())
+        else:
+            yield path
+
+
+def read_records(path: Path) -> Iterator[object]:
+    """Yield what a file holds, record by record and in order: anything JSON can be, or Broken.
+
+    Raises FileNotRead, before the first record, when the file as a whole is not JSON.
+    """
+    for document in _documents(path, _read_text(path)):
+        yield from _expand(document)
+
+
+def envelope_of(record: Fields) -> Fields:
+    """Return the record itself if it is an EventBridge envelope, otherwise the one that EventBridge would make.
+
+    Fields that the record lacks are null.
+    """
+    if "detail" in record or "detail-type" in record:
+        return record
+    identity = record.get("userIdentity")
+    acting = identity.get("accountId") if isinstance(identity, dict) else None
+    event_type = record.get("eventType")
+    return {
+        "version": "0",
+        "id": record.get("eventID"),
+        "detail-type": _DETAIL_TYPES.get(event_type, _API_CALL) if isinstance(event_type, str) else _API_CALL,
+        "source": _source(record.get("eventSource")),
+        "account": record.get("recipientAccountId", acting),
+        "time": record.get("eventTime"),
+        "region": record.get("awsRegion"),
+        "resources": [],
+        "detail": record,
+    }
+
+
+def _source(event_source: object) -> str | None:
+    if not isinstance(event_source, str):
+        return None
+    return f"aws.{event_source.removesuffix('.cn').removesuffix('.amazonaws.com')}"
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        if content.startswith(_GZIP_MAGIC):
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileNotRead(f"{path}: the file is not JSON: it is no UTF-8 text.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FileNotRead(f"{path}: the file cannot be unpacked: its gzip data is damaged or cut off.") from error
+    except OSError as error:
+        raise FileNotRead(f"{path}: the file cannot be read: {error.strerror}.") from error
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A JSON value of a text, or Broken, and where it stands."""
+
+    value: object
+    alone: bool
+    in_first_column: bool
+
+    @property
+    def is_structured(self) -> bool:
+        return isinstance(self.value, dict | list)
+
+
+def _documents(path: Path, text: str) -> Iterator[_Document]:
+    """Yield the documents of a text; a line that is none is Broken, as long as the text is JSON at all.
+
+    It is when the first document is one, or any that begins in its line's first column (a document that was printed
+    with indentation and then cut off has lines that read as JSON too), or when nothing is broken.
+    """
+    held: list[_Document] = []
+    is_json = any_broken = False
+    for document in _scan(text, path.name):
+        any_broken = any_broken or isinstance(document.value, Broken)
+        is_json = is_json or (document.is_structured and (document.in_first_column or not any_broken))
+        held.append(document)
+        if is_json:
+            yield from held
+            held.clear()
+    if any_broken and not is_json:
+        raise FileNotRead(f"{path}: the file is not JSON.")
+    if not is_json and not held:
+        raise FileNotRead(f"{path}: the file is not JSON: it is empty.")
+    yield from held
+
+
+def _scan(text: str, name: str) -> Iterator[_Document]:
+    decode = json.JSONDecoder().raw_decode
+    first = position = _skip_whitespace(text, 0)
+    line, counted = 1, 0
+    while position < len(text):
+        start = position
+        value: object
+        end_of_line = text.find("\n", start) % (len(text) + 1)
+        try:
+            value, position = decode(text, start)
+        # A number of more digits than Python converts is a ValueError of its own.
+        except (ValueError, RecursionError):
+            value = _NOTHING
+        # Two values on one line are no two documents, unless they are objects.
+        if value is _NOTHING or (not isinstance(value, dict | list) and text[position:end_of_line].strip(_WHITESPACE)):
+            line, counted = line + text.count("\n", counted, start), start
+            value, position = Broken(f"Line {line} of {name} is not JSON."), end_of_line
+        position = _skip_whitespace(text, position)
+        yield _Document(
+            value,
+            alone=start == first and position == len(text),
+            in_first_column=start == 0 or text[start - 1] == "\n",
+        )
+
+
+def _skip_whitespace(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _WHITESPACE:
+        position += 1
+    return position
+
+
+def _expand(document: _Document) -> Iterator[object]:
+    value = document.value
+    if not isinstance(value, list):
+        yield from _expand_object(value)
+    elif document.alone or (value and all(isinstance(each, dict) for each in value)):
+        for each in value:
+            yield from _expand_object(each)
+    else:
+        # Among other documents an array is a record that is broken.
+        yield value
+
+
+def _expand_object(value: object) -> Iterator[object]:
+    if not isinstance(value, dict) or "eventName" in value:
+        yield value
+    elif isinstance(value.get("Records"), list):
+        yield from value["Records"]
+    elif isinstance(value.get("Events"), list):
+        yield from map(_looked_up, value["Events"])
+    # CloudTrail keeps its digest files beside the log files; they hold no records.
+    elif "digestS3Object" not in value:
+        yield value
+
+
+def _looked_up(event: object) -> object:
+    text = event.get("CloudTrailEvent") if isinstance(event, dict) else None
+    if not isinstance(text, str):
+        return event
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return Broken("The looked-up event's CloudTrailEvent is not JSON.")

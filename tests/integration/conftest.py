@@ -1,0 +1,69 @@
+"""The handlers on moto: an account made from the rendered template."""
+
+import io
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from unittest.mock import patch
+
+import pytest
+
+from mfa_guard import bootstrap
+from mfa_guard_cli.local.account import Account, open_account
+from mfa_guard_cli.template import Stack, load_template
+from support.aws import Context, Faults
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return load_template().render()
+
+
+@pytest.fixture
+def account(stack: Stack) -> Iterator[Account]:
+    caches = (
+        bootstrap._iam,
+        bootstrap._sns,
+        bootstrap._state_table,
+        bootstrap._exemption_table,
+        bootstrap._remembering,
+    )
+    for cached in caches:
+        cached.cache_clear()
+    with open_account(stack) as opened, patch.dict(os.environ, stack.environment("UserEventFunction")):
+        yield opened
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def faults(account: Account) -> Faults:  # noqa: ARG001 - the clients belong to the account
+    injected = Faults()
+    for client in (bootstrap._iam(), bootstrap._sns(), bootstrap._state_table(), bootstrap._exemption_table()):
+        client.meta.events.register("before-call", injected.before_call)
+    return injected
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context()
+
+
+@pytest.fixture
+def printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], list[dict[str, object]]]:
+    """Return a function that returns the JSON lines printed since its last call: logs and metrics."""
+    logged = io.StringIO()
+    for handler in logging.getLogger("mfa-guard").handlers:
+        # The logger keeps the stream of whichever test imported it first.
+        monkeypatch.setattr(handler, "stream", logged)
+
+    def lines() -> list[dict[str, object]]:
+        text = logged.getvalue() + capsys.readouterr().out
+        logged.seek(0)
+        logged.truncate()
+        return [json.loads(line) for line in text.splitlines()]
+
+    return lines

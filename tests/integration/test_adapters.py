@@ -1,0 +1,156 @@
+"""Adapters on moto: AWS's answers become what the guard knows."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+import boto3
+import pytest
+
+from mfa_guard import bootstrap
+from mfa_guard.adapters.clock import SystemClock
+from mfa_guard.adapters.exemptions import ExemptionTable
+from mfa_guard.adapters.iam import IamUsers
+from mfa_guard.adapters.sns import Topics
+from mfa_guard.core.exemption import Exemption, MalformedExemption
+from mfa_guard.core.notices import Message
+from mfa_guard.core.user import AccessKey
+from mfa_guard.ports import QuotaExceeded, UserGone
+from mfa_guard_cli.local.account import Account
+from mfa_guard_cli.template import Stack
+from support.aws import Faults
+from support.factories import NOW
+
+
+@pytest.fixture
+def iam(account: Account, stack: Stack) -> IamUsers:  # noqa: ARG001 - the client belongs to the account
+    policy = stack.environment("UserEventFunction")["ENFORCEMENT_POLICY_ARN"]
+    client = boto3.client("iam")
+    client.create_user(UserName="alice", Path="/staff/", Tags=[{"Key": "team", "Value": "red"}])
+    return IamUsers(bootstrap._iam(), policy, stack.physical_id("EnforcementGroup"))
+
+
+class TestIam:
+    def test_a_user_is_id_path_and_tags(self, iam: IamUsers) -> None:
+        state = iam.user("alice")
+        assert (state.name, state.path, state.tags) == ("alice", "/staff/", {"team": "red"})
+        assert state.id == boto3.client("iam").get_user(UserName="alice")["User"]["UserId"]
+
+    @pytest.mark.parametrize(
+        "read", ["user", "devices", "attached", "grouped", "keys", "attach", "detach", "join", "leave"]
+    )
+    def test_a_missing_user_is_gone(self, iam: IamUsers, read: str) -> None:
+        with pytest.raises(UserGone):
+            getattr(iam, read)("nobody")
+
+    def test_devices_with_the_time_of_enabling(self, iam: IamUsers) -> None:
+        client = boto3.client("iam")
+        serial = client.create_virtual_mfa_device(VirtualMFADeviceName="phone")["VirtualMFADevice"]["SerialNumber"]
+        client.enable_mfa_device(
+            UserName="alice", SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321"
+        )
+        [device] = iam.devices("alice")
+        assert device.serial == serial
+        assert timedelta(0) <= datetime.now(UTC) - device.enabled_at < timedelta(minutes=1)
+
+    def test_both_ways_are_put_on_and_taken_off(self, iam: IamUsers) -> None:
+        iam.attach("alice")
+        iam.join("alice")
+        assert (iam.attached("alice"), iam.grouped("alice")) == (True, True)
+        iam.detach("alice")
+        iam.leave("alice")
+        assert (iam.attached("alice"), iam.grouped("alice")) == (False, False)
+
+    def test_another_policy_or_group_does_not_bind(self, iam: IamUsers) -> None:
+        client = boto3.client("iam")
+        document = json.dumps(
+            {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
+        )
+        arn = client.create_policy(PolicyName="Other", PolicyDocument=document)["Policy"]["Arn"]
+        client.attach_user_policy(UserName="alice", PolicyArn=arn)
+        client.create_group(GroupName="other")
+        client.add_user_to_group(UserName="alice", GroupName="other")
+        assert (iam.attached("alice"), iam.grouped("alice")) == (False, False)
+
+    def test_a_password_and_none(self, iam: IamUsers) -> None:
+        assert not iam.password("alice")
+        boto3.client("iam").create_login_profile(UserName="alice", Password="Not-a-secret-1")
+        assert iam.password("alice")
+
+    def test_keys_with_status_and_last_use(self, iam: IamUsers, account: Account) -> None:
+        client = boto3.client("iam")
+        used, idle = (client.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"] for _ in range(2))
+        client.update_access_key(UserName="alice", AccessKeyId=idle, Status="Inactive")
+        account.use_key("alice", used, NOW)
+        keys = {key.id: key for key in iam.keys("alice")}
+        assert keys[used] == AccessKey(used, active=True, last_used=NOW)
+        assert keys[idle] == AccessKey(idle, active=False, last_used=None)
+
+    def test_tags_are_set_and_removed_beside_others(self, iam: IamUsers) -> None:
+        iam.mark("alice", NOW)
+        marks = {"mfa-guard:status": "noncompliant", "mfa-guard:since": "2026-03-01T12:00:00Z"}
+        assert iam.user("alice").tags == {"team": "red", **marks}
+        iam.clear("alice", marks)
+        assert iam.user("alice").tags == {"team": "red"}
+
+    def test_service_specific_credentials(self, iam: IamUsers) -> None:
+        assert iam.service_credentials("alice") == ()
+
+    @pytest.mark.parametrize("call", ["attach", "join"])
+    def test_a_used_up_quota_is_told_apart(self, iam: IamUsers, faults: Faults, call: str) -> None:
+        faults.failing = {"AttachUserPolicy": "LimitExceeded", "AddUserToGroup": "LimitExceeded"}
+        with pytest.raises(QuotaExceeded, match="LimitExceeded by the test"):
+            getattr(iam, call)("alice")
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "ServiceFailure"])
+    def test_every_other_refusal_passes_as_it_is(self, iam: IamUsers, faults: Faults, code: str) -> None:
+        faults.failing = {"GetUser": code}
+        with pytest.raises(Exception, match=code):
+            iam.user("alice")
+
+
+class TestExemptions:
+    ITEM: ClassVar = {
+        "user_id": "AIDA1",
+        "user_name": "alice",
+        "owner": "platform",
+        "reason": "build machine",
+        "created_by": "bob",
+        "expires_at": "2026-04-01T00:00:00Z",
+    }
+
+    def put(self, stack: Stack, **changes: dict[str, str]) -> ExemptionTable:
+        client, table = boto3.client("dynamodb"), stack.physical_id("ExemptionsTable")
+        item = {key: {"S": value} for key, value in self.ITEM.items()}
+        client.put_item(TableName=table, Item=item | changes)
+        return ExemptionTable(client, table)
+
+    @pytest.mark.usefixtures("account")
+    def test_a_record_is_found_by_user_id_and_nobody_elses(self, stack: Stack) -> None:
+        table = self.put(stack)
+        assert isinstance(table.get("AIDA1", NOW), Exemption)
+        assert table.get("AIDA2", NOW) is None
+
+    @pytest.mark.usefixtures("account")
+    def test_a_value_of_another_type_is_malformed(self, stack: Stack) -> None:
+        assert isinstance(self.put(stack, expires_at={"N": "1775001600"}).get("AIDA1", NOW), MalformedExemption)
+
+
+class TestTopics:
+    def test_mail_and_attributes_reach_the_topic(self, account: Account, stack: Stack) -> None:
+        notices, operations = (str(stack.resolve({"Ref": topic})) for topic in ("NoticesTopic", "OperationsTopic"))
+        message = Message("A subject", json.dumps({"default": "{}", "email": "A mail"}), {"severity": "low"})
+        Topics(boto3.client("sns"), notices, operations).operations(message)
+        [(_, body, subject, attributes, *_)] = account.sns.topics[operations].sent_notifications
+        assert (subject, json.loads(body)["email"]) == ("A subject", "A mail")
+        assert attributes is not None
+        assert attributes["severity"]["Value"] == "low"
+        assert account.sns.topics[notices].sent_notifications == []
+
+
+def test_the_clock_is_utc_and_waits() -> None:
+    clock = SystemClock()
+    before = clock.now()
+    clock.sleep(0.01)
+    assert clock.now() - before >= timedelta(seconds=0.01)
+    assert before.utcoffset() == timedelta(0)

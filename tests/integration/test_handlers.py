@@ -1,0 +1,198 @@
+"""The handlers as Lambda calls them, on moto, with the rendered environment."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+
+from mfa_guard.core.cloudtrail import EventNotUnderstood
+from mfa_guard.core.settings import SettingsError
+from mfa_guard.handlers import alert, user_event
+from mfa_guard.ports import UserNotVisibleYet
+from mfa_guard_cli.local.account import Account
+from mfa_guard_cli.template import Stack
+from support.aws import Context, Faults
+from support.factories import detail, envelope
+
+Printed = Callable[[], list[dict[str, object]]]
+
+
+@pytest.fixture
+def alice(account: Account) -> str:  # noqa: ARG001 - the user lives in the account
+    iam = boto3.client("iam")
+    iam.create_user(UserName="alice")
+    iam.create_login_profile(UserName="alice", Password="Not-a-secret-1")
+    return "alice"
+
+
+def created() -> dict[str, object]:
+    return envelope(detail("CreateUser", eventTime=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")))
+
+
+def mails(account: Account, stack: Stack, topic: str = "NoticesTopic") -> list[str]:
+    sent = account.sns.topics[str(stack.resolve({"Ref": topic}))].sent_notifications
+    return [str(subject) for _, _, subject, *_ in sent]
+
+
+def attached() -> list[str]:
+    policies = boto3.client("iam").list_attached_user_policies(UserName="alice")["AttachedPolicies"]
+    return [policy["PolicyName"] for policy in policies]
+
+
+def metric_names(lines: list[dict[str, object]]) -> set[str]:
+    return {
+        name
+        for line in lines
+        if "_aws" in line
+        for name in line
+        if name.startswith(("Users", "Notices", "Enf", "Dup", "Events"))
+    }
+
+
+@pytest.mark.usefixtures("alice")
+class TestUserEvent:
+    def test_a_new_user_is_enforced_tagged_and_mailed(self, account: Account, stack: Stack, context: Context) -> None:
+        answer = user_event.lambda_handler(created(), context)
+        assert answer == {"standing": "enforced", "actions": ["enforce", "mark"], "notice": "noncompliant"}
+        assert attached() == ["EnrolMFADeviceThenSignInAgain"]
+        tags = {tag["Key"]: tag["Value"] for tag in boto3.client("iam").list_user_tags(UserName="alice")["Tags"]}
+        assert tags["mfa-guard:status"] == "noncompliant"
+        assert mails(account, stack) == ["HIGH: alice has no MFA device"]
+
+    def test_it_counts_and_logs_what_it_did_without_names_in_dimensions(
+        self, context: Context, printed: Printed
+    ) -> None:
+        event = created()
+        user_event.lambda_handler(event, context)
+        lines = printed()
+        assert metric_names(lines) >= {"UsersEnforced", "UsersMarkedNoncompliant", "NoticesSent"}
+        [log] = [line for line in lines if line.get("message") == "Remediated"]
+        assert (log["subject"], log["actor"], log["event_name"]) == (
+            "user/alice",
+            "role/Admin/bob@example.com",
+            "CreateUser",
+        )
+        assert log["event_id"] == event["detail"]["eventID"]  # type: ignore[index]
+        assert log["actions"] == ["enforce", "mark"]
+        metrics = json.dumps([line["_aws"] for line in lines if "_aws" in line])
+        assert "alice" not in metrics
+
+    def test_a_second_delivery_does_nothing_and_is_counted(
+        self, account: Account, stack: Stack, context: Context, printed: Printed, faults: Faults
+    ) -> None:
+        event = created()
+        first = user_event.lambda_handler(event, context)
+        printed()
+        faults.made.clear()
+        assert user_event.lambda_handler({**event, "id": "another-delivery"}, context) == first
+        assert faults.made == ["PutItem"]
+        assert "DuplicateEvents" in metric_names(printed())
+        assert len(mails(account, stack)) == 1
+
+    @pytest.mark.parametrize("refused", ["PutItem", "UpdateItem", "GetItem"])
+    def test_without_the_state_table_it_goes_on_and_logs(
+        self, account: Account, stack: Stack, context: Context, printed: Printed, faults: Faults, refused: str
+    ) -> None:
+        faults.failing = {refused: "ResourceNotFoundException"}
+        if refused == "GetItem":
+            # The exemption table shares this call, and not knowing who is exempt must not be taken for nobody.
+            with pytest.raises(Exception, match="ResourceNotFoundException"):
+                user_event.lambda_handler(created(), context)
+            return
+        user_event.lambda_handler(created(), context)
+        assert attached() == ["EnrolMFADeviceThenSignInAgain"]
+        assert len(mails(account, stack)) == 1
+        assert any("able unreachable" in str(line.get("message")) for line in printed())
+
+    def test_a_failure_is_forgotten_so_that_a_retry_runs(
+        self, account: Account, stack: Stack, context: Context, faults: Faults
+    ) -> None:
+        event = created()
+        faults.failing = {"Publish": "InternalError"}
+        with pytest.raises(Exception, match="InternalError"):
+            user_event.lambda_handler(event, context)
+        assert attached() == ["EnrolMFADeviceThenSignInAgain"]
+        faults.failing = {}
+        user_event.lambda_handler(event, context)
+        assert mails(account, stack) == ["HIGH: alice has no MFA device"]
+
+    @pytest.mark.parametrize("failing", ["PutItem", "DeleteItem"])
+    def test_a_failure_stays_the_failure_when_the_table_fails_too(
+        self, context: Context, faults: Faults, failing: str
+    ) -> None:
+        faults.failing = {"AttachUserPolicy": "AccessDenied", failing: "InternalServerError"}
+        with pytest.raises(Exception, match="AccessDenied"):
+            user_event.lambda_handler(created(), context)
+
+    def test_throttling_and_denial_raise(self, context: Context, faults: Faults) -> None:
+        for code in ("Throttling", "AccessDenied"):
+            faults.failing = {"GetUser": code}
+            with pytest.raises(Exception, match=code):
+                user_event.lambda_handler(created(), context)
+
+
+@pytest.mark.usefixtures("account")
+class TestWhatCannotBeDone:
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {},
+            {"detail": None},
+            {"detail": ["x"]},
+            envelope(detail("CreateUser", {})),
+            envelope(detail("CreateUser") | {"eventID": None}),
+            envelope(detail("DeleteUser")),
+            [],
+        ],
+    )
+    def test_an_event_that_is_not_understood_is_counted_logged_and_raised(
+        self, event: object, context: Context, printed: Printed
+    ) -> None:
+        with pytest.raises(EventNotUnderstood):
+            user_event.lambda_handler(event, context)
+        lines = printed()
+        assert "EventsNotUnderstood" in metric_names(lines)
+        assert [line for line in lines if line.get("message") == "Event not understood"]
+
+    def test_a_user_not_visible_yet_raises(self, context: Context) -> None:
+        with pytest.raises(UserNotVisibleYet):
+            user_event.lambda_handler(created(), context)
+
+    def test_a_wrong_setting_raises_and_names_the_variable(
+        self, context: Context, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MODE", "maybe")
+        with pytest.raises(SettingsError, match="MODE"):
+            user_event.lambda_handler(created(), context)
+
+    def test_one_events_keys_do_not_leak_into_the_next_ones_log(self, context: Context, printed: Printed) -> None:
+        root = detail("EnableMFADevice", {"userName": "AWS ROOT USER"})
+        user_event.lambda_handler(envelope(root), context)
+        printed()
+        with pytest.raises(EventNotUnderstood):
+            user_event.lambda_handler({}, context)
+        assert all("subject" not in line for line in printed())
+
+
+class TestAlert:
+    def test_tampering_is_mailed_once(self, account: Account, stack: Stack, context: Context, printed: Printed) -> None:
+        event = envelope(detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com"))
+        assert alert.lambda_handler(event, context) == {"notice": "tampering"}
+        alert.lambda_handler(event, context)
+        assert mails(account, stack) == ["CRITICAL: mfa-guard's trail: StopLogging"]
+        assert metric_names(printed()) >= {"NoticesSent", "DuplicateEvents"}
+
+    def test_the_notice_topic_is_spoken_of_elsewhere(self, account: Account, stack: Stack, context: Context) -> None:
+        topic = stack.resolve({"Ref": "NoticesTopic"})
+        event = envelope(detail("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com"))
+        alert.lambda_handler(event, context)
+        assert mails(account, stack) == []
+        assert mails(account, stack, "OperationsTopic") == ["HIGH: mfa-guard's topic: DeleteTopic"]
+
+    def test_a_topic_that_does_not_answer_raises(self, context: Context, faults: Faults) -> None:
+        faults.failing = {"Publish": "InternalError"}
+        event = envelope(detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com"))
+        with pytest.raises(Exception, match="InternalError"):
+            alert.lambda_handler(event, context)

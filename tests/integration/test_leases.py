@@ -1,0 +1,120 @@
+"""The lease table and its fake keep the same promises."""
+
+from collections.abc import Callable
+
+import boto3
+import pytest
+
+from mfa_guard.adapters.leases import LeaseTable
+from mfa_guard.core.kinds import Kind
+from mfa_guard.ports import Claim, Leases
+from mfa_guard_cli.local.account import Account
+from mfa_guard_cli.template import Stack
+from support.fakes import Calls, FakeClock, FakeLeases, FakeTelemetry
+
+NONE: frozenset[str] = frozenset()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=["fake", "table"])
+def leases(request: pytest.FixtureRequest, clock: FakeClock, stack: Stack) -> Leases:
+    if request.param == "fake":
+        return FakeLeases(Calls(), clock)
+    request.getfixturevalue("account")
+    return LeaseTable(boto3.client("dynamodb"), stack.physical_id("StateTable"), clock, FakeTelemetry())
+
+
+def claim(leases: Leases, holder: str, kind: Kind = Kind.NONCOMPLIANT, exposure: frozenset[str] = NONE) -> Claim:
+    return leases.claim("AIDA1", kind, holder, exposure)
+
+
+def test_the_first_may_tell_and_the_second_waits(leases: Leases) -> None:
+    assert (claim(leases, "a"), claim(leases, "b")) == (Claim.MINE, Claim.HELD)
+
+
+def test_the_holder_may_claim_again(leases: Leases) -> None:
+    assert (claim(leases, "a"), claim(leases, "a")) == (Claim.MINE, Claim.MINE)
+
+
+def test_what_was_sent_is_told_to_everybody_for_fifteen_minutes(leases: Leases, clock: FakeClock) -> None:
+    claim(leases, "a")
+    leases.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    assert (claim(leases, "a"), claim(leases, "b")) == (Claim.TOLD, Claim.TOLD)
+    clock.sleep(15 * 60 + 1)
+    assert claim(leases, "b") is Claim.MINE
+
+
+def test_an_unfinished_lease_is_taken_over_after_fifteen_seconds(leases: Leases, clock: FakeClock) -> None:
+    claim(leases, "a")
+    clock.sleep(14)
+    assert claim(leases, "b") is Claim.HELD
+    clock.sleep(2)
+    assert claim(leases, "b") is Claim.MINE
+
+
+def test_whoever_lost_the_lease_cannot_end_it(leases: Leases, clock: FakeClock) -> None:
+    claim(leases, "a")
+    clock.sleep(16)
+    claim(leases, "b")
+    leases.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    assert claim(leases, "c") is Claim.HELD
+
+
+@pytest.mark.parametrize("other", [("AIDA2", Kind.NONCOMPLIANT), ("AIDA1", Kind.SOLVED)])
+def test_another_user_or_kind_is_another_lease(leases: Leases, other: tuple[str, Kind]) -> None:
+    claim(leases, "a")
+    assert leases.claim(*other, "b", NONE) is Claim.MINE
+
+
+def test_a_dropped_lease_is_free(leases: Leases) -> None:
+    claim(leases, "a")
+    leases.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    leases.drop("AIDA1", [Kind.NONCOMPLIANT, Kind.SOLVED])
+    assert claim(leases, "b") is Claim.MINE
+
+
+@pytest.mark.parametrize("covering", [Kind.NONCOMPLIANT, Kind.DECISION])
+def test_a_new_credential_is_told_by_what_named_it(leases: Leases, clock: FakeClock, covering: Kind) -> None:
+    both = frozenset({"password", "AKIA1"})
+    claim(leases, "a", covering, both)
+    assert claim(leases, "b", Kind.NEW_CREDENTIAL, both) is Claim.MINE
+    leases.drop("AIDA1", [Kind.NEW_CREDENTIAL])
+    leases.sent("AIDA1", covering, "a")
+    assert claim(leases, "b", Kind.NEW_CREDENTIAL, frozenset({"AKIA1"})) is Claim.TOLD
+    assert claim(leases, "b", Kind.NEW_CREDENTIAL, both | {"AKIA2"}) is Claim.MINE
+    leases.drop("AIDA1", [Kind.NEW_CREDENTIAL])
+    clock.sleep(15 * 60 + 1)
+    assert claim(leases, "b", Kind.NEW_CREDENTIAL, both) is Claim.MINE
+
+
+def test_a_retry_learns_what_it_had_begun_and_not_finished(leases: Leases) -> None:
+    assert leases.unfinished("AIDA1", "a") is None
+    claim(leases, "a", Kind.KEYS_STOPPED)
+    assert leases.unfinished("AIDA1", "a") is Kind.KEYS_STOPPED
+    assert leases.unfinished("AIDA1", "b") is None
+    leases.sent("AIDA1", Kind.KEYS_STOPPED, "a")
+    assert leases.unfinished("AIDA1", "a") is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda leases: leases.claim("AIDA1", Kind.NONCOMPLIANT, "a", NONE) is Claim.MINE,
+        lambda leases: leases.claim("AIDA1", Kind.NEW_CREDENTIAL, "a", NONE) is Claim.MINE,
+        lambda leases: leases.unfinished("AIDA1", "a") is None,
+        lambda leases: leases.sent("AIDA1", Kind.NONCOMPLIANT, "a") is None,
+        lambda leases: leases.drop("AIDA1", [Kind.NONCOMPLIANT]) is None,
+    ],
+)
+def test_a_table_that_cannot_be_reached_hinders_nobody_and_is_logged(
+    account: Account,  # noqa: ARG001 - an account without such a table
+    clock: FakeClock,
+    call: Callable[[Leases], bool],
+) -> None:
+    telemetry = FakeTelemetry()
+    assert call(LeaseTable(boto3.client("dynamodb"), "no-such-table", clock, telemetry))
+    assert telemetry.lines == ["Lease table unreachable, going on without leases"]

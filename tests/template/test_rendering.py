@@ -1,0 +1,146 @@
+"""template.yaml renders for every partition and every setting, and nothing in it stays unresolved."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from mfa_guard_cli.pattern import index
+from mfa_guard_cli.template import Stack, Template, TemplateError, load_template
+
+HOMES = {"us-east-1": "aws", "us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}
+RULES = {
+    "UserEventFunction": ["NewCredentials", "MfaDevices", "EnforcementRemoved", "TagsChanged", "UserRenamed"],
+    "AlertFunction": [
+        "RootSignIn",
+        "PolicyTampering",
+        "GroupTampering",
+        "RoleTampering",
+        "RuleTampering",
+        "ScheduleTampering",
+        "FunctionTampering",
+        "TopicTampering",
+        "QueueTampering",
+        "AlarmTampering",
+        "TableTampering",
+        "TrailTampering",
+        "StackChange",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return load_template()
+
+
+@pytest.fixture(scope="module")
+def stack(template: Template) -> Stack:
+    return template.render()
+
+
+def texts(value: object) -> Iterator[str]:
+    """Yield every text below a value, names of fields included."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from (key, *texts(each))
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts(each)
+    elif isinstance(value, str):
+        yield value
+
+
+def settings() -> list[dict[str, str]]:
+    switches = {
+        "Mode": ["audit", "events", "all"],
+        "EnforceThrough": ["user", "group"],
+        "AllowPasswordChangeWithoutMfa": ["yes", "no"],
+        "AllowEnrolmentWithAccessKeys": ["yes", "no"],
+        "AlertEmail": ["", "alerts@example.com"],
+    }
+    return [dict(zip(switches, values, strict=True)) for values in itertools.product(*switches.values())]
+
+
+@pytest.mark.parametrize("region", HOMES)
+def test_every_setting_renders_whole(template: Template, region: str) -> None:
+    for parameters in settings():
+        stack = template.render(region=region, parameters=parameters)
+        rendered = {name: resource.properties for name, resource in stack.resources.items()}
+        assert not {text for text in texts(rendered) if text == "Ref" or text.startswith("Fn::")}
+        # What is left in braces is IAM's own variable.
+        assert set(re.findall(r"\$\{[^}]*\}", json.dumps(rendered))) <= {"${aws:username}"}
+        assert stack.outputs()
+
+
+@pytest.mark.parametrize(("region", "partition"), HOMES.items())
+def test_every_arn_is_of_the_stack_s_partition_region_and_account(
+    template: Template, region: str, partition: str
+) -> None:
+    stack = template.render(region=region, account="012345678901")
+    rendered = {name: resource.properties for name, resource in stack.resources.items()}
+    arns = re.findall(r"arn:([^:\"]*):[a-z0-9]+:([^:\"]*):([^:\"]*):", json.dumps(rendered))
+    assert arns
+    assert {arn[0] for arn in arns} == {partition}
+    assert {arn[1] for arn in arns} <= {region, ""}
+    assert {arn[2] for arn in arns} <= {"012345678901", "aws", ""}
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-west-2", "us-gov-east-1", "cn-northwest-1"])
+def test_a_region_that_never_receives_iam_events_is_refused(template: Template, region: str) -> None:
+    with pytest.raises(TemplateError, match="deploy mfa-guard in us-east-1"):
+        template.render(region=region)
+
+
+def test_the_translation_does_not_depend_on_parameters(template: Template) -> None:
+    # Otherwise it could not be done once for all of them.
+    raw = json.dumps(template.body)
+    for name in ("Mode", "LogLevel", "EnforceThrough", "HelpUrl"):
+        assert f'{{"Ref": "{name}"}}' in raw
+
+
+def test_the_rules_are_those_that_the_functions_need(stack: Stack) -> None:
+    expected = {f"{function}{event}": (function,) for function, events in RULES.items() for event in events}
+    assert {rule.logical_id: rule.functions for rule in stack.rules()} == expected
+    assert all(rule.enabled for rule in stack.rules())
+
+
+def test_a_rule_is_named_after_the_stack_and_its_event(template: Template) -> None:
+    names = {rule.logical_id: rule.name for rule in template.render(stack_name="guard").rules()}
+    assert names["UserEventFunctionNewCredentials"] == "guard-new-credentials"
+    for function, events in RULES.items():
+        for event in events:
+            kebab = re.sub(r"(?<!^)(?=[A-Z])", "-", event).lower()
+            assert names[f"{function}{event}"] == f"guard-{kebab}"
+
+
+def test_every_pattern_compiles_and_fits_eventbridge_s_quota(stack: Stack) -> None:
+    index(stack.rules())
+    for rule in stack.rules():
+        assert len(json.dumps(rule.pattern, separators=(",", ":"))) <= 2048, rule.logical_id
+
+
+@pytest.mark.parametrize("function", RULES)
+def test_a_function_gets_the_environment_that_the_handlers_read(stack: Stack, function: str) -> None:
+    environment = stack.environment(function)
+    assert environment["MODE"] == "events"
+    assert environment["ENFORCEMENT_POLICY_ARN"] == "arn:aws:iam::111122223333:policy/EnrolMFADeviceThenSignInAgain"
+    assert environment["ENFORCEMENT_GROUP_NAME"] == "mfa-guard-enforced"
+    assert environment["NOTICES_TOPIC_ARN"] == stack.outputs()["NoticesTopicArn"]
+    assert environment["STATE_TABLE_NAME"] == stack.physical_id("StateTable")
+
+
+def test_parameters_reach_the_functions(template: Template) -> None:
+    stack = template.render(parameters={"Mode": "audit", "ExemptPathPrefixes": "/machines/,/ci/"})
+    environment = stack.environment("UserEventFunction")
+    assert environment["MODE"] == "audit"
+    assert environment["EXEMPT_PATH_PREFIXES"] == "/machines/,/ci/"
+
+
+def test_each_function_has_a_role_whose_statements_are_all_known(stack: Stack) -> None:
+    for function in RULES:
+        role = f"{function}Role"
+        assert stack.resource(function).properties["Role"] == stack.resolve({"Fn::GetAtt": [role, "Arn"]})
+        assert stack.role_statements(role)

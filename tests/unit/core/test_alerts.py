@@ -1,0 +1,59 @@
+"""What AlertFunction tells: which thing was touched, how bad it is, and what to do."""
+
+import pytest
+
+from mfa_guard.core.alerts import parse_alert
+from mfa_guard.core.cloudtrail import EventNotUnderstood
+from mfa_guard.core.kinds import Kind, Severity
+from support.factories import detail
+
+ROOT = {"type": "Root", "accountId": "111122223333"}
+
+
+@pytest.mark.parametrize(
+    ("source", "event", "request_parameters", "what", "target"),
+    [
+        ("iam", "CreatePolicyVersion", {"policyArn": "arn:p"}, "enforcement policy", "arn:p"),
+        ("iam", "AttachGroupPolicy", {"groupName": "g", "policyArn": "arn:p"}, "enforcement group", "g"),
+        ("iam", "AttachRolePolicy", {"roleName": "r", "policyArn": "arn:p"}, "function role", "r"),
+        ("events", "DisableRule", {"name": "r"}, "rule", "r"),
+        ("events", "RemoveTargets", {"rule": "r", "ids": ["t"]}, "rule", "r"),
+        ("scheduler", "DeleteSchedule", {"name": "s"}, "schedule", "s"),
+        ("lambda", "UpdateFunctionCode20150331v2", {"functionName": "f"}, "function", "f"),
+        ("sns", "Unsubscribe", {"subscriptionArn": "arn:t:1"}, "topic", "arn:t:1"),
+        ("sqs", "PurgeQueue", {"queueUrl": "https://q"}, "dead-letter queue", "https://q"),
+        ("monitoring", "DeleteAlarms", {"alarmNames": ["a", "b"]}, "alarm", "a, b"),
+        ("dynamodb", "DeleteTable", {"tableName": "t"}, "table", "t"),
+        ("cloudtrail", "PutEventSelectors", {"trailName": "t"}, "trail", "t"),
+    ],
+)
+def test_tampering_names_what_was_touched(
+    source: str, event: str, request_parameters: dict[str, object], what: str, target: str
+) -> None:
+    alert = parse_alert(detail(event, request_parameters, eventSource=f"{source}.amazonaws.com"))
+    assert (alert.family.what, alert.target, alert.family.kind) == (what, target, Kind.TAMPERING)
+    assert alert.family.severity in {Severity.HIGH, Severity.CRITICAL}
+
+
+def test_a_change_of_the_stack_is_no_tampering() -> None:
+    alert = parse_alert(detail("UpdateStack", {"stackName": "mfa-guard"}, eventSource="cloudformation.amazonaws.com"))
+    assert (alert.family.kind, alert.target) == (Kind.STACK_CHANGE, "mfa-guard")
+
+
+@pytest.mark.parametrize("used", ["Yes", "No", None])
+def test_roots_sign_in_is_critical_and_says_whether_mfa_was_used(used: str | None) -> None:
+    record = detail("ConsoleLogin", requestParameters=None, eventSource="signin.amazonaws.com", userIdentity=ROOT)
+    if used:
+        record["additionalEventData"] = {"MFAUsed": used}
+    alert = parse_alert(record)
+    assert (alert.family.kind, alert.family.severity) == (Kind.ROOT_SIGN_IN, Severity.CRITICAL)
+    assert alert.mfa_used == used
+
+
+@pytest.mark.parametrize(
+    ("source", "request_parameters"),
+    [("s3.amazonaws.com", {"name": "x"}), ("iam.amazonaws.com", {}), ("events.amazonaws.com", {"name": 7})],
+)
+def test_what_cannot_be_named_is_not_understood(source: str, request_parameters: dict[str, object]) -> None:
+    with pytest.raises(EventNotUnderstood):
+        parse_alert(detail("Anything", request_parameters, eventSource=source))

@@ -1,0 +1,67 @@
+"""The pastes do what they say when a shell runs them: `aws` is replaced by a recorder."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mfa_guard.core.commands import enforce_command, exempt_command, undo_command
+from mfa_guard.core.exemption import Exemption, parse_exemption
+from mfa_guard.core.user import Way
+from support.factories import GROUP, NOW, POLICY, settings, state
+
+CALLER = "arn:aws:sts::111122223333:assumed-role/Admin/bob"
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Path:
+    """Return a folder whose `aws` records its arguments, one JSON line a call, and fails for the user `locked`."""
+    (tmp_path / "aws").write_text(
+        "#!/bin/sh\n"
+        f'if [ "$1" = sts ]; then echo {CALLER}; exit 0; fi\n'
+        'for argument in "$@"; do printf "%s\\n" "$argument"; done >> "$RECORD"\n'
+        'echo --- >> "$RECORD"\n'
+        '[ "$1" != "$FAIL_ON" ]\n'
+    )
+    (tmp_path / "aws").chmod(0o755)
+    return tmp_path
+
+
+def calls(shell: Path, paste: str, fail_on: str = "") -> list[list[str]]:
+    record = shell / "record"
+    environment = {"PATH": f"{shell}:{os.environ['PATH']}", "RECORD": str(record), "FAIL_ON": fail_on}
+    subprocess.run(["/bin/bash", "-c", paste], env=environment, check=False)
+    return [block.splitlines() for block in record.read_text().split("---\n") if block]
+
+
+def test_the_exemption_is_one_that_the_guard_accepts(shell: Path) -> None:
+    [put] = calls(shell, exempt_command(state(), settings(), NOW))
+    assert put[:6] == ["dynamodb", "put-item", "--region", "us-east-1", "--table-name", "exemptions"]
+    item = {key: value["S"] for key, value in json.loads(put[7]).items()}
+    parsed = parse_exemption(item, "AIDAEXAMPLE", NOW)
+    assert isinstance(parsed, Exemption)
+    assert parsed.holds(NOW)
+    assert parsed.created_by == CALLER
+
+
+def test_the_undo_exempts_first_and_then_releases_every_way(shell: Path) -> None:
+    put, detach, leave = calls(shell, undo_command(state(), (Way.USER, Way.GROUP), settings(), NOW))
+    assert put[:2] == ["dynamodb", "put-item"]
+    assert detach == ["iam", "detach-user-policy", "--user-name", "alice", "--policy-arn", POLICY]
+    assert leave == ["iam", "remove-user-from-group", "--user-name", "alice", "--group-name", GROUP]
+
+
+def test_without_an_exemption_nobody_is_released(shell: Path) -> None:
+    assert len(calls(shell, undo_command(state(), (Way.USER,), settings(), NOW), fail_on="dynamodb")) == 1
+
+
+def test_a_name_that_looks_like_an_option_stays_a_name(shell: Path) -> None:
+    [attach] = calls(shell, enforce_command(state(name="-rf"), settings()))
+    assert attach == ["iam", "attach-user-policy", "--user-name=-rf", "--policy-arn", POLICY]
+
+
+def test_enforcing_follows_the_stacks_way(shell: Path) -> None:
+    [join] = calls(shell, enforce_command(state(), settings(enforce_through=Way.GROUP)))
+    assert join == ["iam", "add-user-to-group", "--user-name", "alice", "--group-name", GROUP]

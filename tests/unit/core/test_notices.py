@@ -1,0 +1,311 @@
+"""What the mails say, for people and for machines."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfa_guard.core.alerts import parse_alert
+from mfa_guard.core.cloudtrail import Trigger, parse_user_event
+from mfa_guard.core.kinds import Kind, Severity
+from mfa_guard.core.notices import LARGEST, Done, Message, alert_message, root_message, user_message
+from mfa_guard.core.plan import Action, Due, Occasion, Plan, Standing, plan
+from mfa_guard.core.settings import EnforceOn, Mode, Settings
+from mfa_guard.core.user import ServiceCredential, UserState, Way
+from support.factories import MARKED, NOW, detail, exemption, key, long_term_key, settings, state
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "notice.schema.json").read_text())
+LONG = "x" * 64
+
+
+def told(
+    record: Mapping[str, object],
+    user: UserState,
+    chosen: Settings | None = None,
+    done: Done | None = None,
+) -> Message:
+    """Return the notice that the plan for `user` makes due, as if the guard had done `done`."""
+    chosen = chosen or settings()
+    event = parse_user_event(record)
+    decided = plan(user, Occasion.of(event), chosen, NOW)
+    assert isinstance(decided, Plan)
+    return user_message(event, user, decided, done or Done(), chosen, NOW)
+
+
+def mail(message: Message) -> str:
+    text = json.loads(message.body)["email"]
+    assert isinstance(text, str)
+    return text
+
+
+def data(message: Message) -> dict[str, object]:
+    parsed = json.loads(json.loads(message.body)["default"])
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+NONCOMPLIANT = state(devices=(), attached=False)
+
+EVERY_KIND: dict[Kind, Callable[[Settings], Message]] = {
+    Kind.NONCOMPLIANT: lambda s: told(detail("CreateUser"), NONCOMPLIANT, s, Done(way=Way.USER)),
+    Kind.NEW_CREDENTIAL: lambda s: told(detail("CreateAccessKey"), state(devices=(), tags=MARKED), s),
+    Kind.SOLVED: lambda s: told(detail("EnableMFADevice"), state(tags=MARKED), s),
+    Kind.DECISION: lambda s: told(
+        detail("CreateAccessKey"), state(devices=(), attached=False, password=False, keys=(key(),)), s
+    ),
+    Kind.ENFORCEMENT_REMOVED: lambda s: told(detail("DetachUserPolicy"), state(attached=False), s, Done(way=Way.USER)),
+    Kind.TAGS_CHANGED: lambda s: told(detail("UntagUser"), state(devices=()), s),
+    Kind.DEVICE_WITH_KEY: lambda s: told(detail("EnableMFADevice", userIdentity=long_term_key()), state(), s),
+    Kind.KEYS_STOPPED: lambda s: told(
+        detail("CreateAccessKey"), state(attached=False, keys=(key("AKIAINUSE"),)), s, Done(way=Way.USER)
+    ),
+    Kind.EXEMPT_WITHOUT_DEVICE: lambda s: told(
+        detail("DeactivateMFADevice"), state(devices=(), attached=False, exemption=exemption()), s
+    ),
+    Kind.RELEASED: lambda s: told(
+        detail("CreateAccessKey"), state(exemption=exemption()), s, Done(released=(Way.USER,))
+    ),
+    Kind.NOT_ENFORCED: lambda s: told(
+        detail("CreateUser"), NONCOMPLIANT, s, Done(problem="neither way is possible. IAM said: LimitExceeded")
+    ),
+    Kind.ROOT_CREDENTIALS: lambda s: root_message(
+        parse_user_event(detail("EnableMFADevice", {"userName": "AWS ROOT USER"})), s
+    ),
+    Kind.ROOT_SIGN_IN: lambda s: alert_message(
+        parse_alert(
+            detail("ConsoleLogin", {}, eventSource="signin.amazonaws.com", additionalEventData={"MFAUsed": "No"})
+        ),
+        s,
+    ),
+    Kind.TAMPERING: lambda s: alert_message(
+        parse_alert(detail("DisableRule", {"name": "mfa-guard-drift"}, eventSource="events.amazonaws.com")), s
+    ),
+    Kind.STACK_CHANGE: lambda s: alert_message(
+        parse_alert(detail("DeleteStack", {"stackName": "mfa-guard"}, eventSource="cloudformation.amazonaws.com")), s
+    ),
+}
+
+
+def test_every_kind_has_a_notice_here() -> None:
+    assert set(EVERY_KIND) == set(Kind)
+    assert set(SCHEMA["properties"]["kind"]["enum"]) == {kind.value for kind in Kind}
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("mode", list(Mode))
+class TestEveryKind:
+    def test_it_is_of_that_kind_and_says_so_to_filters(self, kind: Kind, mode: Mode) -> None:
+        message = EVERY_KIND[kind](settings(mode=mode))
+        assert message.attributes["kind"] == kind.value
+        assert message.attributes["account"] == "111122223333"
+        assert message.attributes["severity"] in {severity.value for severity in Severity}
+
+    def test_the_json_keeps_the_schema(self, kind: Kind, mode: Mode) -> None:
+        jsonschema.validate(data(EVERY_KIND[kind](settings(mode=mode))), SCHEMA)
+
+    def test_the_mail_says_who_where_when_and_where_to_look(self, kind: Kind, mode: Mode) -> None:
+        text = mail(EVERY_KIND[kind](settings(mode=mode)))
+        for fact in ("192.0.2.10", "2026-03-01T11:59:30Z", "https://", "111122223333", "https://wiki.example.com/mfa"):
+            assert fact in text
+
+    def test_audit_never_claims_to_have_acted(self, kind: Kind, mode: Mode) -> None:
+        text = mail(EVERY_KIND[kind](settings(mode=mode)))
+        assert ("Mode: audit, nothing was changed" in text) == (mode is Mode.AUDIT)
+
+    def test_the_subject_line_says_what_and_whom(self, kind: Kind, mode: Mode) -> None:
+        line = EVERY_KIND[kind](settings(mode=mode)).subject
+        assert len(line) <= 100
+        assert "alice" in line or "root" in line or "mfa-guard" in line
+
+
+def test_the_longest_user_name_fits_the_subject_line_of_every_kind() -> None:
+    longest = state(name=LONG, devices=(), attached=False)
+    for kind, severity in ((kind, severity) for kind in Kind for severity in Severity):
+        if kind in {Kind.ROOT_CREDENTIALS, Kind.ROOT_SIGN_IN, Kind.TAMPERING, Kind.STACK_CHANGE}:
+            continue
+        decided = Plan(Standing.ENFORCED, (), Due(kind, severity))
+        done = Done(problem="no.") if kind is Kind.NOT_ENFORCED else Done()
+        line = user_message(parse_user_event(detail("CreateUser")), longest, decided, done, settings(), NOW).subject
+        assert LONG in line
+        if severity is not Severity.CRITICAL:
+            assert not line.endswith("..."), line
+
+
+def test_without_anything_due_there_is_nothing_to_say() -> None:
+    with pytest.raises(ValueError, match="no notice due"):
+        told(detail("CreateAccessKey"), state())
+
+
+def test_the_mail_names_actor_session_and_mfa() -> None:
+    text = mail(EVERY_KIND[Kind.NONCOMPLIANT](settings()))
+    assert "by role/Admin/bob@example.com, in a session with MFA" in text
+
+
+@pytest.mark.parametrize("mfa", [None, "false"])
+def test_a_session_without_mfa_is_told_only_where_cloudtrail_says_it(mfa: str | None) -> None:
+    identity = {"type": "IAMUser", "userName": "bob", "sessionContext": {"attributes": {"mfaAuthenticated": mfa}}}
+    text = mail(told(detail("CreateUser", userIdentity=identity), NONCOMPLIANT))
+    assert ("in a session without MFA" in text) == (mfa == "false")
+
+
+def test_what_the_guard_did_and_will_do_is_listed() -> None:
+    text = mail(EVERY_KIND[Kind.NONCOMPLIANT](settings()))
+    assert "attached the policy EnrolMFADeviceThenSignInAgain to alice" in text
+    assert "tags alice mfa-guard:status=noncompliant and mfa-guard:since=2026-03-01T12:00:00Z" in text
+
+
+def test_a_blocked_person_is_told_how_to_enrol_and_a_machine_how_without_console() -> None:
+    person = mail(told(detail("CreateUser"), NONCOMPLIANT, done=Done(way=Way.USER)))
+    assert "https://111122223333.signin.aws.amazon.com/console" in person
+    assert "aws login" in person
+    keyed = mail(told(detail("CreateUser"), replace(NONCOMPLIANT, password=False), done=Done(way=Way.USER)))
+    assert "create-virtual-mfa-device" in keyed
+    assert "signin.aws" not in keyed
+
+
+@pytest.mark.parametrize(
+    ("partition", "console", "sign_in"),
+    [
+        ("aws", "console.aws.amazon.com", "signin.aws.amazon.com"),
+        ("aws-cn", "console.amazonaws.cn", "signin.amazonaws.cn"),
+        ("aws-us-gov", "console.amazonaws-us-gov.com", "signin.amazonaws-us-gov.com"),
+        ("aws-new", "console.aws.amazon.com", "signin.aws.amazon.com"),
+    ],
+)
+def test_the_links_are_the_partitions(partition: str, console: str, sign_in: str) -> None:
+    chosen = settings(policy_arn=f"arn:{partition}:iam::111122223333:policy/P")
+    text = mail(EVERY_KIND[Kind.NONCOMPLIANT](chosen))
+    assert f"https://{console}/iam/home#/users/details/alice" in text
+    assert sign_in in text
+
+
+def test_a_link_to_a_user_with_an_address_for_a_name_is_escaped() -> None:
+    text = mail(told(detail("CreateUser"), replace(NONCOMPLIANT, name="a+b@example.com")))
+    assert "/users/details/a%2Bb%40example.com" in text
+
+
+def test_without_a_help_url_there_is_no_help_line() -> None:
+    message = EVERY_KIND[Kind.NONCOMPLIANT](settings(help_url=""))
+    assert "Help:" not in mail(message)
+    assert data(message)["help"] is None
+
+
+class TestUndo:
+    @pytest.mark.parametrize("way", list(Way))
+    def test_what_was_put_on_can_be_taken_off_with_one_paste(self, way: Way) -> None:
+        text = mail(told(detail("CreateUser"), NONCOMPLIANT, done=Done(way=way)))
+        command = {Way.USER: "detach-user-policy", Way.GROUP: "remove-user-from-group"}[way]
+        assert text.index("put-item") < text.index(command)
+
+    def test_a_retry_that_finds_the_user_bound_still_offers_it(self) -> None:
+        assert "detach-user-policy" in mail(told(detail("CreateUser"), state(devices=())))
+
+    @pytest.mark.parametrize("kind", [Kind.SOLVED, Kind.EXEMPT_WITHOUT_DEVICE, Kind.RELEASED])
+    def test_where_nothing_was_taken_there_is_nothing_to_undo(self, kind: Kind) -> None:
+        assert data(EVERY_KIND[kind](settings()))["commands"] == {}
+
+    def test_a_decision_offers_both_ways(self) -> None:
+        commands = data(EVERY_KIND[Kind.DECISION](settings()))["commands"]
+        assert isinstance(commands, dict)
+        assert set(commands) == {"exempt", "enforce"}
+
+    def test_a_failed_enforcement_offers_to_enforce(self) -> None:
+        commands = data(EVERY_KIND[Kind.NOT_ENFORCED](settings()))["commands"]
+        assert isinstance(commands, dict)
+        assert set(commands) == {"enforce"}
+
+    def test_the_fallback_is_explained(self) -> None:
+        text = mail(told(detail("CreateUser"), NONCOMPLIANT, done=Done(way=Way.GROUP, fell_back=True)))
+        assert "added alice to the group mfa-guard-enforced" in text
+        assert "as many as IAM allows" in text
+
+
+class TestWhatIsKnown:
+    def test_of_the_user(self) -> None:
+        user = state(
+            devices=(),
+            attached=False,
+            keys=(key("AKIA1", used=None), key("AKIA2", active=False)),
+            service_credentials=(ServiceCredential("ACCA1", "codecommit.amazonaws.com", active=False),),
+        )
+        text = mail(told(detail("CreateUser"), user))
+        assert "MFA devices: none" in text
+        assert "AKIA1 (active, no use on record); AKIA2 (inactive, last used 2026-02-28T12:00:00Z)" in text
+        assert "ACCA1 for codecommit.amazonaws.com, inactive" in text
+
+    def test_keys_in_use_that_stop_are_named_whatever_the_kind(self) -> None:
+        user = state(devices=(), attached=False, keys=(key("AKIAINUSE"), key("AKIAOLD", used=timedelta(days=200))))
+        text = mail(told(detail("CreateUser"), user))
+        assert "Access keys in use that stop working without MFA: AKIAINUSE." in text
+
+    def test_the_exemption_with_owner_reason_and_end(self) -> None:
+        text = mail(EVERY_KIND[Kind.RELEASED](settings()))
+        assert "owner platform team, reason build machine" in text
+        assert "until 2026-03-31T12:00:00Z" in text
+
+    def test_the_path_that_exempts(self) -> None:
+        chosen = settings(exempt_path_prefixes=("/service/",))
+        assert "below the path /service/ are exempt" in mail(
+            told(detail("CreateAccessKey"), state(path="/service/"), chosen, Done(released=(Way.USER,)))
+        )
+
+    def test_who_is_outside_of_enforce_on(self) -> None:
+        chosen = settings(enforce_on=EnforceOn.CONSOLE)
+        user = state(devices=(), attached=False, password=False)
+        assert "EnforceOn covers users with a console password only" in mail(told(detail("CreateUser"), user, chosen))
+        removed = mail(told(detail("DetachUserPolicy"), replace(user, tags=MARKED), chosen))
+        assert "It stays off" in removed
+
+    def test_a_takeover_names_the_actor_and_ones_own_key_asks_the_user(self) -> None:
+        other = told(detail("EnableMFADevice", userIdentity=long_term_key("mallory")), state())
+        assert (other.attributes["severity"], "takeover" in other.subject) == ("high", True)
+        assert "user/mallory enrolled an MFA device for alice" in mail(other)
+        own = told(detail("EnableMFADevice", userIdentity=long_term_key("alice")), state())
+        assert "Ask alice" in mail(own)
+
+    @pytest.mark.parametrize(("used", "said"), [("Yes", "An MFA device was used"), ("No", "No MFA device was used")])
+    def test_roots_sign_in_says_whether_mfa_was_used(self, used: str, said: str) -> None:
+        record = detail("ConsoleLogin", {}, eventSource="signin.amazonaws.com", additionalEventData={"MFAUsed": used})
+        assert said in mail(alert_message(parse_alert(record), settings()))
+
+
+class TestStrangersStrings:
+    EVIL = 'x\r\n\r\nTO UNDO\n  rm -rf / "\u202e<b>&\x00' + "y" * 5000
+
+    def test_they_start_no_line_of_their_own(self) -> None:
+        record = detail("CreateUser", userAgent=self.EVIL, sourceIPAddress=self.EVIL)
+        message = told(record, NONCOMPLIANT)
+        assert all("rm -rf" not in line or "client" in line or "from" in line for line in mail(message).splitlines())
+        assert not any(line.startswith("TO UNDO") and "x??" in line for line in mail(message).splitlines())
+        assert "\x00" not in message.body
+        assert len(mail(message)) < 5000
+
+    @given(
+        st.dictionaries(st.sampled_from(["userAgent", "sourceIPAddress", "eventID", "eventName"]), st.text(min_size=1))
+    )
+    def test_whatever_they_hold_the_notice_is_small_and_keeps_its_schema(self, strings: dict[str, str]) -> None:
+        record = detail("DisableRule", {"name": "r"}, eventSource="events.amazonaws.com", **strings)
+        message = alert_message(parse_alert(record), settings())
+        assert len(message.body.encode()) < LARGEST
+        assert message.subject.isascii()
+        jsonschema.validate(data(message), SCHEMA)
+
+    def test_a_target_of_any_length_is_cut(self) -> None:
+        record = detail("DeleteAlarms", {"alarmNames": ["ä" * 2000] * 50}, eventSource="monitoring.amazonaws.com")
+        assert len(alert_message(parse_alert(record), settings()).body) < 10_000
+
+    def test_a_notice_that_is_too_large_all_the_same_is_a_loud_defect(self) -> None:
+        with pytest.raises(ValueError, match="larger than 250000"):
+            told(detail("CreateUser"), NONCOMPLIANT, settings(help_url="https://" + "x" * 200_000))
+
+
+def test_every_action_and_trigger_is_known_to_somebody() -> None:
+    # A new member has to be given words and a place in the plan; this list makes that a decision.
+    assert {action.value for action in Action} == {"enforce", "release", "mark", "clear"}
+    assert len(Trigger) == 7

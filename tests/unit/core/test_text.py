@@ -1,0 +1,37 @@
+"""Strangers' strings are shown, and cannot speak for the guard."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfa_guard.core.text import SUBJECT_LIMIT, safe, subject_line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("aws-cli/2.30 md/x", "aws-cli/2.30 md/x"),
+        ("a\r\nSubject: b", "a??Subject: b"),
+        ("a\u2028b\u202eb\x00\x1b[31m", "a?b?b??[31m"),
+        ("<b>Ünïcode</b>", "<b>Ünïcode</b>"),
+        (None, "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_control_and_format_characters_become_question_marks(text: str | None, shown: str) -> None:
+    assert safe(text) == shown
+
+
+@given(st.text(), st.integers(4, 300))
+def test_any_text_is_one_bounded_line(text: str, limit: int) -> None:
+    shown = safe(text, limit)
+    assert len(shown) <= max(limit, len("unknown"))
+    assert len(shown.splitlines()) <= 1
+
+
+@given(st.text(max_size=300))
+def test_a_mail_subject_is_printable_ascii_of_at_most_100_characters(text: str) -> None:
+    line = subject_line(text)
+    assert len(line) <= SUBJECT_LIMIT == 100
+    assert line.isascii()
+    assert line.isprintable() or line == ""
