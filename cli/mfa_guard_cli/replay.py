@@ -56,7 +56,7 @@ class _Counts:
 class _Table:
     """A table printed while it grows, so that its columns have fixed widths.
 
-    Where it goes to a terminal it is cut to fit and coloured, otherwise nothing is cut.
+    On a terminal it is coloured and cut to fit, elsewhere neither.
     """
 
     _COLUMNS: Final = (("EVENT", 24), ("RULES", 34), ("SUBJECT", 24), ("ACTOR", 28))
@@ -70,9 +70,9 @@ class _Table:
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._counts = _Counts()
         self._pending: list[tuple[str, str | None]] = []
-        wanted = sum(width for _, width in self._COLUMNS) + 2 * len(self._COLUMNS)
-        share = min(1.0, self._console.width / wanted) if self._console.is_terminal else 1.0
-        self._widths = [int(width * share) for _, width in self._COLUMNS]
+        gaps, total = 2 * (len(self._COLUMNS) - 1), sum(width for _, width in self._COLUMNS)
+        available = self._console.width - gaps if self._console.is_terminal else total
+        self._widths = [max(2, width * available // total) for _, width in self._COLUMNS]
         self._add([heading for heading, _ in self._COLUMNS], "bold")
 
     def row(self, routed: Routed) -> None:
@@ -86,7 +86,7 @@ class _Table:
         ]
         self._add(cells, "cyan" if routed.functions else None)
         if routed.problem:
-            self._pending.append((f"  problem: {_printable(routed.problem)}\n", "red"))
+            self._pending.append((f"  problem: {_printable(routed.problem)}", "red"))
         if len(self._pending) >= self._BATCH:
             self._flush()
 
@@ -96,13 +96,13 @@ class _Table:
             f"{_counted(counts.records, 'record')}: {counts.woken:,} woke a function,"
             f" {_counted(counts.problems, 'problem')}"
         )
-        summary += f", {_counted(unread, 'file')} not read.\n" if unread else ".\n"
+        summary += f", {_counted(unread, 'file')} not read." if unread else "."
         self._pending.append((summary, "bold"))
         self._flush()
 
     def _add(self, cells: Sequence[str], style: str | None) -> None:
         line = "  ".join(map(self._fit, map(_printable, cells), self._widths))
-        self._pending.append((f"{line.rstrip()}\n", style))
+        self._pending.append((line.rstrip(), style))
 
     def _fit(self, text: str, width: int) -> str:
         from rich.cells import cell_len, set_cell_size  # noqa: PLC0415
@@ -116,8 +116,8 @@ class _Table:
         from rich.segment import Segment, Segments  # noqa: PLC0415
         from rich.style import Style  # noqa: PLC0415
 
-        segments = [Segment(line, Style.parse(style) if style else None) for line, style in self._pending]
-        self._console.print(Segments(segments), soft_wrap=True, end="")
+        styled = [Segment(line, Style.parse(style) if style else None) for line, style in self._pending]
+        self._console.print(Segments(styled, new_lines=True), soft_wrap=True, end="")
         self._pending.clear()
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -61,8 +61,8 @@ class Router:
     """
 
     def __init__(self, template: Template) -> None:
-        rules = [rule for rule in template.render().rules() if rule.enabled]
-        self._template = template
+        self._sample = template.render()
+        rules = [rule for rule in self._sample.rules() if rule.enabled]
         self._candidates = candidates(rules)
         self._unrendered = {rule.logical_id: _unrendered(template, rule) for rule in rules}
         self._compiled = {
@@ -113,7 +113,8 @@ class Router:
         return compile_pattern(self._stack(account, region).resolve(self._unrendered[rule]))
 
     def _render(self, account: str, region: str) -> Stack:
-        return self._template.render(account=account, region=region)
+        # The parameters were checked once, and the template's Rules have no say in where a record comes from.
+        return replace(self._sample, account=account, region=region)
 
 
 def _unrendered(template: Template, rule: Rule) -> object:

@@ -195,7 +195,7 @@ class Story:
         self.judged = len(self.account.notifier.sent)
 
 
-@settings_of_hypothesis(max_examples=400, deadline=None)
+@settings_of_hypothesis(max_examples=400)
 @given(password=st.booleans(), used=st.booleans(), script=steps, order=st.randoms(use_true_random=False))
 def test_users_end_as_their_state_demands_and_the_mails_are_true(
     password: bool, used: bool, script: list[Act | tuple[Act, int | None] | Deliver], order: st.DataObject
@@ -267,7 +267,6 @@ class TakingTurns(Calls):
         return waiting[(self.turns[0] if self.turns else len(self.made)) % len(waiting)]
 
 
-@settings_of_hypothesis(deadline=None)
 @given(
     turns=st.lists(st.integers(0, 2), max_size=LONGEST_STALL),
     password=st.booleans(),

@@ -364,6 +364,23 @@ class TestExemptUsers:
         account.calls.meanwhile = somebody_detaches
         assert run(account, detail("UpdateAccessKey")).standing == "exempt"
 
+    def test_a_release_that_died_before_its_mail_is_not_told_of_somebody_no_longer_exempt(self) -> None:
+        account = FakeAccount(FakeUser(attached=True, devices=[device()]))
+        account.exemptions.records["AIDAEXAMPLE"] = exemption()
+        account.calls.meanwhile = lambda: _die_once_claimed(account)
+        record = detail("UpdateAccessKey")
+        with pytest.raises(Crash):
+            run(account, record)
+        account.calls.meanwhile = lambda: None
+        account.exemptions.records.clear()
+        run(account, record)
+        assert account.notifier.sent == []
+
+
+def _die_once_claimed(account: FakeAccount) -> None:
+    if account.leases.items:
+        raise Crash("after the claim")
+
 
 class TestPossibleTakeover:
     def test_a_device_enrolled_with_somebody_elses_long_term_key_is_high(self) -> None:

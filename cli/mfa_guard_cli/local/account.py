@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 from unittest.mock import patch
 
 import boto3
+import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 from moto import mock_aws
 from moto.iam.models import AccessKeyLastUsed, IAMBackend, iam_backends
 from moto.sns.models import SNSBackend, sns_backends
@@ -116,7 +118,7 @@ def open_account(stack: Stack) -> Iterator[Account]:
         exits.enter_context(mock_aws())
         exits.enter_context(patch.dict(os.environ, _environment(stack), clear=True))
         lag = exits.enter_context(mended())
-        session = _administrator()
+        session = _administrator(stack)
         exits.enter_context(patch("boto3.DEFAULT_SESSION", session))
         # Clients copy the session's hooks when they are made, so the trail comes first.
         trail, clients = Trail(session, stack.account, stack.region), Clients(session)
@@ -143,11 +145,21 @@ def _environment(stack: Stack) -> Mapping[str, str]:
     }
 
 
-def _administrator() -> boto3.Session:
-    iam = boto3.client("iam")
-    iam.create_user(UserName=ADMINISTRATOR)
-    key = iam.create_access_key(UserName=ADMINISTRATOR)["AccessKey"]
-    return boto3.Session(aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+def _administrator(stack: Stack) -> boto3.Session:
+    iam = iam_backends[stack.account][stack.partition]
+    iam.create_user(stack.region, user_name=ADMINISTRATOR)
+    key = iam.create_access_key(user_name=ADMINISTRATOR)
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _service_models())
+    return boto3.Session(
+        aws_access_key_id=key.access_key_id, aws_secret_access_key=key.secret_access_key, botocore_session=core
+    )
+
+
+@cache
+def _service_models() -> Loader:
+    """Return what reads botocore's service models, megabytes of JSON that are the same for every account."""
+    return create_loader()
 
 
 @dataclass(frozen=True)

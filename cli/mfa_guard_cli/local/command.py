@@ -34,9 +34,9 @@ def demo(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        told = tell(STORY, load_template(), Teller(new_console(), brief=brief, logs=logs))
+        failed = tell(STORY, load_template(), Teller(new_console(), brief=brief, logs=logs))
     except AccountError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
-    if not told:
+    if failed:
         raise typer.Exit(1)

@@ -13,8 +13,8 @@ from mfa_guard_cli.local.telling import Teller
 from mfa_guard_cli.template import Template
 
 
-def tell(story: Sequence[Step], template: Template, teller: Teller) -> bool:
-    """Return whether every step ended as the story says; a step that did not does not end the story.
+def tell(story: Sequence[Step], template: Template, teller: Teller) -> tuple[str, ...]:
+    """Return the titles of the steps that did not end as the story says; they do not end the story.
 
     Raises AccountError when the in-process account cannot hold what the template declares.
     """
@@ -37,4 +37,4 @@ def tell(story: Sequence[Step], template: Template, teller: Teller) -> bool:
             if wrong:
                 failed.append(step.title)
     teller.closing(len(story), failed)
-    return not failed
+    return tuple(failed)

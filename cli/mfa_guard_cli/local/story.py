@@ -255,16 +255,7 @@ def _root_makes_a_key(scene: Scene) -> None:
 
 
 def _root_signs_in(scene: Scene) -> None:
-    scene.trail.write(
-        ROOT_AT_THE_DOOR,
-        "signin.amazonaws.com",
-        "ConsoleLogin",
-        response={"ConsoleLogin": "Success"},
-        further={
-            "additionalEventData": {"MobileVersion": "No", "MFAUsed": "No"},
-            "eventType": "AwsConsoleSignIn",
-        },
-    )
+    scene.trail.write_sign_in(ROOT_AT_THE_DOOR, mfa_used=False)
 
 
 def _guard_is_tampered_with(scene: Scene) -> None:
@@ -274,10 +265,10 @@ def _guard_is_tampered_with(scene: Scene) -> None:
     silence = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sns:Publish"}]}'
     events = scene.account.clients.events
     with scene.trail.acting(DAVES_KEY):
-        events.disable_rule(Name=rule)
+        events.disable_rule(Name=rule, EventBusName="default")
         scene.account.clients.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=silence)
     with scene.trail.acting(CAROL):
-        events.enable_rule(Name=rule)
+        events.enable_rule(Name=rule, EventBusName="default")
 
 
 def _event_makes_no_sense(scene: Scene) -> None:

@@ -24,7 +24,8 @@ from mfa_guard_cli.template import Fields
 WIDTH: Final = 100
 _INDENT: Final = 2
 _LABEL: Final = 9
-_CELL: Final = 25
+_FACT: Final = 16
+_GAP: Final = 2
 _SEVERITY_STYLES: Final[Mapping[object, str]] = {
     "low": "green",
     "medium": "yellow",
@@ -139,11 +140,14 @@ class Teller:
         facts = dict.fromkeys(fact for moment in moments for fact in moment)
         table = [[Text(heading, "bold") for heading in (name, "before", "after the call", "after the guard")]]
         table += [[Text(fact), *_cells([moment.get(fact, "-") for moment in moments])] for fact in facts]
-        widths = [min(_CELL, max(map(len, column))) for column in zip(*table, strict=True)]
+        room = (self._console.width - _INDENT - _FACT - 3 * _GAP) // 3
+        limits = (_FACT, room, room, room)
+        columns = zip(*table, strict=True)
+        widths = [min(limit, max(map(len, column))) for limit, column in zip(limits, columns, strict=True)]
         for row in table:
             wrapped = [cell.wrap(self._console, width) for cell, width in zip(row, widths, strict=True)]
             for line in zip_longest(*wrapped, fillvalue=Text("")):
-                padded = Text("  ").join(_padded(cell, width) for cell, width in zip(line, widths, strict=True))
+                padded = Text(" " * _GAP).join(_padded(cell, width) for cell, width in zip(line, widths, strict=True))
                 padded.rstrip()
                 self._console.print(Text(" " * _INDENT) + padded)
         self._console.print()

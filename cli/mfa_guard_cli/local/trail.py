@@ -162,35 +162,60 @@ class Trail:
         response: Fields | None = None,
         further: Fields = _NOTHING,
     ) -> None:
-        """Record a call that the account cannot make: root's, a sign-in, another service's."""
-        now = datetime.now(UTC)
-        self._written.append(
-            delivered(
-                envelope_of(
-                    {
-                        "eventVersion": "1.11",
-                        "userIdentity": _identity(actor, now),
-                        "eventTime": utc_text(now),
-                        "eventSource": source,
-                        "eventName": name,
-                        "awsRegion": self._region,
-                        "sourceIPAddress": actor.address,
-                        "userAgent": actor.user_agent,
-                        "requestParameters": request,
-                        "responseElements": response,
-                        "requestID": str(uuid.uuid4()),
-                        "eventID": str(uuid.uuid4()),
-                        "readOnly": False,
-                        "eventType": "AwsApiCall",
-                        "managementEvent": True,
-                        "recipientAccountId": self._account,
-                        "eventCategory": "Management",
-                        **({"sessionCredentialFromConsole": "true"} if actor.from_console else _tls(source)),
-                        **further,
-                    }
-                )
-            )
+        """Record a call that the account cannot make: root's, another service's."""
+        style = {"sessionCredentialFromConsole": "true"} if actor.from_console else _tls(source)
+        self._append(
+            actor,
+            source,
+            name,
+            {
+                "requestParameters": request,
+                "responseElements": response,
+                "requestID": str(uuid.uuid4()),
+                "eventType": "AwsApiCall",
+                **style,
+                **further,
+            },
         )
+
+    def write_sign_in(self, actor: Actor, *, mfa_used: bool) -> None:
+        """Record a sign-in to the console that succeeded."""
+        self._append(
+            actor,
+            "signin.amazonaws.com",
+            "ConsoleLogin",
+            {
+                "requestParameters": None,
+                "responseElements": {"ConsoleLogin": "Success"},
+                "additionalEventData": {
+                    "LoginTo": "https://console.aws.amazon.com/console/home",
+                    "MobileVersion": "No",
+                    "MFAUsed": "Yes" if mfa_used else "No",
+                },
+                "eventType": "AwsConsoleSignIn",
+                **_tls("signin.aws.amazon.com"),
+            },
+        )
+
+    def _append(self, actor: Actor, source: str, name: str, particular: Fields) -> None:
+        now = datetime.now(UTC)
+        record = {
+            "eventVersion": "1.11",
+            "userIdentity": _identity(actor, now),
+            "eventTime": utc_text(now),
+            "eventSource": source,
+            "eventName": name,
+            "awsRegion": self._region,
+            "sourceIPAddress": actor.address,
+            "userAgent": actor.user_agent,
+            "eventID": str(uuid.uuid4()),
+            "readOnly": False,
+            "managementEvent": True,
+            "recipientAccountId": self._account,
+            "eventCategory": "Management",
+            **particular,
+        }
+        self._written.append(delivered(envelope_of(record)))
 
     def _remember(self, params: Fields, context: dict[str, object], **_: object) -> None:
         context[_PARAMETERS] = deepcopy(params)

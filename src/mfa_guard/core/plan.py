@@ -204,8 +204,12 @@ _SEVERITIES: Final[Mapping[Kind, Severity | Callable[[_Case], Severity]]] = {
 _TOLD_WITH_EXPOSURE: Final = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION}
 
 
+# When what an earlier attempt began to tell is still true, and not told yet.
+_RESUMED: Final[Mapping[Kind, Standing]] = {Kind.RELEASED: Standing.EXEMPT, Kind.KEYS_STOPPED: Standing.ENFORCED}
+
+
 def _due(case: _Case) -> Due | None:
-    kind = next((kind for kind, is_due in _OCCASIONS.items() if is_due(case)), None) or case.state.unfinished_kind()
+    kind = next((kind for kind, is_due in _OCCASIONS.items() if is_due(case)), None) or _resumed(case)
     if kind is None:
         return None
     severity = _SEVERITIES[kind]
@@ -214,3 +218,8 @@ def _due(case: _Case) -> Due | None:
         severity=severity if isinstance(severity, Severity) else severity(case),
         exposure=case.state.exposure() if kind in _TOLD_WITH_EXPOSURE else frozenset(),
     )
+
+
+def _resumed(case: _Case) -> Kind | None:
+    kind = case.state.unfinished_kind()
+    return kind if kind and _RESUMED[kind] is case.standing else None

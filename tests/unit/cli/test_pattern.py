@@ -79,6 +79,15 @@ def matches(filters: list[object], **event: object) -> bool:
         ([{"wildcard": "a\\*c"}], "abc", False),
         ([{"wildcard": "a\\\\c"}], "a\\c", True),
         ([{"wildcard": "*"}], 5, False),
+        ([{"wildcard": "*"}], "", True),
+        ([{"wildcard": "a*b*c"}], "abbc", True),
+        ([{"wildcard": "a*b*c"}], "acb", False),
+        ([{"wildcard": "ab*ba"}], "aba", False),
+        ([{"wildcard": "*ab*ab*"}], "abab", True),
+        ([{"wildcard": "*ab*ab*"}], "xaby", False),
+        ([{"wildcard": "abc"}], "abc", True),
+        ([{"wildcard": "abc"}], "abcd", False),
+        ([{"wildcard": "*a" * 12 + "*b"}], "a" * 20_000, False),
     ],
 )
 def test_a_value_matches(filters: list[object], value: object, *, expected: bool) -> None:

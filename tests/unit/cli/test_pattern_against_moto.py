@@ -14,7 +14,7 @@ from mfa_guard_cli.template import Rule
 Fields = dict[str, object]
 
 keys = st.sampled_from(["a", "b", "c"])
-texts = st.sampled_from(["", "x", "xy", "XY", "yx", "x*y", "x.y", "192.0.2.7", "198.51.100.7"])
+texts = st.sampled_from(["", "x", "xy", "XY", "yx", "xyx", "x*y", "x.y", "192.0.2.7", "198.51.100.7"])
 scalars: st.SearchStrategy[object] = st.one_of(texts, st.integers(2, 5), st.none())
 leaves = st.one_of(scalars, st.lists(scalars, min_size=1, max_size=3))
 events: st.SearchStrategy[Fields] = st.dictionaries(
@@ -23,7 +23,7 @@ events: st.SearchStrategy[Fields] = st.dictionaries(
     max_size=3,
 )
 
-wildcards = st.sampled_from(["*", "x*", "*y", "x*y", "x\\*y", "x.y"])
+wildcards = st.sampled_from(["*", "x*", "*y", "x*y", "*x*y*", "xy*yx", "x\\*y", "x.y"])
 some_texts = st.lists(texts, min_size=1, max_size=2)
 folded = st.builds(lambda text: {"equals-ignore-case": text}, texts)
 comparisons = st.tuples(st.sampled_from(["<", "<=", "=", ">=", ">"]), st.integers(2, 5)).map(list)

@@ -1,0 +1,151 @@
+"""The roles allow exactly what the adapters call: each adapter declares its permissions beside its code."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from mfa_guard.adapters import exemptions, iam, leases, sns
+from mfa_guard_cli.template import Stack, load_template
+
+# Powertools' idempotency needs these four; leases make do with the same.
+# https://docs.aws.amazon.com/powertools/python/latest/utilities/idempotency/#iam-permissions
+IDEMPOTENCY = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
+DESTINATION = ("sqs:SendMessage",)
+
+ADAPTERS = {"iam": iam, "dynamodb": leases, "exemptions": exemptions, "sns": sns}
+WRITES = {
+    "iam:AttachUserPolicy",
+    "iam:DetachUserPolicy",
+    "iam:AddUserToGroup",
+    "iam:RemoveUserFromGroup",
+    "iam:TagUser",
+    "iam:UntagUser",
+}
+
+Grants = set[tuple[str, str]]
+
+
+def render(mode: str = "events") -> Stack:
+    return load_template().render(parameters={"Mode": mode})
+
+
+def grants(stack: Stack, role: str) -> Grants:
+    """Return every (action, resource) that a role is allowed; the template denies nothing to roles."""
+    return set(_grants(stack, role))
+
+
+def _grants(stack: Stack, role: str) -> Iterator[tuple[str, str]]:
+    for statement in stack.role_statements(role):
+        assert statement["Effect"] == "Allow"
+        assert not {"NotAction", "NotResource"} & set(statement)
+        yield from (
+            (action, resource) for action in _texts(statement["Action"]) for resource in _texts(statement["Resource"])
+        )
+
+
+def _texts(value: object) -> list[str]:
+    return [value] if isinstance(value, str) else [str(each) for each in value]  # type: ignore[attr-defined]
+
+
+def arn(stack: Stack, logical_id: str) -> str:
+    return str(stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]}))
+
+
+def expected(stack: Stack, function: str, declared: Mapping[str, tuple[str, ...]]) -> Grants:
+    users = f"arn:aws:iam::{stack.account}:user/*"
+    places = {
+        "users": users,
+        "group": arn(stack, "EnforcementGroup"),
+        "state": arn(stack, "StateTable"),
+        "exemptions": arn(stack, "ExemptionsTable"),
+        "notices": str(stack.resolve({"Ref": "NoticesTopic"})),
+        "operations": str(stack.resolve({"Ref": "OperationsTopic"})),
+    }
+    wanted = {(action, places[place]) for place, actions in declared.items() for action in actions}
+    wanted |= {(action, arn(stack, f"{function}LogGroup")) for action in LOGGING}
+    return wanted | {(action, arn(stack, "DeadLetterQueue")) for action in DESTINATION}
+
+
+GROUP_ACTIONS = ("iam:AddUserToGroup", "iam:RemoveUserFromGroup")
+
+
+@pytest.mark.parametrize("mode", ["audit", "events", "all"])
+def test_user_event_function_may_do_what_its_adapters_call_and_nothing_else(mode: str) -> None:
+    stack = render(mode)
+    calls = tuple(call for call in iam.PERMISSIONS if mode != "audit" or call not in WRITES)
+    assert grants(stack, "UserEventFunctionRole") == expected(
+        stack,
+        "UserEventFunction",
+        {
+            "users": tuple(call for call in calls if call not in GROUP_ACTIONS),
+            "group": tuple(call for call in calls if call in GROUP_ACTIONS),
+            "state": IDEMPOTENCY,
+            "exemptions": exemptions.PERMISSIONS,
+            "notices": sns.PERMISSIONS,
+        },
+    )
+
+
+def test_alert_function_may_tell_and_nothing_else() -> None:
+    stack = render()
+    assert grants(stack, "AlertFunctionRole") == expected(
+        stack, "AlertFunction", {"state": IDEMPOTENCY, "notices": sns.PERMISSIONS, "operations": sns.PERMISSIONS}
+    )
+
+
+def test_leases_need_no_more_than_idempotency() -> None:
+    assert set(leases.PERMISSIONS) == set(IDEMPOTENCY)
+
+
+def test_only_the_enforcement_policy_can_be_attached() -> None:
+    stack = render()
+    [statement] = [s for s in stack.role_statements("UserEventFunctionRole") if "iam:AttachUserPolicy" in s["Action"]]  # type: ignore[operator]
+    assert statement["Action"] == ["iam:AttachUserPolicy", "iam:DetachUserPolicy"]
+    assert statement["Condition"] == {"ArnEquals": {"iam:PolicyARN": stack.resolve({"Ref": "EnforcementPolicy"})}}
+
+
+def test_only_the_guards_tags_can_be_written_and_never_none() -> None:
+    [statement] = [s for s in render().role_statements("UserEventFunctionRole") if "iam:TagUser" in s["Action"]]  # type: ignore[operator]
+    assert statement["Condition"] == {
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["mfa-guard:status", "mfa-guard:since", "mfa-guard:warned"]},
+        "Null": {"aws:TagKeys": "false"},
+    }
+
+
+@pytest.mark.parametrize("role", ["UserEventFunctionRole", "AlertFunctionRole"])
+def test_only_lambda_assumes_a_functions_role(role: str) -> None:
+    trust = render().resource(role).properties["AssumeRolePolicyDocument"]
+    assert trust["Statement"] == [  # type: ignore[index]
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ]
+
+
+@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
+def test_an_adapter_declares_exactly_the_calls_in_its_code(adapter: str) -> None:
+    module = ADAPTERS[adapter]
+    source = Path(str(module.__file__)).read_text("utf-8")
+    service = "dynamodb" if adapter == "exemptions" else adapter
+    operations = botocore.session.get_session().get_service_model(service).operation_names
+    known = {xform_name(operation): operation for operation in operations}
+    called = {
+        known[name]
+        for node in ast.walk(ast.parse(source))
+        for name in _client_calls(node)
+        if name not in {"get_paginator", "exceptions"}
+    }
+    declared = {permission.partition(":")[2] for permission in module.PERMISSIONS}
+    assert declared == called
+    assert len(declared) == len(module.PERMISSIONS)
+
+
+def _client_calls(node: ast.AST) -> Iterator[str]:
+    """Yield `name` for `self._client.name` and for `get_paginator("name")`."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "_client":
+        yield node.attr
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get_paginator":
+        yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))  # type: ignore[misc]

@@ -1,0 +1,253 @@
+"""What the stack promises beside its rules, policy and roles."""
+
+import json
+from collections.abc import Mapping
+from itertools import product
+from typing import cast
+
+import pytest
+
+from mfa_guard.bootstrap import METRICS
+from mfa_guard.core.settings import parse_settings
+from mfa_guard.ports import Metric
+from mfa_guard_cli.intrinsics import TemplateError
+from mfa_guard_cli.template import Resource, Stack, load_template
+
+Fields = Mapping[str, object]
+FUNCTIONS = ("UserEventFunction", "AlertFunction")
+TEMPLATE = load_template()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return TEMPLATE.render(stack_name="s" * 43)
+
+
+def of_type(stack: Stack, kind: str) -> list[Resource]:
+    return [resource for resource in stack.resources.values() if resource.type == kind]
+
+
+def fields(value: object) -> Fields:
+    return cast("Fields", value)
+
+
+class TestRegions:
+    @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1"])
+    def test_where_iams_events_arrive_it_deploys(self, region: str) -> None:
+        assert TEMPLATE.render(region=region).region == region
+
+    @pytest.mark.parametrize("region", ["us-west-2", "eu-central-1", "us-gov-east-1", "cn-northwest-1"])
+    def test_elsewhere_it_refuses(self, region: str) -> None:
+        with pytest.raises(TemplateError, match="us-east-1"):
+            TEMPLATE.render(region=region)
+
+
+class TestParameters:
+    DECLARED = TEMPLATE.section("Parameters")
+
+    def test_every_parameter_has_a_default_a_description_and_bounds(self) -> None:
+        for name, declaration in self.DECLARED.items():
+            assert {"Default", "Description"} <= set(declaration), name
+            assert {"AllowedValues", "AllowedPattern"} & set(declaration), name
+
+    def test_every_parameter_is_grouped_and_labelled(self) -> None:
+        interface = fields(TEMPLATE.section("Metadata")["AWS::CloudFormation::Interface"])
+        grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]  # type: ignore[attr-defined]
+        assert sorted(grouped) == sorted(self.DECLARED) == sorted(fields(interface["ParameterLabels"]))
+
+    def test_the_defaults_of_the_contract(self) -> None:
+        defaults = {name: declaration["Default"] for name, declaration in self.DECLARED.items()}
+        assert defaults == {
+            "AlertEmail": "",
+            "OperationsEmail": "",
+            "HelpUrl": "",
+            "Mode": "events",
+            "EnforceThrough": "user",
+            "EnforceOn": "all",
+            "WorkingMachineUsers": "review",
+            "ExemptPathPrefixes": "",
+            "AllowPasswordChangeWithoutMfa": "yes",
+            "AllowEnrolmentWithAccessKeys": "yes",
+            "LogRetentionDays": 365,
+            "LogLevel": "INFO",
+        }
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("AlertEmail", "nobody"),
+            ("AlertEmail", "a@b.c,d@e.f g"),
+            ("HelpUrl", "http://example.com"),
+            ("HelpUrl", "https://example.com/a b"),
+            ("ExemptPathPrefixes", "/"),
+            ("ExemptPathPrefixes", "/service"),
+            ("ExemptPathPrefixes", "service/"),
+            ("ExemptPathPrefixes", "/a/,/"),
+            ("ExemptPathPrefixes", "//"),
+            ("Mode", "off"),
+            ("LogRetentionDays", "2"),
+        ],
+    )
+    def test_a_value_that_makes_no_sense_is_refused(self, name: str, value: str) -> None:
+        with pytest.raises(TemplateError, match=name):
+            TEMPLATE.render(parameters={name: value})
+
+    @pytest.mark.parametrize("prefixes", ["/service/", "/a/b/,/c/", "/x+=.@-_/"])
+    def test_paths_that_the_template_takes_the_functions_take(self, prefixes: str) -> None:
+        rendered = TEMPLATE.render(parameters={"ExemptPathPrefixes": prefixes})
+        chosen = parse_settings(rendered.environment("UserEventFunction"))
+        assert chosen.exempt_path_prefixes == tuple(prefixes.split(","))
+
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_the_functions_understand_every_combination_of_choices(self, function: str) -> None:
+        choices = {
+            name: declaration["AllowedValues"]
+            for name, declaration in self.DECLARED.items()
+            if name in {"Mode", "EnforceThrough", "EnforceOn", "WorkingMachineUsers"}
+        }
+        for values in product(*choices.values()):  # type: ignore[call-overload]
+            chosen = dict(zip(choices, values, strict=True))
+            assert parse_settings(TEMPLATE.render(parameters=chosen).environment(function)).mode == chosen["Mode"]
+
+
+class TestSubscriptions:
+    def test_without_addresses_there_is_none_and_the_outputs_say_how(self, stack: Stack) -> None:
+        assert of_type(stack, "AWS::SNS::Subscription") == []
+        assert "aws sns subscribe" in stack.outputs()["HowToSubscribe"]
+
+    def test_each_address_subscribes_to_its_topic(self) -> None:
+        rendered = TEMPLATE.render(parameters={"AlertEmail": "a@example.com", "OperationsEmail": "o@example.com"})
+        found = {
+            (each.properties["Endpoint"], each.properties["TopicArn"])
+            for each in of_type(rendered, "AWS::SNS::Subscription")
+        }
+        assert found == {
+            ("a@example.com", rendered.resolve({"Ref": "NoticesTopic"})),
+            ("o@example.com", rendered.resolve({"Ref": "OperationsTopic"})),
+        }
+
+
+class TestFunctions:
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_runtime_architecture_and_no_reserved_concurrency(self, stack: Stack, function: str) -> None:
+        properties = stack.resource(function).properties
+        assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
+        assert "ReservedConcurrentExecutions" not in properties
+
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_each_has_a_role_and_a_log_group_of_its_own(self, stack: Stack, function: str) -> None:
+        properties = stack.resource(function).properties
+        assert properties["Role"] == stack.resolve({"Fn::GetAtt": [f"{function}Role", "Arn"]})
+        assert fields(properties["LoggingConfig"])["LogGroup"] == stack.physical_id(f"{function}LogGroup")
+        assert "RetentionInDays" in stack.resource(f"{function}LogGroup").properties
+
+    def test_what_fails_after_two_retries_goes_to_the_queue(self, stack: Stack) -> None:
+        queue = stack.resolve({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})
+        configured = of_type(stack, "AWS::Lambda::EventInvokeConfig")
+        assert len(configured) == len(FUNCTIONS)
+        for each in configured:
+            assert each.properties["MaximumRetryAttempts"] == 2
+            assert fields(fields(each.properties["DestinationConfig"])["OnFailure"])["Destination"] == queue
+
+
+class TestRules:
+    def test_every_pattern_fits_the_quota_with_the_longest_stack_name(self, stack: Stack) -> None:
+        for rule in stack.rules():
+            assert len(json.dumps(rule.pattern, separators=(",", ":"))) <= 2048, rule.logical_id
+            assert len(rule.name) <= 64
+
+    def test_every_rule_asks_for_source_and_event_source_and_success(self, stack: Stack) -> None:
+        for rule in stack.rules():
+            detail = fields(rule.pattern["detail"])
+            assert rule.pattern["source"]
+            assert detail["eventSource"]
+            assert detail["errorCode"] == [{"exists": False}]
+            assert rule.enabled
+
+    def test_every_target_is_retried_for_a_day_and_then_kept(self, stack: Stack) -> None:
+        queue = stack.resolve({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})
+        for resource in of_type(stack, "AWS::Events::Rule"):
+            for target in resource.properties["Targets"]:  # type: ignore[attr-defined]
+                assert target["DeadLetterConfig"] == {"Arn": queue}
+                assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
+
+
+class TestTables:
+    def test_exemptions_outlive_the_stack_and_can_be_restored(self, stack: Stack) -> None:
+        raw = fields(TEMPLATE.section("Resources")["ExemptionsTable"])
+        assert (raw["DeletionPolicy"], raw["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        properties = stack.resource("ExemptionsTable").properties
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert properties["KeySchema"] == [{"AttributeName": "user_id", "KeyType": "HASH"}]
+
+    def test_state_expires(self, stack: Stack) -> None:
+        properties = stack.resource("StateTable").properties
+        assert properties["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
+        assert properties["BillingMode"] == "PAY_PER_REQUEST"
+
+
+class TestTopics:
+    def test_only_the_functions_publish_notices(self, stack: Stack) -> None:
+        statements = stack.policy_document("NoticesTopicPolicy")["Statement"]
+        roles = [stack.resolve({"Fn::GetAtt": [f"{function}Role", "Arn"]}) for function in FUNCTIONS]
+        assert {
+            "Sid": "OnlyTheGuardPublishes",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sns:Publish",
+            "Resource": stack.resolve({"Ref": "NoticesTopic"}),
+            "Condition": {"ArnNotEquals": {"aws:PrincipalArn": roles}},
+        } in statements  # type: ignore[operator]
+        assert stack.resource("NoticesTopic").properties["KmsMasterKeyId"] == "alias/aws/sns"
+
+    def test_alarms_reach_the_operations_topic(self, stack: Stack) -> None:
+        topic = stack.resolve({"Ref": "OperationsTopic"})
+        alarms = of_type(stack, "AWS::CloudWatch::Alarm")
+        assert alarms
+        assert all(alarm.properties["AlarmActions"] == [topic] for alarm in alarms)
+        assert "KmsMasterKeyId" not in stack.resource("OperationsTopic").properties
+
+
+class TestAlarms:
+    def test_they_watch_metrics_that_somebody_emits(self, stack: Stack) -> None:
+        own = [
+            a.properties for a in of_type(stack, "AWS::CloudWatch::Alarm") if a.properties["Namespace"] == "MfaGuard"
+        ]
+        assert {each["MetricName"] for each in own} <= {metric.value for metric in Metric}
+        assert {each["Namespace"] for each in own} == {METRICS.provider.namespace}
+        assert all(each["Dimensions"] == [{"Name": "service", "Value": METRICS.provider.service}] for each in own)
+
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_errors_that_outlast_a_first_retry(self, stack: Stack, function: str) -> None:
+        name = stack.physical_id(function)
+        [alarm] = [
+            each.properties
+            for each in of_type(stack, "AWS::CloudWatch::Alarm")
+            if each.properties["MetricName"] == "Errors"
+            and {"Name": "FunctionName", "Value": name} in each.properties["Dimensions"]  # type: ignore[operator]
+        ]
+        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (60, 5, 2)
+
+    def test_a_dead_letter_and_a_failed_enforcement(self, stack: Stack) -> None:
+        watched = {each.properties["MetricName"] for each in of_type(stack, "AWS::CloudWatch::Alarm")}
+        assert {"ApproximateNumberOfMessagesVisible", "EnforcementFailed"} <= watched
+
+
+def test_the_emergency_stop_names_every_rule_that_leads_to_the_user_function(stack: Stack) -> None:
+    stop = stack.outputs()["EmergencyStop"]
+    rules = [rule for rule in stack.rules() if "UserEventFunction" in rule.functions]
+    assert rules
+    assert all(rule.name in stop for rule in rules)
+
+
+def test_the_group_carries_the_enforcement_policy_and_no_other(stack: Stack) -> None:
+    properties = stack.resource("EnforcementGroup").properties
+    assert properties["ManagedPolicyArns"] == [stack.resolve({"Ref": "EnforcementPolicy"})]
+    assert "Policies" not in properties
+
+
+@pytest.mark.parametrize("name", ["mfa-guard", "other"])
+def test_what_binds_users_keeps_its_name_whatever_the_stack_is_called(name: str) -> None:
+    rendered = TEMPLATE.render(stack_name=name)
+    assert rendered.resource("EnforcementPolicy").properties["ManagedPolicyName"] == "EnrolMFADeviceThenSignInAgain"
+    assert rendered.resource("EnforcementGroup").properties["GroupName"] == "mfa-guard-enforced"
