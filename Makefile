@@ -15,7 +15,7 @@ demo: .venv/.demo ## Tell the guard's story on an in-process AWS: no account, no
 	$(RUN) mfa-guard demo
 
 test: .venv/.dev ## Run every test, with 100 % coverage of src/
-	$(RUN) pytest --cov --cov-report=term $(ARGS)
+	$(RUN) pytest -n auto --cov --cov-report=term $(ARGS)
 
 lint: .venv/.dev .tools/.checkov ## Check style, types, imports, the template and its security
 	$(RUN) ruff check .
@@ -30,7 +30,8 @@ format: .venv/.dev ## Format the code
 	$(RUN) ruff check --fix .
 
 build: .tools/.sam ## Build the functions with sam build
-	.tools/sam/bin/sam build
+	.tools/sam/bin/sam validate --lint
+	PATH="$(CURDIR)/.tools/bin:$$PATH" .tools/sam/bin/sam build
 
 deploy: build ## Deploy with sam deploy (CONFIG=prod for the production settings)
 	.tools/sam/bin/sam deploy --config-env $(or $(CONFIG),default)

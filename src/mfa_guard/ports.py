@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.kinds import Kind
-from mfa_guard.core.notices import Message
+from mfa_guard.core.message import Message
 from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
 
 

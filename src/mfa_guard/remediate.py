@@ -14,6 +14,7 @@ from mfa_guard.core.kinds import RESUMABLE, Kind
 from mfa_guard.core.notices import Done, root_message, user_message
 from mfa_guard.core.plan import Action, Occasion, Plan, plan
 from mfa_guard.core.settings import Settings
+from mfa_guard.core.text import safe
 from mfa_guard.core.user import Question, UserState, Way, without_stale_device
 from mfa_guard.ports import (
     Clock,
@@ -134,11 +135,12 @@ def _carry_out(event: UserEvent, state: UserState, decided: Plan, settings: Sett
         _tell(ticket, lambda: world.notifier.notices(message), world)
     if done.retry:
         raise EnforcementMissing(done.problem)
-    if settings.writes:
-        _mark(event, state, decided, done, settings, world)
+    marked = _mark(event, state, decided, done, settings, world) if settings.writes else ()
+    put_on = (Action.ENFORCE,) if done.way else ()
+    taken_off = (Action.RELEASE,) if done.released else ()
     return Outcome(
         standing=decided.standing.value,
-        actions=tuple(action.value for action in decided.actions) if settings.writes else (),
+        actions=tuple(action.value for action in (*put_on, *taken_off, *marked)),
         notice=ticket.kind.value if ticket else None,
     )
 
@@ -171,7 +173,9 @@ def _put_on(name: str, way: Way, iam: Iam) -> Done:
         try:
             put_on[way.other](name)
         except QuotaExceeded as second:
-            return Done(problem=f"neither the policy nor the group could be given. IAM said: {first} {second}")
+            return Done(
+                problem=f"neither the policy nor the group could be given. IAM said: {_flat(first)}; {_flat(second)}."
+            )
         return Done(way=way.other, fell_back=True)
     return Done(way=way)
 
@@ -185,7 +189,10 @@ def _take_off(name: str, way: Way, iam: Iam) -> None:
         iam.user(name)
 
 
-def _mark(event: UserEvent, state: UserState, decided: Plan, done: Done, settings: Settings, world: World) -> None:
+def _mark(
+    event: UserEvent, state: UserState, decided: Plan, done: Done, settings: Settings, world: World
+) -> tuple[Action, ...]:
+    """Set or remove the tags and return which was done. A used-up quota is told and counted: retrying cannot help."""
     now = world.clock.now()
     try:
         if Action.MARK in decided.actions:
@@ -195,12 +202,19 @@ def _mark(event: UserEvent, state: UserState, decided: Plan, done: Done, setting
             world.iam.clear(state.name, state.guard_tags())
             world.telemetry.count(Metric.USERS_CLEARED)
     except QuotaExceeded as refused:
-        failed = replace(done, problem=f"the noncompliance tags could not be set. IAM said: {refused}")
+        problem = f"the noncompliance tags cannot be set. IAM said: {_flat(refused)}."
+        failed = replace(done, problem=problem, unmarked=True)
         world.telemetry.count(Metric.ENFORCEMENT_FAILED)
-        world.telemetry.warning("Enforcement failed", problem=failed.problem)
+        world.telemetry.warning("Enforcement failed", problem=problem)
         message = user_message(event, state, decided, failed, settings, now)
         ticket = Ticket(state.id, Kind.NOT_ENFORCED, event.record.id)
         _tell(ticket, lambda: world.notifier.notices(message), world)
+        return ()
+    return tuple(action for action in decided.actions if action in {Action.MARK, Action.CLEAR})
+
+
+def _flat(refusal: QuotaExceeded) -> str:
+    return safe(str(refusal)).rstrip(".")
 
 
 def _tell(ticket: Ticket, publish: Callable[[], None], world: World) -> None:

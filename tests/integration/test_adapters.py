@@ -13,7 +13,7 @@ from mfa_guard.adapters.exemptions import ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.notices import Message
+from mfa_guard.core.message import Message
 from mfa_guard.core.user import AccessKey
 from mfa_guard.ports import QuotaExceeded, UserGone
 from mfa_guard_cli.local.account import Account

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from mfa_guard.adapters.leases import IN_PROGRESS, SENT
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.kinds import COVERED_BY, RESUMABLE, Kind
-from mfa_guard.core.notices import Message
+from mfa_guard.core.message import Message
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
     NONCOMPLIANT,

@@ -447,7 +447,7 @@ class TestAudit:
         account.exemptions.records["AIDAEXAMPLE"] = exemption()
         run(account, detail("UpdateAccessKey"), self.AUDIT)
         assert account.alice.attached
-        assert "would" in mail(account)
+        assert "detach the policy EnrolMFADeviceThenSignInAgain from alice" in mail(account)
 
     def test_the_mail_says_what_would_be_done_and_offers_no_undo(self) -> None:
         account = FakeAccount(FakeUser(password=True))
@@ -486,7 +486,8 @@ class TestIamRefuses:
 
     def test_when_neither_is_possible_it_is_critical_counted_and_finished(self) -> None:
         account = FakeAccount(FakeUser(password=True, policies_left=0, groups_left=0))
-        run(account, detail("CreateUser"))
+        outcome = run(account, detail("CreateUser"))
+        assert outcome.actions == ("mark",)
         assert account.notifier.kinds == ["not-enforced"]
         assert severity(account) == "critical"
         assert account.telemetry.counts[Metric.ENFORCEMENT_FAILED] == 1

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
 import boto3
@@ -25,6 +25,7 @@ from mfa_guard_cli.template import Fields, Resource, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -37,15 +38,6 @@ _FOREIGN: Final = ("AWS_", "BOTO_", "MOTO_", "POWERTOOLS_")
 
 class AccountError(RuntimeError):
     """The in-process account cannot hold what the template declares; one sentence."""
-
-
-class Rules(Protocol):
-    """The calls of EventBridge's client that are made here; boto3's stubs for it are not installed."""
-
-    def put_rule(self, **parameters: str) -> object: ...
-    def enable_rule(self, **parameters: str) -> object: ...
-    def disable_rule(self, **parameters: str) -> object: ...
-    def describe_rule(self, **parameters: str) -> Mapping[str, object]: ...
 
 
 class Clients:
@@ -75,10 +67,9 @@ class Clients:
         return self._session.client("dynamodb")
 
     @cached_property
-    def events(self) -> Rules:
+    def events(self) -> "EventBridgeClient":
         """Return EventBridge's client."""
-        rules: Rules = self._session.client("events")
-        return rules
+        return self._session.client("events")
 
 
 @dataclass(frozen=True)
@@ -230,7 +221,7 @@ def _queue(clients: Clients, resource: Resource) -> object:
 def _rule(clients: Clients, resource: Resource) -> object:
     pattern = json.dumps(resource.properties["EventPattern"])
     state = _texts(resource.properties, "State", "Description")
-    clients.events.put_rule(Name=resource.physical_id, EventPattern=pattern, **state)
+    clients.events.put_rule(Name=resource.physical_id, EventPattern=pattern, **state)  # type: ignore[arg-type]
     return resource.physical_id
 
 

@@ -60,14 +60,14 @@ class Trigger(StrEnum):
 class Actor:
     """The principal that made the API call, as far as the record tells.
 
-    `session` is a role session's name. `long_term_key` is true when the call was signed with an IAM access key
+    `session` is a role session's name. `key_id` is the access key's id when the call was signed with a long-term key,
     without any session. `mfa` speaks of the actor's session, never of the subject; None where the record is silent.
     """
 
     kind: ActorKind
     name: str | None = None
     session: str | None = None
-    long_term_key: bool = False
+    key_id: str | None = None
     mfa: bool | None = None
 
     @property
@@ -205,12 +205,13 @@ def actor_of(detail: Fields) -> Actor:
     if name and name.startswith("arn:"):
         name = name.rpartition("/")[2]
     context = _fields(identity.get("sessionContext"))
+    key_id = _text(identity, ("accessKeyId",))
     mfa = _text(context, ("attributes", "mfaAuthenticated"))
     return Actor(
         kind=kind,
         name=name,
         session=session,
-        long_term_key=not context and (_text(identity, ("accessKeyId",)) or "").startswith("AKIA"),
+        key_id=key_id if not context and key_id and key_id.startswith("AKIA") else None,
         mfa=None if mfa is None else mfa.lower() == "true",
     )
 

@@ -12,18 +12,24 @@ from mfa_guard.core.user import UserState, Way
 
 EXEMPT_FOR: Final = timedelta(days=30)
 
+# Each command only after the one before succeeded.
+_JOINT: Final = " && \\\n"
+
 # Closes the JSON's single quotes around a substitution, so that the record names whoever pastes the command.
 _CALLER_MARK: Final = "CALLER"
 _CALLER: Final = "'\"$(aws sts get-caller-identity --query Arn --output text)\"'"
 
 
-def exempt_command(state: UserState, settings: Settings, now: datetime) -> str:
-    """Return the command that records an exemption of 30 days for the user's immutable id."""
+def exempt_command(state: UserState, settings: Settings, now: datetime, reason: str) -> str:
+    """Return the command that records an exemption of 30 days for the user's immutable id.
+
+    `reason` is the guard's own text: it stands inside single quotes and must hold none.
+    """
     fields = {
         "user_id": state.id,
         "user_name": state.name,
         "owner": "administrators",
-        "reason": "undo of a mfa-guard notice",
+        "reason": reason,
         "created_by": _CALLER_MARK,
         "expires_at": utc_text(now + EXEMPT_FOR),
     }
@@ -34,7 +40,25 @@ def exempt_command(state: UserState, settings: Settings, now: datetime) -> str:
 
 def undo_command(state: UserState, ways: Sequence[Way], settings: Settings, now: datetime) -> str:
     """Return one paste that exempts the user first and then releases him, so that drift repair respects it."""
-    return " && \\\n".join([exempt_command(state, settings, now), *(_release(state, way, settings) for way in ways)])
+    exempt = exempt_command(state, settings, now, "undo of a mfa-guard notice")
+    return _JOINT.join([exempt, *(_release(state, way, settings) for way in ways)])
+
+
+def take_back_command(state: UserState, settings: Settings) -> str:
+    """Return one paste that deletes the exemption and then enforces."""
+    key = json.dumps({"user_id": {"S": state.id}}, separators=(",", ":"))
+    table = f"--region {settings.region} --table-name {settings.exemptions_table}"
+    return _JOINT.join([f"aws dynamodb delete-item {table} --key '{key}'", enforce_command(state, settings)])
+
+
+def remove_device_command(state: UserState, serial: str) -> str:
+    """Return the command that takes an MFA device off the user."""
+    return f"aws iam deactivate-mfa-device {_option('--user-name', state.name)} {_option('--serial-number', serial)}"
+
+
+def enable_rule_command(rule: str, settings: Settings) -> str:
+    """Return the command that enables one of the guard's rules again."""
+    return f"aws events enable-rule --region {settings.region} {_option('--name', rule)}"
 
 
 def enforce_command(state: UserState, settings: Settings) -> str:

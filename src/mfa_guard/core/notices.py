@@ -1,48 +1,37 @@
-"""What the notices say: one mail a person wants to read, and the same as stable JSON for machines.
+"""What the notices say: the facts of a plan, an alert or root's doing, in words."""
 
-The JSON is described by docs/notice.schema.json; the shape of the SNS message by
-https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (MessageStructure json).
-"""
-
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
 from mfa_guard.core.alerts import Alert
-from mfa_guard.core.cloudtrail import Record, UserEvent
-from mfa_guard.core.commands import enforce_command, exempt_command, undo_command
+from mfa_guard.core.cloudtrail import UserEvent
+from mfa_guard.core.commands import (
+    enable_rule_command,
+    enforce_command,
+    exempt_command,
+    remove_device_command,
+    take_back_command,
+    undo_command,
+)
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.kinds import Kind, Severity
+from mfa_guard.core.message import Draft, Message, compose, console, sign_in
 from mfa_guard.core.plan import Action, Plan, Standing
 from mfa_guard.core.settings import Settings
-from mfa_guard.core.text import safe, subject_line
+from mfa_guard.core.text import safe
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, UserState, Way
-
-SCHEMA: Final = "mfa-guard/notice/1"
-LARGEST: Final = 250_000
-
-_CONSOLES: Final[Mapping[str, str]] = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
-_SIGN_IN: Final[Mapping[str, str]] = {
-    "aws": "signin.aws.amazon.com",
-    "aws-cn": "signin.amazonaws.cn",
-    "aws-us-gov": "signin.amazonaws-us-gov.com",
-}
 
 
 @dataclass(frozen=True)
 class Done:
     """What the guard did for one user before it tells.
 
-    `way`: how the policy was put on, None when it was not. `released`: the ways it was taken off.
-    `problem`: what could not be done, and why; `retry`: it may be possible later.
+    `way`: how the policy was put on, None when it was not. `released`: the ways it was taken off. `problem`: what could
+    not be done, and why; `retry`: it may be possible later; `unmarked`: it is the tags that could not be written.
     """
 
     way: Way | None = None
@@ -50,31 +39,7 @@ class Done:
     released: tuple[Way, ...] = ()
     problem: str | None = None
     retry: bool = False
-
-
-@dataclass(frozen=True)
-class Message:
-    """One notice, ready for SNS: mail subject, message body of MessageStructure json, message attributes."""
-
-    subject: str
-    body: str
-    attributes: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A notice before it is laid out. Strings are shown as they are: whoever drafts makes them safe."""
-
-    kind: Kind
-    severity: Severity
-    headline: str
-    lead: Sequence[str]
-    subject: Mapping[str, object]
-    done: Sequence[str] = ()
-    next: Sequence[str] = ()
-    pastes: Mapping[str, str] = field(default_factory=dict)
-    about: Sequence[str] = ()
-    link: str = ""
+    unmarked: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,11 +61,24 @@ class _Telling:
     def actor(self) -> str:
         return safe(self.event.record.actor.label)
 
+    @property
+    def policy(self) -> str:
+        return self.settings.policy_arn.rpartition("/")[2]
+
+    @property
+    def was_bound(self) -> bool:
+        """Tell whether the policy reached the user before the guard did anything, as far as anybody asked."""
+        return self.state.attached is True or self.state.grouped is True
+
+    @property
+    def is_bound(self) -> bool:
+        return self.done.way is not None or self.was_bound
+
 
 def user_message(
     event: UserEvent, state: UserState, plan: Plan, done: Done, settings: Settings, now: datetime
 ) -> Message:
-    """Return the notice that `plan` makes due.
+    """Return the notice that `plan` makes due, or the one about what could not be done.
 
     Raises ValueError when none is due and nothing went wrong.
     """
@@ -112,41 +90,41 @@ def user_message(
     else:
         raise ValueError("There is no notice due for this plan.")
     headline, lead = _LEADS[kind](telling)
-    draft = _Draft(
+    draft = Draft(
         kind=kind,
         severity=severity,
-        headline=f"{state.name} {headline}",
-        lead=[lead, *_caveats(telling)],
+        headline=headline,
+        lead=[lead, *_stopping(telling), *_exemption(telling)],
         subject={"kind": "user", "name": state.name, "id": state.id, "path": state.path},
+        link=console(settings, f"iam/home#/users/details/{quote(state.name, safe='')}"),
         done=_deeds(telling),
         next=_next_steps(kind, telling),
         pastes=_pastes(kind, telling),
         about=_about_user(telling),
-        link=_user_link(state.name, settings),
     )
-    return _compose(draft, event.record, settings)
+    return compose(draft, event.record, settings)
 
 
 def root_message(event: UserEvent, settings: Settings) -> Message:
     """Return the notice about a change of the root user's credentials or MFA devices."""
-    what = event.record.name
-    draft = _Draft(
+    what = safe(event.record.name, 80)
+    draft = Draft(
         kind=Kind.ROOT_CREDENTIALS,
         severity=Severity.CRITICAL,
         headline=f"root: {what}",
         lead=[
-            f"{safe(what, 80)} changed a credential or an MFA device of this account's root user. The root user can do "
-            "everything, and no policy in this account binds it."
+            f"{what} changed a credential or an MFA device of this account's root user. The root user can do "
+            "everything, and no policy in this account binds it. mfa-guard never changes root."
         ],
         subject={"kind": "root", "name": None},
-        done=["nothing but this notice: the guard never changes root"],
+        link=console(settings, "iam/home#/security_credentials"),
+        acts=False,
         next=[
             "If it was not you: sign in as root, remove what was added, change the password, and call AWS Support.",
             "Root should have an MFA device and no access keys.",
         ],
-        link=f"https://{_console(settings)}/iam/home#/security_credentials",
     )
-    return _compose(draft, event.record, settings)
+    return compose(draft, event.record, settings)
 
 
 def alert_message(alert: Alert, settings: Settings) -> Message:
@@ -164,44 +142,44 @@ def alert_message(alert: Alert, settings: Settings) -> Message:
         Kind.TAMPERING: f"{what} was called on the {family.what}{target}. {family.risk}",
         Kind.STACK_CHANGE: f"{what} was called on mfa-guard's own stack{target}. {family.risk}",
     }
-    draft = _Draft(
+    disabled = alert.target if alert.record.name == "DisableRule" else None
+    draft = Draft(
         kind=family.kind,
         severity=family.severity,
         headline=headlines[family.kind],
         lead=[leads[family.kind]],
         subject={"kind": family.what, "name": safe(alert.target, 300) if alert.target else None},
-        done=["nothing but this notice"],
+        link=console(settings, "console/home"),
+        acts=False,
         next=[family.repair],
-        link=f"https://{_console(settings)}/cloudtrailv2/home?region={settings.region}#/events",
+        pastes={"enable_rule": enable_rule_command(disabled, settings)} if disabled else {},
     )
-    return _compose(draft, alert.record, settings)
+    return compose(draft, alert.record, settings)
 
 
 def _noncompliant(t: _Telling) -> tuple[str, str]:
-    blocked = t.plan.standing is Standing.ENFORCED
-    outcome = (
-        f"{_denies(t)} {t.name} everything but enrolling one, until there is a device and a sign-in with it."
-        if blocked
-        else "Nothing is enforced: EnforceOn covers users with a console password only, and there is none."
-    )
-    return "has no MFA device", f"{t.name} has no MFA device. {_exposed(t)} {outcome}"
+    if t.plan.standing is Standing.ENFORCED:
+        outcome = f"{_policy_denies(t)} {t.name} everything but enrolling one, until a sign-in with it."
+    else:
+        outcome = "Nothing is enforced: EnforceOn covers users with a console password only, and there is none."
+    return f"{t.name} has no MFA device", f"{t.name} has no MFA device. {_exposed(t)} {outcome}"
 
 
 def _new_credential(t: _Telling) -> tuple[str, str]:
     return (
-        "got a credential, no MFA",
-        f"{t.name}, who has had no MFA device since {t.state.tags.get(SINCE_TAG, 'an unknown time')}, got a new or "
+        f"new credential for {t.name}, no MFA",
+        f"{t.name}, without an MFA device since {t.state.tags.get(SINCE_TAG, 'an unknown time')}, got a new or "
         f"reactivated credential from {t.actor}. {_exposed(t)}",
     )
 
 
 def _solved(t: _Telling) -> tuple[str, str]:
-    return "has an MFA device now", f"{t.name} has an MFA device now. {_acts(t, 'remove')} the noncompliance tags."
+    return f"{t.name} has an MFA device now", f"{t.name} has an MFA device now, and is no longer noncompliant."
 
 
 def _decision(t: _Telling) -> tuple[str, str]:
     return (
-        "is a machine user: decide",
+        f"decide on machine user {t.name}",
         f"{t.name} looks like a working machine user: no console password, and a credential in use. Enforcing MFA "
         "would stop that machine, so mfa-guard does not do so on its own. Until somebody decides, the credential "
         "works without MFA.",
@@ -209,57 +187,70 @@ def _decision(t: _Telling) -> tuple[str, str]:
 
 
 def _enforcement_removed(t: _Telling) -> tuple[str, str]:
-    lead = f"{t.actor} took the enforcement policy off {t.name}, or {t.name} out of the enforcement group."
+    if t.event.record.name == "RemoveUserFromGroup":
+        lead = f"{t.actor} removed {t.name} from the enforcement group."
+    else:
+        lead = f"{t.actor} detached the enforcement policy from {t.name}."
     if t.plan.standing is not Standing.ENFORCED:
-        return "was released by somebody", f"{lead} It stays off: EnforceOn covers users with a console password only."
-    if not t.settings.writes:
-        return "was released by somebody", f"{lead} In audit mode it stays off."
-    return "was released; re-enforced", f"{lead} The policy binds {t.name} again."
+        return (
+            f"policy taken off {t.name}",
+            f"{lead} It stays off: EnforceOn covers users with a console password only.",
+        )
+    if t.is_bound:
+        return f"policy taken off {t.name}, put back", f"{lead} The policy binds {t.name} again."
+    return f"policy taken off {t.name}", f"{lead} In audit mode it stays off."
 
 
 def _tags_changed(t: _Telling) -> tuple[str, str]:
+    anew = " The count of days without a device begins anew." if Action.MARK in t.plan.actions else ""
     return (
-        "had mfa-guard tags changed",
-        f"{t.actor} changed the tags by which mfa-guard marks noncompliant users. {_acts(t, 'restore')} them.",
+        f"mfa-guard tags of {t.name} changed",
+        f"{t.actor} changed the tags by which mfa-guard marks noncompliant users.{anew}",
     )
 
 
 def _device_with_key(t: _Telling) -> tuple[str, str]:
+    key = safe(t.event.record.actor.key_id)
+    device = safe(t.event.device)
     if t.event.by_oneself:
         return (
-            "enrolled MFA by access key",
-            f"{t.name} enrolled an MFA device with a long-term access key. Ask {t.name} whether this was so: whoever "
-            "holds a leaked key can enrol a device of his own in this way.",
+            f"{t.name} enrolled MFA with a key",
+            f"{t.name} enrolled the MFA device {device} with the long-term access key {key}. Ask {t.name} whether this "
+            "was so: whoever holds a leaked key can enrol a device of his own in this way.",
         )
     return (
-        "possible takeover: MFA",
-        f"{t.actor} enrolled an MFA device for {t.name} with a long-term access key. This is how a leaked key of an "
-        "administrator takes over another user.",
+        f"possible takeover of {t.name}",
+        f"{t.actor} enrolled the MFA device {device} for {t.name}, with the long-term access key {key}. This is how a "
+        "leaked key of an administrator takes over another user.",
     )
 
 
 def _keys_stopped(t: _Telling) -> tuple[str, str]:
     if not t.settings.writes:
-        return "would be enforced: keys", f"In another mode than audit, mfa-guard would enforce MFA for {t.name}."
-    return "enforced: keys in use stop", f"{t.name} is now bound by the enforcement policy."
+        return f"keys of {t.name} would stop", f"In another mode than audit, mfa-guard would enforce MFA for {t.name}."
+    return f"{t.name} enforced, keys in use stop", f"{t.name} is now bound by the enforcement policy."
 
 
 def _exempt_without_device(t: _Telling) -> tuple[str, str]:
     return (
-        "is exempt, has no MFA now",
+        f"exempt user {t.name} has no MFA now",
         f"The last MFA device of {t.name} is gone. {t.name} is exempt, so nothing is enforced and nothing is tagged.",
     )
 
 
 def _released(t: _Telling) -> tuple[str, str]:
     return (
-        "is exempt: released" if t.settings.writes else "is exempt: to be released",
-        f"{t.name} is exempt and was still bound by the enforcement policy. {_acts(t, 'take')} it off.",
+        f"{t.name} is exempt and released" if t.settings.writes else f"{t.name} is exempt, to be released",
+        f"{t.name} is exempt, and was bound by the enforcement policy all the same.",
     )
 
 
 def _not_enforced(t: _Telling) -> tuple[str, str]:
-    return "could not be enforced", f"mfa-guard could not do its job for {t.name}: {t.done.problem}"
+    if t.done.unmarked:
+        return f"{t.name} could not be tagged", f"{t.name} could not be tagged: {t.done.problem}"
+    exposed = f" {_exposed(t)}" if t.plan.due and t.plan.due.exposure else ""
+    lead = f"{t.name} could not be enforced: {t.done.problem} Until that is repaired, {t.name} works without MFA."
+    return f"{t.name} could not be enforced", lead + exposed
 
 
 _LEADS: Final[Mapping[Kind, Callable[[_Telling], tuple[str, str]]]] = {
@@ -277,26 +268,17 @@ _LEADS: Final[Mapping[Kind, Callable[[_Telling], tuple[str, str]]]] = {
 }
 
 
-def _acts(t: _Telling, verb: str) -> str:
-    return f"mfa-guard {verb}s" if t.settings.writes else f"In another mode than audit, mfa-guard would {verb}"
-
-
-def _denies(t: _Telling) -> str:
-    return "The enforcement policy denies" if t.settings.writes else "In another mode than audit, mfa-guard would deny"
+def _policy_denies(t: _Telling) -> str:
+    return "The enforcement policy denies" if t.settings.writes else "In another mode than audit, the policy would deny"
 
 
 def _exposed(t: _Telling) -> str:
     exposure = t.plan.due.exposure if t.plan.due else frozenset()
     if not exposure:
-        return "No console password and no active access key yet."
+        return "There is no console password and no active access key yet."
     keys = sorted(exposure - {"password"})
     parts = (["a console password"] if "password" in exposure else []) + [f"access key {key}" for key in keys]
-    return f"Usable without MFA until now: {', '.join(parts)}."
-
-
-def _caveats(t: _Telling) -> list[str]:
-    """Return what else the administrators must hear: keys that stop working, an exemption and whether it holds."""
-    return [*_stopping(t), *_exemption(t)]
+    return f"{'Credentials' if t.was_bound else 'Usable without MFA until now'}: {', '.join(parts)}."
 
 
 def _stopping(t: _Telling) -> list[str]:
@@ -322,35 +304,44 @@ def _exemption(t: _Telling) -> list[str]:
 
 
 def _deeds(t: _Telling) -> list[str]:
-    if not t.settings.writes:
-        return [f"would have: {_INTENTS[action]}" for action in t.plan.actions]
-    policy = t.settings.policy_arn.rpartition("/")[2]
-    marks = {
-        Action.MARK: f"tags {t.name} {STATUS_TAG}={NONCOMPLIANT} and {SINCE_TAG}={utc_text(t.now)}",
-        Action.CLEAR: f"removes the tags {', '.join(t.state.guard_tags())}",
-    }
-    reason = f", since {t.name} has as many as IAM allows the other way" if t.done.fell_back else ""
+    """Return what the guard does, or would do, in order: the policy first, the tags last."""
+    reason = f" (the other way is full: {t.name} has as many as IAM allows)" if t.done.fell_back else ""
     put_on = {
-        Way.USER: f"attached the policy {policy} to {t.name}{reason}",
-        Way.GROUP: f"added {t.name} to the group {t.settings.group_name}, which carries the policy {policy}{reason}",
+        Way.USER: f"{_verb('attach', t)} the policy {t.policy} to {t.name}{reason}",
+        Way.GROUP: f"{_verb('add', t)} {t.name} to the group {t.settings.group_name}, which carries {t.policy}{reason}",
     }
     taken_off = {
-        Way.USER: f"detached the policy {policy} from {t.name}",
-        Way.GROUP: f"removed {t.name} from the group {t.settings.group_name}",
+        Way.USER: f"{_verb('detach', t)} the policy {t.policy} from {t.name}",
+        Way.GROUP: f"{_verb('remove', t)} {t.name} from the group {t.settings.group_name}",
     }
+    marks = {
+        Action.MARK: f"{_verb('tag', t)} {t.name} {STATUS_TAG}={NONCOMPLIANT} and {SINCE_TAG}={utc_text(t.now)}",
+        Action.CLEAR: f"{_verb('remove', t)} the tags {', '.join(t.state.guard_tags())}",
+    }
+    ways, released = _changes(t)
+    marking = () if t.done.retry or t.done.unmarked else t.plan.actions
     return [
-        *([put_on[t.done.way]] if t.done.way else []),
-        *(taken_off[way] for way in t.done.released),
-        *(marks[action] for action in t.plan.actions if action in marks),
+        *(put_on[way] for way in ways),
+        *(taken_off[way] for way in released),
+        *(marks[action] for action in marking if action in marks),
     ]
 
 
-_INTENTS: Final[Mapping[Action, str]] = {
-    Action.ENFORCE: "bound the user by the enforcement policy",
-    Action.RELEASE: "released the user from the enforcement policy",
-    Action.MARK: "tagged the user noncompliant",
-    Action.CLEAR: "removed the noncompliance tags",
-}
+def _changes(t: _Telling) -> tuple[tuple[Way, ...], tuple[Way, ...]]:
+    """Return the ways in which the policy is put on and taken off: as done, or in audit mode as planned."""
+    if t.settings.writes:
+        return (t.done.way,) if t.done.way else (), t.done.released
+    return (
+        (t.settings.enforce_through,) if Action.ENFORCE in t.plan.actions else (),
+        tuple(way for way in Way if _bound_by(t.state, way)) if Action.RELEASE in t.plan.actions else (),
+    )
+
+
+def _verb(base: str, t: _Telling) -> str:
+    if not t.settings.writes:
+        return base
+    return f"{base}es" if base.endswith("ch") else f"{base}s"
+
 
 _BLOCKED: Final = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.ENFORCEMENT_REMOVED, Kind.TAGS_CHANGED}
 _UNDOABLE: Final = _BLOCKED | {Kind.KEYS_STOPPED, Kind.NOT_ENFORCED}
@@ -366,63 +357,63 @@ def _next_steps(kind: Kind, t: _Telling) -> list[str]:
             "If a machine depends on one of these keys, undo with the paste below and give the machine a role.",
         ],
         Kind.DEVICE_WITH_KEY: [
-            f"If nobody can explain it: deactivate the device and the access keys of {t.name} and of the actor.",
+            f"If nobody can explain it: remove the device, and deactivate the access key "
+            f"{safe(t.event.record.actor.key_id)} of {t.actor}.",
         ],
         Kind.NOT_ENFORCED: [
             f"Remove the cause: make room by fewer policies, groups or tags on {t.name}, or deploy the stack again if "
             "its policy or group is gone. mfa-guard tries again with the next event about the user.",
         ],
         Kind.ENFORCEMENT_REMOVED: ["If it was meant to be, record an exemption first: drift repair respects it."],
+        Kind.SOLVED: [f"{t.name} signs out and in again: a session opened before enrolling stays without MFA."],
+        Kind.RELEASED: ["If this is not what you want, end the exemption; the next event about the user enforces."],
     }.get(kind, [])
-    if kind in _BLOCKED and isinstance(t.state.devices, tuple) and not t.state.devices:
-        steps += _enrolling(t)
-    if kind is Kind.SOLVED:
-        steps += [f"{t.name} signs out and in again: a session opened before enrolling stays without MFA."]
+    if kind in _BLOCKED and t.state.devices == ():
+        return [*steps, *_enrolling(t)]
     return steps
 
 
 def _enrolling(t: _Telling) -> list[str]:
-    if t.state.password is False:
+    sessions = (
+        "From then on, access keys need a session: aws sts get-session-token --serial-number ARN --token-code CODE. "
+        "With a passkey only, which has no codes: aws login."
+    )
+    if t.state.password is not False:
         first = (
-            f"{t.name} has no console password, so the device is enrolled with the access key: aws iam "
-            "create-virtual-mfa-device, then aws iam enable-mfa-device with two codes (AllowEnrolmentWithAccessKeys)."
-        )
-    else:
-        first = (
-            f"{t.name} enrols a device in two minutes: sign in at {_sign_in(t.settings)}, then Security credentials, "
+            f"{t.name} enrols a device in two minutes: sign in at {sign_in(t.settings)}, then Security credentials, "
             "Assign MFA device; sign out and in again."
         )
-    return [
-        first,
-        "From then on, access keys need a session: aws sts get-session-token --serial-number ARN --token-code CODE. "
-        "With a passkey only, which has no codes: aws login.",
-    ]
+        return [first, sessions]
+    if t.state.keys == ():
+        return [f"{t.name} has nothing to sign in with yet. With a password or an access key comes enrolling a device."]
+    first = (
+        f"{t.name} has no console password, so the device is enrolled with the access key: aws iam "
+        "create-virtual-mfa-device, then aws iam enable-mfa-device with two codes (AllowEnrolmentWithAccessKeys)."
+    )
+    return [first, sessions]
 
 
 def _pastes(kind: Kind, t: _Telling) -> dict[str, str]:
     if kind is Kind.DECISION:
+        reason = "working machine user, decided on a mfa-guard notice"
         return {
-            "exempt": exempt_command(t.state, t.settings, t.now),
+            "exempt": exempt_command(t.state, t.settings, t.now, reason),
             "enforce": enforce_command(t.state, t.settings),
         }
-    ways = (t.done.way,) if t.done.way else tuple(way for way in Way if _known_bound(t.state, way))
+    if kind is Kind.DEVICE_WITH_KEY and t.event.device and isinstance(t.state.devices, tuple):
+        found = any(device.serial == t.event.device for device in t.state.devices)
+        return {"remove_device": remove_device_command(t.state, t.event.device)} if found else {}
+    if kind is Kind.RELEASED and t.settings.writes and isinstance(t.state.exemption, Exemption):
+        return {"take_back": take_back_command(t.state, t.settings)}
+    ways = (t.done.way,) if t.done.way else tuple(way for way in Way if _bound_by(t.state, way))
     if kind is Kind.NOT_ENFORCED and not ways:
         return {"enforce": enforce_command(t.state, t.settings)}
-    undoable = t.done.way or kind in _UNDOABLE
-    if t.plan.standing is Standing.EXEMPT or not ways or not t.settings.writes or not undoable:
-        return {}
-    return {"undo": undo_command(t.state, ways, t.settings, t.now)}
+    undoable = kind in _UNDOABLE and t.plan.standing is not Standing.EXEMPT and t.settings.writes
+    return {"undo": undo_command(t.state, ways, t.settings, t.now)} if undoable and ways else {}
 
 
-def _known_bound(state: UserState, way: Way) -> bool:
+def _bound_by(state: UserState, way: Way) -> bool:
     return (state.attached if way is Way.USER else state.grouped) is True
-
-
-_PASTES: Final[Mapping[str, str]] = {
-    "undo": "TO UNDO (records an exemption of 30 days for this user's id, then releases)",
-    "exempt": "TO EXEMPT (30 days; put your owner and reason in)",
-    "enforce": "TO ENFORCE",
-}
 
 
 def _about_user(t: _Telling) -> list[str]:
@@ -447,90 +438,3 @@ def _about_user(t: _Telling) -> list[str]:
 def _key(key: AccessKey) -> str:
     used = f"last used {utc_text(key.last_used)}" if key.last_used else "no use on record"
     return f"{key.id} ({'active' if key.active else 'inactive'}, {used})"
-
-
-def _console(settings: Settings) -> str:
-    return _CONSOLES.get(settings.partition, _CONSOLES["aws"])
-
-
-def _sign_in(settings: Settings) -> str:
-    host = _SIGN_IN.get(settings.partition, _SIGN_IN["aws"])
-    return f"https://{settings.account}.{host}/console"
-
-
-def _user_link(name: str, settings: Settings) -> str:
-    return f"https://{_console(settings)}/iam/home#/users/details/{quote(name, safe='')}"
-
-
-def _compose(draft: _Draft, record: Record, settings: Settings) -> Message:
-    body = json.dumps(
-        {
-            "default": json.dumps(_data(draft, record, settings), ensure_ascii=False),
-            "email": _mail(draft, record, settings),
-        },
-        ensure_ascii=False,
-    )
-    if len(body.encode()) > LARGEST:
-        # Every string is bounded where it comes in, so this is a defect and not a large account.
-        raise ValueError(f"A notice of {len(body.encode())} bytes is larger than {LARGEST}.")
-    return Message(
-        subject=subject_line(f"{draft.severity.upper()}: {draft.headline}"),
-        body=body,
-        attributes={"severity": draft.severity.value, "kind": draft.kind.value, "account": settings.account},
-    )
-
-
-def _data(draft: _Draft, record: Record, settings: Settings) -> dict[str, object]:
-    actor = record.actor
-    return {
-        "schema": SCHEMA,
-        "kind": draft.kind.value,
-        "severity": draft.severity.value,
-        "account": settings.account,
-        "mode": settings.mode.value,
-        "summary": " ".join(draft.lead),
-        "subject": dict(draft.subject),
-        "event": {"id": safe(record.id), "name": safe(record.name), "time": utc_text(record.time)},
-        "actor": {
-            "label": safe(actor.label),
-            "mfa": actor.mfa,
-            "address": safe(record.address),
-            "user_agent": safe(record.user_agent, 300),
-        },
-        "done": list(draft.done),
-        "next": list(draft.next),
-        "commands": dict(draft.pastes),
-        "console": draft.link,
-        "help": settings.help_url or None,
-    }
-
-
-def _mail(draft: _Draft, record: Record, settings: Settings) -> str:
-    deed = "WHAT MFA-GUARD DOES" if settings.writes else "WHAT MFA-GUARD WOULD DO (Mode: audit, nothing was changed)"
-    session = {True: ", in a session with MFA", False: ", in a session without MFA", None: ""}[record.actor.mfa]
-    blocks = [
-        "\n".join(draft.lead),
-        _block(
-            "WHAT HAPPENED",
-            [
-                f"{safe(record.name)} at {utc_text(record.time)} (event {safe(record.id)})",
-                f"by {safe(record.actor.label)}{session}",
-                f"from {safe(record.address)}",
-                f'client, in the caller\'s own words: "{safe(record.user_agent, 300)}"',
-            ],
-        ),
-        _block("THE USER", draft.about),
-        _block(deed, [f"- {deed}" for deed in draft.done] or ["- nothing: no change was needed"]),
-        _block("WHAT TO DO NEXT", [f"- {step}" for step in draft.next]),
-        *(f"{_PASTES[name]}\n{command}" for name, command in draft.pastes.items()),
-        _block("", [f"Account {settings.account}. Console: {draft.link}", *_help(settings)]),
-    ]
-    return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _help(settings: Settings) -> list[str]:
-    return [f"Help: {settings.help_url}"] if settings.help_url else []
-
-
-def _block(title: str, lines: Sequence[str]) -> str:
-    return "\n".join([title, *(f"  {line}" for line in lines)] if title else lines) if lines else ""

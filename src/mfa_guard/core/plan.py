@@ -46,7 +46,7 @@ class Occasion:
     @classmethod
     def of(cls, event: UserEvent) -> "Occasion":
         """Return the occasion that an event is."""
-        return cls(event.trigger, event.by_oneself, event.record.actor.long_term_key)
+        return cls(event.trigger, event.by_oneself, event.record.actor.key_id is not None)
 
 
 @dataclass(frozen=True)

@@ -134,10 +134,9 @@ class TestActor:
         assert actor_of(detail("CreateUser", userIdentity=identity)).label == label
 
     def test_a_long_term_key_has_no_session(self) -> None:
-        assert actor_of(detail("X", userIdentity=long_term_key())).long_term_key
-        assert not actor_of(detail("X", userIdentity=user_identity())).long_term_key
-        assert not actor_of(detail("X", userIdentity=user_identity(accessKeyId="AKIA1"))).long_term_key
-        assert not actor_of(detail("X", userIdentity=ROOT)).long_term_key
+        assert actor_of(detail("X", userIdentity=long_term_key())).key_id == "AKIAEXAMPLE9"
+        for session in (user_identity(), user_identity(accessKeyId="AKIA1"), ROOT, {"accessKeyId": "ASIA1"}):
+            assert actor_of(detail("X", userIdentity=session)).key_id is None
 
     @pytest.mark.parametrize(("text", "mfa"), [("true", True), ("false", False), (None, None), (True, None)])
     def test_mfa_is_a_string_and_the_actors(self, text: object, mfa: bool | None) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mfa_guard.core.commands import enforce_command, exempt_command, undo_command
+from mfa_guard.core.commands import (
+    enable_rule_command,
+    enforce_command,
+    exempt_command,
+    remove_device_command,
+    take_back_command,
+    undo_command,
+)
 from mfa_guard.core.exemption import Exemption, parse_exemption
 from mfa_guard.core.user import Way
 from support.factories import GROUP, NOW, POLICY, settings, state
@@ -37,7 +44,7 @@ def calls(shell: Path, paste: str, fail_on: str = "") -> list[list[str]]:
 
 
 def test_the_exemption_is_one_that_the_guard_accepts(shell: Path) -> None:
-    [put] = calls(shell, exempt_command(state(), settings(), NOW))
+    [put] = calls(shell, exempt_command(state(), settings(), NOW, "a build machine"))
     assert put[:6] == ["dynamodb", "put-item", "--region", "us-east-1", "--table-name", "exemptions"]
     item = {key: value["S"] for key, value in json.loads(put[7]).items()}
     parsed = parse_exemption(item, "AIDAEXAMPLE", NOW)
@@ -65,3 +72,22 @@ def test_a_name_that_looks_like_an_option_stays_a_name(shell: Path) -> None:
 def test_enforcing_follows_the_stacks_way(shell: Path) -> None:
     [join] = calls(shell, enforce_command(state(), settings(enforce_through=Way.GROUP)))
     assert join == ["iam", "add-user-to-group", "--user-name", "alice", "--group-name", GROUP]
+
+
+def test_taking_back_deletes_the_exemption_before_it_enforces(shell: Path) -> None:
+    delete, attach = calls(shell, take_back_command(state(), settings()))
+    assert delete[:6] == ["dynamodb", "delete-item", "--region", "us-east-1", "--table-name", "exemptions"]
+    assert json.loads(delete[7]) == {"user_id": {"S": "AIDAEXAMPLE"}}
+    assert attach[:2] == ["iam", "attach-user-policy"]
+
+
+@pytest.mark.parametrize("serial", ["arn:aws:iam::111122223333:mfa/phone", "x'; rm -rf / #", "$(id)", "-x"])
+def test_a_devices_serial_stays_one_argument_whatever_it_holds(shell: Path, serial: str) -> None:
+    [call] = calls(shell, remove_device_command(state(), serial))
+    given = call[4].removeprefix("--serial-number=") if len(call) == 5 else call[5]
+    assert given == serial
+
+
+def test_a_rules_name_stays_one_argument_whatever_it_holds(shell: Path) -> None:
+    [call] = calls(shell, enable_rule_command("mfa-guard-drift; reboot", settings()))
+    assert call == ["events", "enable-rule", "--region", "us-east-1", "--name", "mfa-guard-drift; reboot"]

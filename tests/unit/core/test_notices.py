@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import Trigger, parse_user_event
 from mfa_guard.core.kinds import Kind, Severity
-from mfa_guard.core.notices import LARGEST, Done, Message, alert_message, root_message, user_message
+from mfa_guard.core.message import LARGEST, Message
+from mfa_guard.core.notices import Done, alert_message, root_message, user_message
 from mfa_guard.core.plan import Action, Due, Occasion, Plan, Standing, plan
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
 from mfa_guard.core.user import ServiceCredential, UserState, Way
@@ -116,7 +117,11 @@ class TestEveryKind:
 
     def test_audit_never_claims_to_have_acted(self, kind: Kind, mode: Mode) -> None:
         text = mail(EVERY_KIND[kind](settings(mode=mode)))
-        assert ("Mode: audit, nothing was changed" in text) == (mode is Mode.AUDIT)
+        only_told = kind in {Kind.ROOT_CREDENTIALS, Kind.ROOT_SIGN_IN, Kind.TAMPERING, Kind.STACK_CHANGE}
+        assert ("WHAT MFA-GUARD DOES" in text) == (mode is not Mode.AUDIT and not only_told)
+        assert ("WHAT MFA-GUARD WOULD DO (Mode: audit, nothing is changed)" in text) == (
+            mode is Mode.AUDIT and not only_told
+        )
 
     def test_the_subject_line_says_what_and_whom(self, kind: Kind, mode: Mode) -> None:
         line = EVERY_KIND[kind](settings(mode=mode)).subject
@@ -133,7 +138,7 @@ def test_the_longest_user_name_fits_the_subject_line_of_every_kind() -> None:
         done = Done(problem="no.") if kind is Kind.NOT_ENFORCED else Done()
         line = user_message(parse_user_event(detail("CreateUser")), longest, decided, done, settings(), NOW).subject
         assert LONG in line
-        if severity is not Severity.CRITICAL:
+        if severity is not Severity.CRITICAL or kind is Kind.NOT_ENFORCED:
             assert not line.endswith("..."), line
 
 
@@ -156,7 +161,7 @@ def test_a_session_without_mfa_is_told_only_where_cloudtrail_says_it(mfa: str | 
 
 def test_what_the_guard_did_and_will_do_is_listed() -> None:
     text = mail(EVERY_KIND[Kind.NONCOMPLIANT](settings()))
-    assert "attached the policy EnrolMFADeviceThenSignInAgain to alice" in text
+    assert "attaches the policy EnrolMFADeviceThenSignInAgain to alice" in text
     assert "tags alice mfa-guard:status=noncompliant and mfa-guard:since=2026-03-01T12:00:00Z" in text
 
 
@@ -164,9 +169,13 @@ def test_a_blocked_person_is_told_how_to_enrol_and_a_machine_how_without_console
     person = mail(told(detail("CreateUser"), NONCOMPLIANT, done=Done(way=Way.USER)))
     assert "https://111122223333.signin.aws.amazon.com/console" in person
     assert "aws login" in person
-    keyed = mail(told(detail("CreateUser"), replace(NONCOMPLIANT, password=False), done=Done(way=Way.USER)))
+    machine = replace(NONCOMPLIANT, password=False, keys=(key(used=None),))
+    keyed = mail(told(detail("CreateUser"), machine, done=Done(way=Way.USER)))
     assert "create-virtual-mfa-device" in keyed
     assert "signin.aws" not in keyed
+    nothing = mail(told(detail("CreateUser"), replace(NONCOMPLIANT, password=False), done=Done(way=Way.USER)))
+    assert "has nothing to sign in with yet" in nothing
+    assert "get-session-token" not in nothing
 
 
 @pytest.mark.parametrize(
@@ -206,7 +215,7 @@ class TestUndo:
     def test_a_retry_that_finds_the_user_bound_still_offers_it(self) -> None:
         assert "detach-user-policy" in mail(told(detail("CreateUser"), state(devices=())))
 
-    @pytest.mark.parametrize("kind", [Kind.SOLVED, Kind.EXEMPT_WITHOUT_DEVICE, Kind.RELEASED])
+    @pytest.mark.parametrize("kind", [Kind.SOLVED, Kind.EXEMPT_WITHOUT_DEVICE, Kind.STACK_CHANGE])
     def test_where_nothing_was_taken_there_is_nothing_to_undo(self, kind: Kind) -> None:
         assert data(EVERY_KIND[kind](settings()))["commands"] == {}
 
@@ -215,6 +224,24 @@ class TestUndo:
         assert isinstance(commands, dict)
         assert set(commands) == {"exempt", "enforce"}
 
+    def test_a_release_can_be_taken_back_unless_a_path_exempts(self) -> None:
+        assert "delete-item" in mail(EVERY_KIND[Kind.RELEASED](settings()))
+        chosen = settings(exempt_path_prefixes=("/service/",))
+        by_path = told(detail("CreateAccessKey"), state(path="/service/"), chosen, Done(released=(Way.USER,)))
+        assert data(by_path)["commands"] == {}
+
+    def test_a_device_enrolled_with_a_key_can_be_removed(self) -> None:
+        serial = "arn:aws:iam::111122223333:mfa/phone"
+        record = detail("EnableMFADevice", {"userName": "alice", "serialNumber": serial}, userIdentity=long_term_key())
+        text = mail(told(record, state()))
+        assert f"deactivate-mfa-device --user-name alice --serial-number {serial}" in text
+        assert "AKIAEXAMPLE9" in text
+        gone = told({**record, "requestParameters": {"userName": "alice", "serialNumber": "other"}}, state())
+        assert data(gone)["commands"] == {}
+
+    def test_a_disabled_rule_can_be_enabled_with_one_paste(self) -> None:
+        assert "aws events enable-rule" in mail(EVERY_KIND[Kind.TAMPERING](settings()))
+
     def test_a_failed_enforcement_offers_to_enforce(self) -> None:
         commands = data(EVERY_KIND[Kind.NOT_ENFORCED](settings()))["commands"]
         assert isinstance(commands, dict)
@@ -222,11 +249,35 @@ class TestUndo:
 
     def test_the_fallback_is_explained(self) -> None:
         text = mail(told(detail("CreateUser"), NONCOMPLIANT, done=Done(way=Way.GROUP, fell_back=True)))
-        assert "added alice to the group mfa-guard-enforced" in text
+        assert "adds alice to the group mfa-guard-enforced" in text
         assert "as many as IAM allows" in text
 
 
 class TestWhatIsKnown:
+    @pytest.mark.parametrize(
+        ("event", "said"),
+        [("DetachUserPolicy", "detached the enforcement policy"), ("RemoveUserFromGroup", "removed alice")],
+    )
+    def test_how_the_policy_was_taken_off(self, event: str, said: str) -> None:
+        assert said in mail(told(detail(event), state(attached=False), done=Done(way=Way.USER)))
+
+    def test_usable_without_mfa_only_of_somebody_who_was_not_bound(self) -> None:
+        assert "Usable without MFA until now: a console password" in mail(told(detail("CreateUser"), NONCOMPLIANT))
+        bound = mail(told(detail("DeactivateMFADevice"), state(devices=())))
+        assert "Usable without MFA" not in bound
+        assert "Credentials: a console password" in bound
+
+    def test_a_failed_enforcement_says_what_stays_open(self) -> None:
+        text = mail(EVERY_KIND[Kind.NOT_ENFORCED](settings()))
+        assert "alice works without MFA. Usable without MFA until now: a console password." in text
+
+    def test_tags_that_cannot_be_written_are_not_listed_as_done(self) -> None:
+        done = Done(way=Way.USER, problem="the tags cannot be set.", unmarked=True)
+        message = told(detail("CreateUser"), NONCOMPLIANT, done=done)
+        assert message.subject == "CRITICAL: alice could not be tagged"
+        assert "tags alice" not in mail(message)
+        assert "attaches the policy" in mail(message)
+
     def test_of_the_user(self) -> None:
         user = state(
             devices=(),
@@ -262,10 +313,16 @@ class TestWhatIsKnown:
         removed = mail(told(detail("DetachUserPolicy"), replace(user, tags=MARKED), chosen))
         assert "It stays off" in removed
 
+    def test_audit_lists_the_release_it_would_make(self) -> None:
+        chosen = settings(mode=Mode.AUDIT)
+        text = mail(told(detail("CreateAccessKey"), state(exemption=exemption(), grouped=True), chosen))
+        assert "detach the policy" in text
+        assert "remove alice from the group" in text
+
     def test_a_takeover_names_the_actor_and_ones_own_key_asks_the_user(self) -> None:
         other = told(detail("EnableMFADevice", userIdentity=long_term_key("mallory")), state())
         assert (other.attributes["severity"], "takeover" in other.subject) == ("high", True)
-        assert "user/mallory enrolled an MFA device for alice" in mail(other)
+        assert "user/mallory enrolled the MFA device" in mail(other)
         own = told(detail("EnableMFADevice", userIdentity=long_term_key("alice")), state())
         assert "Ask alice" in mail(own)
 
