@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format build deploy replay lock clean
+.PHONY: help demo test lint format build deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +33,8 @@ build: .tools/.sam ## Build the functions with sam build
 	.tools/sam/bin/sam validate --lint
 	PATH="$(CURDIR)/.tools/bin:$$PATH" .tools/sam/bin/sam build
 
-deploy: build ## Deploy with sam deploy (CONFIG=prod for the production settings)
-	.tools/sam/bin/sam deploy --config-env $(or $(CONFIG),default)
+deploy: build ## Deploy with sam deploy (CONFIG=prod, ARGS="--parameter-overrides Mode=audit")
+	.tools/sam/bin/sam deploy --config-env $(or $(CONFIG),default) $(ARGS)
 
 lock: .tools/.uv ## Resolve every dependency again and pin it
 	$(UV) lock --upgrade

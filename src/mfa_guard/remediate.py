@@ -4,18 +4,19 @@ The order is the promise. Enforcing comes first, so that a failing mail leaves n
 that a crash before it repeats the mail instead of losing it. Every step may run again without harm.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from mfa_guard.apply import flat, put_on, take_off
 from mfa_guard.core.cloudtrail import UserEvent
 from mfa_guard.core.kinds import RESUMABLE, Kind
 from mfa_guard.core.notices import Done, root_message, user_message
 from mfa_guard.core.plan import Action, Occasion, Plan, plan
 from mfa_guard.core.settings import Settings
-from mfa_guard.core.text import safe
-from mfa_guard.core.user import Question, UserState, Way, without_stale_device
+from mfa_guard.core.user import Question, UserState, without_stale_device
+from mfa_guard.observe import observe
 from mfa_guard.ports import (
     Clock,
     Exemptions,
@@ -97,26 +98,22 @@ def _young(event: UserEvent, world: World) -> bool:
 def _observe_and_plan(event: UserEvent, name: str, settings: Settings, world: World) -> tuple[UserState, Plan]:
     state, occasion = world.iam.user(name), Occasion.of(event)
     while isinstance(decided := plan(state, occasion, settings, world.clock.now()), Question):
-        state = _READS[decided](state, event, world)
+        state = _answer(state, decided, event, world)
     return state, decided
 
 
-def _devices(state: UserState, event: UserEvent, world: World) -> UserState:
-    listed = world.iam.devices(state.name)
-    removed = event.device if event.record.name == "DeactivateMFADevice" else None
-    return replace(state, devices=without_stale_device(listed, removed, event.record.time))
-
-
-_READS: Final[Mapping[Question, Callable[[UserState, UserEvent, World], UserState]]] = {
-    Question.EXEMPTION: lambda s, _, w: replace(s, exemption=w.exemptions.get(s.id, w.clock.now())),
-    Question.DEVICES: _devices,
-    Question.ATTACHED: lambda s, _, w: replace(s, attached=w.iam.attached(s.name)),
-    Question.GROUPED: lambda s, _, w: replace(s, grouped=w.iam.grouped(s.name)),
-    Question.PASSWORD: lambda s, _, w: replace(s, password=w.iam.password(s.name)),
-    Question.KEYS: lambda s, _, w: replace(s, keys=w.iam.keys(s.name)),
-    Question.SERVICE_CREDENTIALS: lambda s, _, w: replace(s, service_credentials=w.iam.service_credentials(s.name)),
-    Question.UNFINISHED: lambda s, e, w: replace(s, unfinished=w.leases.unfinished(s.id, e.record.id)),
-}
+def _answer(state: UserState, question: Question, event: UserEvent, world: World) -> UserState:
+    match question:
+        case Question.EXEMPTION:
+            return replace(state, exemption=world.exemptions.get(state.id, world.clock.now()))
+        case Question.UNFINISHED:
+            return replace(state, unfinished=world.leases.unfinished(state.id, event.record.id))
+        case Question.DEVICES:
+            removed = event.device if event.record.name == "DeactivateMFADevice" else None
+            listed = world.iam.devices(state.name)
+            return replace(state, devices=without_stale_device(listed, removed, event.record.time))
+        case _:
+            return observe(state, question, world.iam)
 
 
 def _carry_out(event: UserEvent, state: UserState, decided: Plan, settings: Settings, world: World) -> Outcome:
@@ -147,13 +144,11 @@ def _carry_out(event: UserEvent, state: UserState, decided: Plan, settings: Sett
 
 def _apply(event: UserEvent, state: UserState, decided: Plan, settings: Settings, world: World) -> Done:
     if Action.RELEASE in decided.actions:
-        for way in state.ways():
-            _take_off(state.name, way, world.iam)
-        return Done(released=state.ways())
+        return take_off(state, world.iam)
     if Action.ENFORCE not in decided.actions:
         return Done()
     try:
-        done = _put_on(state.name, settings.enforce_through, world.iam)
+        done = put_on(state.name, settings.enforce_through, world.iam)
     except UserGone:
         if _young(event, world):
             raise
@@ -163,30 +158,6 @@ def _apply(event: UserEvent, state: UserState, decided: Plan, settings: Settings
     if done.way:
         world.telemetry.count(Metric.USERS_ENFORCED)
     return done
-
-
-def _put_on(name: str, way: Way, iam: Iam) -> Done:
-    put_on = {Way.USER: iam.attach, Way.GROUP: iam.join}
-    try:
-        put_on[way](name)
-    except QuotaExceeded as first:
-        try:
-            put_on[way.other](name)
-        except QuotaExceeded as second:
-            return Done(
-                problem=f"neither the policy nor the group could be given. IAM said: {_flat(first)}; {_flat(second)}."
-            )
-        return Done(way=way.other, fell_back=True)
-    return Done(way=way)
-
-
-def _take_off(name: str, way: Way, iam: Iam) -> None:
-    take_off = {Way.USER: iam.detach, Way.GROUP: iam.leave}
-    try:
-        take_off[way](name)
-    except UserGone:
-        # Somebody was faster, which is as good; if the user himself has gone, this call says so.
-        iam.user(name)
 
 
 def _mark(
@@ -202,7 +173,7 @@ def _mark(
             world.iam.clear(state.name, state.guard_tags())
             world.telemetry.count(Metric.USERS_CLEARED)
     except QuotaExceeded as refused:
-        problem = f"the noncompliance tags cannot be set. IAM said: {_flat(refused)}."
+        problem = f"the noncompliance tags cannot be set. IAM said: {flat(refused)}."
         failed = replace(done, problem=problem, unmarked=True)
         world.telemetry.count(Metric.ENFORCEMENT_FAILED)
         world.telemetry.warning("Enforcement failed", problem=problem)
@@ -211,10 +182,6 @@ def _mark(
         _tell(ticket, lambda: world.notifier.notices(message), world)
         return ()
     return tuple(action for action in decided.actions if action in {Action.MARK, Action.CLEAR})
-
-
-def _flat(refusal: QuotaExceeded) -> str:
-    return safe(str(refusal)).rstrip(".")
 
 
 def _tell(ticket: Ticket, publish: Callable[[], None], world: World) -> None:

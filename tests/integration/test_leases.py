@@ -93,10 +93,10 @@ def test_a_new_credential_is_told_by_what_named_it(leases: Leases, clock: FakeCl
 
 def test_a_retry_learns_what_it_had_begun_and_not_finished(leases: Leases) -> None:
     assert leases.unfinished("AIDA1", "a") is None
-    claim(leases, "a", Kind.KEYS_STOPPED)
-    assert leases.unfinished("AIDA1", "a") is Kind.KEYS_STOPPED
+    claim(leases, "a", Kind.ENFORCED)
+    assert leases.unfinished("AIDA1", "a") is Kind.ENFORCED
     assert leases.unfinished("AIDA1", "b") is None
-    leases.sent("AIDA1", Kind.KEYS_STOPPED, "a")
+    leases.sent("AIDA1", Kind.ENFORCED, "a")
     assert leases.unfinished("AIDA1", "a") is None
 
 

@@ -153,7 +153,7 @@ TRUTHS: Final[dict[Kind, Callable[[FakeAccount], bool]]] = {
     Kind.DECISION: lambda a: not a.alice.attached and not a.alice.password,
     Kind.ENFORCEMENT_REMOVED: lambda a: a.alice.attached,
     Kind.TAGS_CHANGED: lambda a: not a.exemptions.records,
-    Kind.KEYS_STOPPED: lambda a: a.alice.attached,
+    Kind.ENFORCED: lambda a: a.alice.attached,
     Kind.RELEASED: lambda a: bool(a.exemptions.records) and not a.alice.attached,
     Kind.EXEMPT_WITHOUT_DEVICE: lambda a: bool(a.exemptions.records) and not a.alice.devices,
 }

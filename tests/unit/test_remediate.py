@@ -169,8 +169,21 @@ class TestSomebodyWithDevice:
         account = FakeAccount(FakeUser(devices=[device()], password=True, keys=[key("AKIAINUSE")]))
         run(account, detail("CreateAccessKey"))
         assert account.alice.attached
-        assert account.notifier.kinds == ["keys-stopped"]
+        assert account.notifier.kinds == ["enforced"]
         assert "AKIAINUSE" in mail(account)
+
+    def test_somebody_bound_without_a_key_in_use_is_told_low_with_the_undo(self) -> None:
+        account = FakeAccount(FakeUser(devices=[device()], password=True))
+        run(account, detail("CreateLoginProfile"))
+        assert account.notifier.kinds == ["enforced"]
+        assert severity(account) == "low"
+        assert "detach-user-policy" in mail(account)
+
+    def test_a_solved_user_who_is_bound_only_now_gets_the_undo(self) -> None:
+        account = FakeAccount(FakeUser(devices=[device()], password=True, tags=dict(MARKED)))
+        run(account, detail("EnableMFADevice"))
+        assert account.notifier.kinds == ["solved"]
+        assert "detach-user-policy" in mail(account)
 
     def test_a_mail_on_stopping_keys_survives_a_crash_before_it(self) -> None:
         account = FakeAccount(FakeUser(devices=[device()], password=True, keys=[key("AKIAINUSE")]))
@@ -181,7 +194,7 @@ class TestSomebodyWithDevice:
         account.calls.meanwhile = lambda: None
         assert account.notifier.sent == []
         run(account, record)
-        assert account.notifier.kinds == ["keys-stopped"]
+        assert account.notifier.kinds == ["enforced"]
         assert "AKIAINUSE" in mail(account)
 
 
@@ -215,6 +228,12 @@ class TestDrift:
         run(account, detail("TagUser"))
         assert account.alice.tags == {}
         assert account.notifier.kinds == ["tags-changed"]
+
+    def test_a_moved_date_is_told_though_nothing_can_be_repaired(self) -> None:
+        account = FakeAccount(FakeUser(attached=True, tags=dict(MARKED)))
+        assert run(account, detail("TagUser")).actions == ()
+        assert account.notifier.kinds == ["tags-changed"]
+        assert "without a device since 2026-02-01T00:00:00Z" in mail(account)
 
     def test_a_renamed_user_is_looked_at_under_the_new_name(self) -> None:
         account = FakeAccount(FakeUser(password=True))
@@ -428,10 +447,10 @@ class TestAudit:
             (FakeUser(password=True), "CreateUser", "noncompliant"),
             (FakeUser(devices=[device()], attached=True, tags=dict(MARKED)), "EnableMFADevice", "solved"),
             (FakeUser(devices=[device()], password=True), "DetachUserPolicy", "enforcement-removed"),
-            (FakeUser(attached=True, tags=dict(MARKED)), "UntagUser", None),
+            (FakeUser(attached=True, tags=dict(MARKED)), "UpdateUser", None),
             (FakeUser(attached=True, devices=[device()], tags=dict(MARKED)), "TagUser", "tags-changed"),
             (FakeUser(keys=[key()]), "CreateAccessKey", "decision"),
-            (FakeUser(devices=[device()], password=True, keys=[key()]), "CreateAccessKey", "keys-stopped"),
+            (FakeUser(devices=[device()], password=True, keys=[key()]), "CreateAccessKey", "enforced"),
         ],
     )
     def test_the_plan_is_told_and_nothing_is_written(self, user: FakeUser, event: str, kind: str | None) -> None:

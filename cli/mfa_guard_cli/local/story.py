@@ -441,7 +441,7 @@ STORY: Final[tuple[Step, ...]] = (
         Expected(
             wakes=(_CREDENTIALS,),
             users={"grace": Stands(_THROUGH_USER, devices=1)},
-            mails=(Sends(Kind.KEYS_STOPPED, None, ("grace", "stop working without MFA", f"{_RELEASE}grace")),),
+            mails=(Sends(Kind.ENFORCED, None, ("grace", "stop working without MFA", f"{_RELEASE}grace")),),
             counted={"UsersEnforced": 1, "NoticesSent": 1},
         ),
     ),

@@ -135,7 +135,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
             "trail",
             ("name", "trailName"),
             "Without a trail that logs management events, nothing in IAM reaches the guard.",
-            "Check that a trail covering all management write events is logging: aws cloudtrail get-trail-status.",
+            "Check that a trail of management write events is logging: aws cloudtrail get-trail-status --name TRAIL.",
         ),
     ),
     "cloudformation.amazonaws.com": (

@@ -1,6 +1,7 @@
 """The AWS CLI commands that notices carry: each one paste for bash, zsh or CloudShell, safe to run twice."""
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,6 +15,9 @@ EXEMPT_FOR: Final = timedelta(days=30)
 
 # Each command only after the one before succeeded.
 _JOINT: Final = " && \\\n"
+
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+_RULE_NAME: Final = re.compile(r"[.\-_A-Za-z0-9]{1,64}")
 
 # Closes the JSON's single quotes around a substitution, so that the record names whoever pastes the command.
 _CALLER_MARK: Final = "CALLER"
@@ -56,8 +60,10 @@ def remove_device_command(state: UserState, serial: str) -> str:
     return f"aws iam deactivate-mfa-device {_option('--user-name', state.name)} {_option('--serial-number', serial)}"
 
 
-def enable_rule_command(rule: str, settings: Settings) -> str:
-    """Return the command that enables one of the guard's rules again."""
+def enable_rule_command(rule: str, settings: Settings) -> str | None:
+    """Return the command that enables a rule again, or None for a name that EventBridge cannot have given."""
+    if not _RULE_NAME.fullmatch(rule):
+        return None
     return f"aws events enable-rule --region {settings.region} {_option('--name', rule)}"
 
 

@@ -24,7 +24,7 @@ class Kind(StrEnum):
     ENFORCEMENT_REMOVED = "enforcement-removed"
     TAGS_CHANGED = "tags-changed"
     DEVICE_WITH_KEY = "device-with-key"
-    KEYS_STOPPED = "keys-stopped"
+    ENFORCED = "enforced"
     EXEMPT_WITHOUT_DEVICE = "exempt-without-device"
     RELEASED = "released"
     NOT_ENFORCED = "not-enforced"
@@ -41,12 +41,12 @@ ENDS: Final[Mapping[Kind, tuple[Kind, ...]]] = {
     Kind.NONCOMPLIANT: (Kind.SOLVED, Kind.RELEASED),
     Kind.DECISION: (Kind.SOLVED, Kind.RELEASED),
     Kind.ENFORCEMENT_REMOVED: (Kind.RELEASED,),
-    Kind.KEYS_STOPPED: (Kind.RELEASED,),
-    Kind.RELEASED: (Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION, Kind.ENFORCEMENT_REMOVED, Kind.KEYS_STOPPED),
+    Kind.ENFORCED: (Kind.RELEASED,),
+    Kind.RELEASED: (Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION, Kind.ENFORCEMENT_REMOVED, Kind.ENFORCED),
 }
 
 # Kinds whose occasion the user's state no longer shows once the guard has acted: a retry has to ask what it began.
-RESUMABLE: Final = (Kind.KEYS_STOPPED, Kind.RELEASED)
+RESUMABLE: Final = (Kind.ENFORCED, Kind.RELEASED)
 
 # A new credential is no news when a notice of these kinds, sent moments ago, named it already.
 COVERED_BY: Final[Mapping[Kind, tuple[Kind, ...]]] = {Kind.NEW_CREDENTIAL: (Kind.NONCOMPLIANT, Kind.DECISION)}

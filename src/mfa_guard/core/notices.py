@@ -143,6 +143,7 @@ def alert_message(alert: Alert, settings: Settings) -> Message:
         Kind.STACK_CHANGE: f"{what} was called on mfa-guard's own stack{target}. {family.risk}",
     }
     disabled = alert.target if alert.record.name == "DisableRule" else None
+    enable = enable_rule_command(disabled, settings) if disabled else None
     draft = Draft(
         kind=family.kind,
         severity=family.severity,
@@ -152,7 +153,7 @@ def alert_message(alert: Alert, settings: Settings) -> Message:
         link=console(settings, "console/home"),
         acts=False,
         next=[family.repair],
-        pastes={"enable_rule": enable_rule_command(disabled, settings)} if disabled else {},
+        pastes={"enable_rule": enable} if enable else {},
     )
     return compose(draft, alert.record, settings)
 
@@ -202,10 +203,15 @@ def _enforcement_removed(t: _Telling) -> tuple[str, str]:
 
 
 def _tags_changed(t: _Telling) -> tuple[str, str]:
-    anew = " The count of days without a device begins anew." if Action.MARK in t.plan.actions else ""
+    if Action.MARK in t.plan.actions:
+        outcome = "The count of days without a device begins anew."
+    elif Action.CLEAR in t.plan.actions:
+        outcome = f"{t.name} has a device, so they go."
+    else:
+        outcome = f"They are well-formed and stay: without a device since {t.state.tags.get(SINCE_TAG)}. Is that so?"
     return (
         f"mfa-guard tags of {t.name} changed",
-        f"{t.actor} changed the tags by which mfa-guard marks noncompliant users.{anew}",
+        f"{t.actor} changed the tags by which mfa-guard marks noncompliant users. {outcome}",
     )
 
 
@@ -225,10 +231,16 @@ def _device_with_key(t: _Telling) -> tuple[str, str]:
     )
 
 
-def _keys_stopped(t: _Telling) -> tuple[str, str]:
+def _enforced(t: _Telling) -> tuple[str, str]:
+    stops = bool(t.state.keys_in_use(t.now))
     if not t.settings.writes:
-        return f"keys of {t.name} would stop", f"In another mode than audit, mfa-guard would enforce MFA for {t.name}."
-    return f"{t.name} enforced, keys in use stop", f"{t.name} is now bound by the enforcement policy."
+        headline = f"keys of {t.name} would stop" if stops else f"{t.name} would be enforced"
+        return headline, f"In another mode than audit, mfa-guard would enforce MFA for {t.name}."
+    headline = f"{t.name} enforced, keys in use stop" if stops else f"{t.name} is now enforced"
+    return (
+        headline,
+        f"{t.name} has an MFA device and is now bound by the enforcement policy: a device protects once used.",
+    )
 
 
 def _exempt_without_device(t: _Telling) -> tuple[str, str]:
@@ -261,7 +273,7 @@ _LEADS: Final[Mapping[Kind, Callable[[_Telling], tuple[str, str]]]] = {
     Kind.ENFORCEMENT_REMOVED: _enforcement_removed,
     Kind.TAGS_CHANGED: _tags_changed,
     Kind.DEVICE_WITH_KEY: _device_with_key,
-    Kind.KEYS_STOPPED: _keys_stopped,
+    Kind.ENFORCED: _enforced,
     Kind.EXEMPT_WITHOUT_DEVICE: _exempt_without_device,
     Kind.RELEASED: _released,
     Kind.NOT_ENFORCED: _not_enforced,
@@ -344,7 +356,7 @@ def _verb(base: str, t: _Telling) -> str:
 
 
 _BLOCKED: Final = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.ENFORCEMENT_REMOVED, Kind.TAGS_CHANGED}
-_UNDOABLE: Final = _BLOCKED | {Kind.KEYS_STOPPED, Kind.NOT_ENFORCED}
+_UNDOABLE: Final = _BLOCKED | {Kind.ENFORCED, Kind.NOT_ENFORCED}
 
 
 def _next_steps(kind: Kind, t: _Telling) -> list[str]:
@@ -353,8 +365,8 @@ def _next_steps(kind: Kind, t: _Telling) -> list[str]:
             "Decide: exempt the user, with an owner and an end; or enforce, once the machine uses a role or MFA. "
             "Both commands are below.",
         ],
-        Kind.KEYS_STOPPED: [
-            "If a machine depends on one of these keys, undo with the paste below and give the machine a role.",
+        Kind.ENFORCED: [
+            "If a machine depends on a key of this user, undo with the paste below and give the machine a role.",
         ],
         Kind.DEVICE_WITH_KEY: [
             f"If nobody can explain it: remove the device, and deactivate the access key "
@@ -400,15 +412,25 @@ def _pastes(kind: Kind, t: _Telling) -> dict[str, str]:
             "exempt": exempt_command(t.state, t.settings, t.now, reason),
             "enforce": enforce_command(t.state, t.settings),
         }
-    if kind is Kind.DEVICE_WITH_KEY and t.event.device and isinstance(t.state.devices, tuple):
-        found = any(device.serial == t.event.device for device in t.state.devices)
-        return {"remove_device": remove_device_command(t.state, t.event.device)} if found else {}
+    if kind is Kind.DEVICE_WITH_KEY:
+        return _removing(t) | _undoing(kind, t)
     if kind is Kind.RELEASED and t.settings.writes and isinstance(t.state.exemption, Exemption):
         return {"take_back": take_back_command(t.state, t.settings)}
-    ways = (t.done.way,) if t.done.way else tuple(way for way in Way if _bound_by(t.state, way))
-    if kind is Kind.NOT_ENFORCED and not ways:
+    if kind is Kind.NOT_ENFORCED and not t.is_bound:
         return {"enforce": enforce_command(t.state, t.settings)}
-    undoable = kind in _UNDOABLE and t.plan.standing is not Standing.EXEMPT and t.settings.writes
+    return _undoing(kind, t)
+
+
+def _removing(t: _Telling) -> dict[str, str]:
+    # Only a serial that IAM lists goes into a command: the event's own word could hold anything.
+    listed = [device.serial for device in t.state.devices] if isinstance(t.state.devices, tuple) else []
+    return {"remove_device": remove_device_command(t.state, t.event.device)} if t.event.device in listed else {}
+
+
+def _undoing(kind: Kind, t: _Telling) -> dict[str, str]:
+    """Return the undo for whatever was put on now, and for the kinds that speak of somebody who is bound."""
+    ways = (t.done.way,) if t.done.way else tuple(way for way in Way if _bound_by(t.state, way))
+    undoable = (t.done.way or kind in _UNDOABLE) and t.plan.standing is not Standing.EXEMPT and t.settings.writes
     return {"undo": undo_command(t.state, ways, t.settings, t.now)} if undoable and ways else {}
 
 

@@ -50,6 +50,14 @@ class Occasion:
 
 
 @dataclass(frozen=True)
+class Demand:
+    """What a user's state demands, whatever the occasion: where he stands, and the IAM changes in order."""
+
+    standing: Standing
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
 class Due:
     """A notice that is due. `exposure`: what one could get in with, so that a burst is told once."""
 
@@ -59,11 +67,9 @@ class Due:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to do about one user: IAM changes in order, and at most one notice."""
+class Plan(Demand):
+    """What to do about one user on one occasion: the demand, and at most one notice."""
 
-    standing: Standing
-    actions: tuple[Action, ...]
     due: Due | None
 
 
@@ -79,11 +85,24 @@ class _Case:
 def plan(state: UserState, occasion: Occasion, settings: Settings, now: datetime) -> Plan | Question:
     """Return what the state demands, or the one question that has to be answered first."""
     try:
-        standing = _standing(state, settings, now)
-        actions = _actions(state, standing, settings, now)
-        return Plan(standing, actions, _due(_Case(state, occasion, now, standing, actions)))
+        demanded = _demand(state, settings, now)
+        case = _Case(state, occasion, now, demanded.standing, demanded.actions)
+        return Plan(demanded.standing, demanded.actions, _due(case))
     except Ask as ask:
         return ask.question
+
+
+def demand(state: UserState, settings: Settings, now: datetime) -> Demand | Question:
+    """Return what the state demands without any occasion, or the one question that has to be answered first."""
+    try:
+        return _demand(state, settings, now)
+    except Ask as ask:
+        return ask.question
+
+
+def _demand(state: UserState, settings: Settings, now: datetime) -> Demand:
+    standing = _standing(state, settings, now)
+    return Demand(standing, _actions(state, standing, settings, now))
 
 
 def exempt(state: UserState, settings: Settings, now: datetime) -> bool:
@@ -130,8 +149,10 @@ def _exempt_without_device(case: _Case) -> bool:
 
 
 def _tags_changed(case: _Case) -> bool:
-    repaired = Action.MARK in case.actions or Action.CLEAR in case.actions
-    return case.occasion.trigger is Trigger.TAGS_CHANGED and repaired and case.standing is not Standing.EXEMPT
+    if case.occasion.trigger is not Trigger.TAGS_CHANGED or case.standing is Standing.EXEMPT:
+        return False
+    # Of somebody without a device also when nothing is to be repaired: `since` may have been moved.
+    return Action.CLEAR in case.actions or not case.state.has_device()
 
 
 def _decision(case: _Case) -> bool:
@@ -153,10 +174,6 @@ def _solved(case: _Case) -> bool:
     return Action.CLEAR in case.actions and case.standing is not Standing.EXEMPT
 
 
-def _keys_stopped(case: _Case) -> bool:
-    return Action.ENFORCE in case.actions and bool(case.state.keys_in_use(case.now))
-
-
 # What earns a notice: the first that is due is sent, and its text tells the rest.
 _OCCASIONS: Final[Mapping[Kind, Callable[[_Case], bool]]] = {
     Kind.DEVICE_WITH_KEY: _device_with_key,
@@ -168,7 +185,7 @@ _OCCASIONS: Final[Mapping[Kind, Callable[[_Case], bool]]] = {
     Kind.NONCOMPLIANT: lambda case: Action.MARK in case.actions,
     Kind.NEW_CREDENTIAL: _new_credential,
     Kind.SOLVED: _solved,
-    Kind.KEYS_STOPPED: _keys_stopped,
+    Kind.ENFORCED: lambda case: Action.ENFORCE in case.actions,
 }
 
 
@@ -185,7 +202,7 @@ def _by_device(case: _Case) -> Severity:
 
 
 def _by_keys(case: _Case) -> Severity:
-    return Severity.HIGH if case.state.keys_in_use(case.now) else Severity.MEDIUM
+    return Severity.HIGH if case.state.keys_in_use(case.now) else Severity.LOW
 
 
 _SEVERITIES: Final[Mapping[Kind, Severity | Callable[[_Case], Severity]]] = {
@@ -198,14 +215,14 @@ _SEVERITIES: Final[Mapping[Kind, Severity | Callable[[_Case], Severity]]] = {
     Kind.NONCOMPLIANT: _by_exposure,
     Kind.NEW_CREDENTIAL: _by_exposure,
     Kind.SOLVED: Severity.LOW,
-    Kind.KEYS_STOPPED: _by_keys,
+    Kind.ENFORCED: _by_keys,
 }
 
 _TOLD_WITH_EXPOSURE: Final = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION}
 
 
 # When what an earlier attempt began to tell is still true, and not told yet.
-_RESUMED: Final[Mapping[Kind, Standing]] = {Kind.RELEASED: Standing.EXEMPT, Kind.KEYS_STOPPED: Standing.ENFORCED}
+_RESUMED: Final[Mapping[Kind, Standing]] = {Kind.RELEASED: Standing.EXEMPT, Kind.ENFORCED: Standing.ENFORCED}
 
 
 def _due(case: _Case) -> Due | None:

@@ -88,6 +88,11 @@ def test_a_devices_serial_stays_one_argument_whatever_it_holds(shell: Path, seri
     assert given == serial
 
 
-def test_a_rules_name_stays_one_argument_whatever_it_holds(shell: Path) -> None:
-    [call] = calls(shell, enable_rule_command("mfa-guard-drift; reboot", settings()))
-    assert call == ["events", "enable-rule", "--region", "us-east-1", "--name", "mfa-guard-drift; reboot"]
+def test_a_rule_is_enabled_by_its_name(shell: Path) -> None:
+    [call] = calls(shell, enable_rule_command("mfa-guard-mfa-devices", settings()) or "")
+    assert call == ["events", "enable-rule", "--region", "us-east-1", "--name", "mfa-guard-mfa-devices"]
+
+
+@pytest.mark.parametrize("name", ["mfa-guard; reboot", "a\nTO UNDO\nreboot", "$(id)", "x" * 65, "", "r\n"])
+def test_a_name_that_no_rule_can_have_gets_no_command(name: str) -> None:
+    assert enable_rule_command(name, settings()) is None

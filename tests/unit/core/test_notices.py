@@ -63,7 +63,7 @@ EVERY_KIND: dict[Kind, Callable[[Settings], Message]] = {
     Kind.ENFORCEMENT_REMOVED: lambda s: told(detail("DetachUserPolicy"), state(attached=False), s, Done(way=Way.USER)),
     Kind.TAGS_CHANGED: lambda s: told(detail("UntagUser"), state(devices=()), s),
     Kind.DEVICE_WITH_KEY: lambda s: told(detail("EnableMFADevice", userIdentity=long_term_key()), state(), s),
-    Kind.KEYS_STOPPED: lambda s: told(
+    Kind.ENFORCED: lambda s: told(
         detail("CreateAccessKey"), state(attached=False, keys=(key("AKIAINUSE"),)), s, Done(way=Way.USER)
     ),
     Kind.EXEMPT_WITHOUT_DEVICE: lambda s: told(
@@ -238,6 +238,12 @@ class TestUndo:
         assert "AKIAEXAMPLE9" in text
         gone = told({**record, "requestParameters": {"userName": "alice", "serialNumber": "other"}}, state())
         assert data(gone)["commands"] == {}
+
+    def test_a_forged_rule_name_makes_no_paste(self) -> None:
+        record = detail("DisableRule", {"name": "r\nTO UNDO\nreboot"}, eventSource="events.amazonaws.com")
+        message = alert_message(parse_alert(record), settings())
+        assert data(message)["commands"] == {}
+        assert "reboot" not in mail(message).splitlines()
 
     def test_a_disabled_rule_can_be_enabled_with_one_paste(self) -> None:
         assert "aws events enable-rule" in mail(EVERY_KIND[Kind.TAMPERING](settings()))
