@@ -47,7 +47,11 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "AWS::CloudFormation::CustomResource": _Kind(None, {}),
     "AWS::CloudWatch::Alarm": _kind("AlarmName", "cloudwatch:{region}:{account}:alarm:{name}"),
     "AWS::CloudWatch::Dashboard": _Kind("DashboardName", {}),
-    "AWS::DynamoDB::Table": _kind("TableName", "dynamodb:{region}:{account}:table/{name}"),
+    "AWS::DynamoDB::Table": _kind(
+        "TableName",
+        "dynamodb:{region}:{account}:table/{name}",
+        StreamArn="arn:{partition}:dynamodb:{region}:{account}:table/{name}/stream/2026-01-01T00:00:00.000",
+    ),
     "AWS::Events::Rule": _kind("Name", "events:{region}:{account}:rule/{name}"),
     "AWS::IAM::Group": _kind("GroupName", "iam::{account}:group{path}{name}"),
     "AWS::IAM::ManagedPolicy": _Kind("ManagedPolicyName", {"PolicyArn": _POLICY_ARN}, ref=_POLICY_ARN),

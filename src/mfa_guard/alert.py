@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from mfa_guard.core.alerts import Alert
-from mfa_guard.core.notices import alert_message
+from mfa_guard.core.exemption_changes import ExemptionChange
+from mfa_guard.core.kinds import Kind
+from mfa_guard.core.notices import alert_message, exemption_message
 from mfa_guard.core.settings import Settings
 from mfa_guard.ports import Clock, Leases, Notifier, Telemetry
 from mfa_guard.tell import Ticket, tell_once
@@ -17,6 +19,17 @@ class AlertWorld:
     notifier: Notifier
     telemetry: Telemetry
     clock: Clock
+
+
+def tell_exemption(change: ExemptionChange, settings: Settings, world: AlertWorld) -> bool:
+    """Tell the administrators of a change of the exemption table; returns whether this call sent it.
+
+    Raises what publishing raises.
+    """
+    message = exemption_message(change, settings, world.clock.now())
+    ticket = Ticket(change.record.id, Kind.EXEMPTION, change.record.id)
+    publish = world.notifier.notices
+    return tell_once(ticket, lambda: publish(message), world.leases, world.clock, world.telemetry)
 
 
 def tell_alert(alert: Alert, settings: Settings, world: AlertWorld) -> bool:

@@ -6,6 +6,7 @@ is an error that Lambda counts instead of a function that cannot start.
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -21,21 +22,36 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyPe
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
+from mfa_guard.adapters.account import IamAccount
+from mfa_guard.adapters.bus import Bus
 from mfa_guard.adapters.clock import SystemClock
+from mfa_guard.adapters.cloudformation import Answers, OwnStackStatus, strict_opener
+from mfa_guard.adapters.exemption_list import ExemptionList
 from mfa_guard.adapters.exemptions import ExemptionTable
+from mfa_guard.adapters.health import GuardHealth
 from mfa_guard.adapters.iam import IamUsers
+from mfa_guard.adapters.keys import AccessKeys
 from mfa_guard.adapters.leases import LeaseTable
+from mfa_guard.adapters.memory import SweepMemory
+from mfa_guard.adapters.relay import LambdaRelay
+from mfa_guard.adapters.release import IamHolds
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.telemetry import PowertoolsTelemetry
 from mfa_guard.alert import AlertWorld
 from mfa_guard.core.cloudtrail import EventNotUnderstood, Fields, parse_record
-from mfa_guard.core.settings import Settings, parse_settings
+from mfa_guard.core.custom_resource import StackId, parse_stack_id
+from mfa_guard.core.health import Check, Deployed, judge
+from mfa_guard.core.settings import Settings, parse_settings, present
 from mfa_guard.ports import Metric
+from mfa_guard.release import ReleaseWorld
 from mfa_guard.remediate import World
+from mfa_guard.sweep import SweepWorld
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+    from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sns import SNSClient
 
@@ -47,7 +63,15 @@ TELEMETRY: Final = PowertoolsTelemetry(LOGGER, METRICS)
 # IAM and SNS must succeed, so botocore tries for a while. The state table may fail: the guard then goes on without it,
 # and should not have spent the function's time waiting.
 _PATIENT: Final = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=8)
+_ADAPTIVE: Final = Config(
+    retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=3, read_timeout=20, max_pool_connections=16
+)
+# A release lasts as long as it has to, but no single call may take longer than the reserve that the use case keeps.
+_STEADY: Final = Config(retries={"mode": "adaptive", "max_attempts": 5}, connect_timeout=3, read_timeout=10)
 _IMPATIENT: Final = Config(retries={"mode": "standard", "max_attempts": 2}, connect_timeout=1, read_timeout=2)
+
+# IAM's throttle, and not the machine, bounds a sweep; more threads would only be turned away more often.
+_SWEEP_WORKERS: Final = 8
 
 # Longer than EventBridge delivers an event (24 hours) would only cost; shorter would let a repetition through.
 _REMEMBERED_SECONDS: Final = 24 * 60 * 60
@@ -76,6 +100,17 @@ def _exemption_table() -> "DynamoDBClient":
     return boto3.client("dynamodb", config=_PATIENT)
 
 
+@cache
+def _sweep_iam() -> "IAMClient":
+    # A sweep's threads share one client, which slows all of them down when IAM throttles one.
+    return boto3.client("iam", config=_ADAPTIVE)
+
+
+@cache
+def _events() -> "EventBridgeClient":
+    return boto3.client("events", config=_PATIENT)
+
+
 def settings() -> Settings:
     """Return the settings of this function's environment; raises SettingsError."""
     return parse_settings(os.environ)
@@ -94,6 +129,57 @@ def user_world(chosen: Settings) -> World:
     )
 
 
+def sweep_world(chosen: Settings, own_arn: str) -> SweepWorld:
+    """Return the world of SweepFunction, whose ARN its rule has to name; raises SettingsError."""
+    clock = SystemClock()
+    return SweepWorld(
+        account=IamAccount(_sweep_iam(), chosen.policy_arn, chosen.group_name, clock),
+        exemptions=ExemptionList(_exemption_table(), chosen.exemptions_table),
+        health=_Health(_deployed(chosen, own_arn)),
+        iam=IamUsers(_sweep_iam(), chosen.policy_arn, chosen.group_name),
+        keys=AccessKeys(_sweep_iam()),
+        memory=SweepMemory(_state_table(), chosen.state_table, clock, TELEMETRY),
+        notifier=Topics(_sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        waker=Bus(_events()),
+        telemetry=TELEMETRY,
+        clock=clock,
+        workers=_SWEEP_WORKERS,
+    )
+
+
+@dataclass(frozen=True)
+class _Health:
+    deployed: Deployed
+
+    def checks(self) -> tuple[Check, ...]:
+        reader = GuardHealth(
+            iam=_sweep_iam(),
+            events=_events(),
+            sns=_sns(),
+            sqs=boto3.client("sqs", config=_PATIENT),
+            cloudformation=boto3.client("cloudformation", config=_PATIENT),
+            cloudtrail=_cloudtrail,
+        )
+        return judge(reader.read(self.deployed), self.deployed)
+
+
+@cache
+def _cloudtrail(region: str) -> "CloudTrailClient":
+    return boto3.client("cloudtrail", region_name=region, config=_PATIENT)
+
+
+def _deployed(chosen: Settings, own_arn: str) -> Deployed:
+    environment = os.environ
+    return Deployed(
+        settings=chosen,
+        stack_name=present(environment, "STACK_NAME"),
+        policy_digest=present(environment, "POLICY_DIGEST"),
+        rules=tuple(present(environment, "RULE_NAMES").split(",")),
+        functions=(*present(environment, "RULE_TARGETS").split(","), own_arn),
+        queue_url=present(environment, "DEAD_LETTER_QUEUE_URL"),
+    )
+
+
 def alert_world(chosen: Settings) -> AlertWorld:
     """Return the world of AlertFunction."""
     clock = SystemClock()
@@ -102,6 +188,30 @@ def alert_world(chosen: Settings) -> AlertWorld:
         notifier=Topics(_sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
         telemetry=TELEMETRY,
         clock=clock,
+    )
+
+
+def own_stack() -> StackId:
+    """Return the stack that this function belongs to; raises SettingsError."""
+    return parse_stack_id(os.environ)
+
+
+def answers() -> Answers:
+    """Return what answers CloudFormation's requests."""
+    return Answers(strict_opener(), SystemClock())
+
+
+def release_world(context: LambdaContext) -> ReleaseWorld:
+    """Return the world of ReleaseFunction; raises SettingsError."""
+    chosen = settings()
+    return ReleaseWorld(
+        stack=OwnStackStatus(boto3.client("cloudformation", config=_STEADY), own_stack()),
+        holds=IamHolds(boto3.client("iam", config=_STEADY), chosen.policy_arn, chosen.group_name),
+        relay=LambdaRelay(boto3.client("lambda", config=_STEADY), context.function_name),
+        waker=Bus(boto3.client("events", config=_STEADY)),
+        telemetry=TELEMETRY,
+        clock=SystemClock(),
+        remaining=lambda: context.get_remaining_time_in_millis() / 1000,
     )
 
 
@@ -130,8 +240,17 @@ def _detail(event: object) -> Fields:
     return detail
 
 
-def once(event: Mapping[str, object], context: LambdaContext, name: str, body: Callable[[], Answer]) -> Answer:
-    """Return what `body` answers, running it once for all deliveries of the same CloudTrail event.
+def once(
+    event: Mapping[str, object],
+    context: LambdaContext,
+    name: str,
+    body: Callable[[], Answer],
+    key: str = "detail.eventID",
+) -> Answer:
+    """Return what `body` answers, running it once for all deliveries of the same event.
+
+    `key` is where the event's identity is, as JMESPath; by default a CloudTrail record's, as EventBridge's own `id`
+    differs with every delivery of one record.
 
     When the table cannot be reached, `body` runs all the same: its effects converge, and a user who is not enforced
     is worse than a mail that comes twice. Raises what `body` raises, and IdempotencyAlreadyInProgressError while
@@ -143,7 +262,7 @@ def once(event: Mapping[str, object], context: LambdaContext, name: str, body: C
         data_keyword_argument="event",
         persistence_store=_remembering(settings().state_table, name),
         config=IdempotencyConfig(
-            event_key_jmespath="detail.eventID",
+            event_key_jmespath=key,
             raise_on_no_idempotency_key=True,
             expires_after_seconds=_REMEMBERED_SECONDS,
             lambda_context=context,

@@ -1,13 +1,17 @@
 """What the use cases need of the world. The adapters keep these promises against AWS, the tests' fakes without it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from mfa_guard.core.exemption import Exemption, MalformedExemption
+from mfa_guard.core.health import Check
+from mfa_guard.core.holds import Hold
 from mfa_guard.core.kinds import Kind
 from mfa_guard.core.message import Message
+from mfa_guard.core.snapshot import Snapshot
+from mfa_guard.core.sweeping import Memory
 from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
 
 
@@ -17,6 +21,14 @@ class UserGone(Exception):
 
 class QuotaExceeded(Exception):
     """IAM refuses a write because an account or user quota is used up; the message is IAM's."""
+
+
+class Refused(Exception):
+    """IAM refuses a call, or does not answer, for any other reason; the message begins with AWS's error code."""
+
+
+class Denied(Refused):
+    """A refusal that asking again will hardly change: a permission is missing, or the thing cannot be changed."""
 
 
 class UserNotVisibleYet(Exception):
@@ -33,10 +45,25 @@ class Metric(StrEnum):
     ENFORCEMENT_FAILED = "EnforcementFailed"
     DUPLICATE_EVENTS = "DuplicateEvents"
     EVENTS_NOT_UNDERSTOOD = "EventsNotUnderstood"
+    SWEEP_FAILURES = "SweepFailures"
+    SWEEP_FINISHED = "SweepFinished"
+    KEYS_DEACTIVATED = "KeysDeactivated"
+
+
+class Gauge(StrEnum):
+    """What a sweep measures."""
+
+    USERS_COMPLIANT = "UsersCompliant"
+    USERS_NONCOMPLIANT = "UsersNoncompliant"
+    USERS_EXEMPT = "UsersExempt"
+    USERS_UNDER_ENFORCEMENT = "UsersUnderEnforcement"
+    OLDEST_NONCOMPLIANT_DAYS = "OldestNoncompliantDays"
+    SWEEP_DURATION = "SweepDuration"
+    HEALTH_PROBLEMS = "HealthProblems"
 
 
 class Iam(Protocol):
-    """IAM, user by user. Every call raises UserGone for a missing user; other refusals pass as they are."""
+    """IAM, user by user. Every call raises UserGone for a missing user and Refused for any other refusal."""
 
     def user(self, name: str) -> UserState: ...
     def devices(self, name: str) -> tuple[Device, ...]: ...
@@ -59,7 +86,14 @@ class Iam(Protocol):
     def mark(self, name: str, since: datetime) -> None:
         """Tag the user noncompliant; raises QuotaExceeded."""
 
+    def warn(self, name: str, at: datetime) -> None: ...
     def clear(self, name: str, tags: Iterable[str]) -> None: ...
+
+
+class Keys(Protocol):
+    """Access keys. Raises UserGone for a user or key that is no more, and Refused."""
+
+    def deactivate(self, name: str, key_id: str) -> None: ...
 
 
 class Exemptions(Protocol):
@@ -98,7 +132,8 @@ class Notifier(Protocol):
 class Telemetry(Protocol):
     """Counts and log lines. `message` is constant; data goes in keyword arguments."""
 
-    def count(self, metric: Metric) -> None: ...
+    def count(self, metric: Metric, times: int = 1) -> None: ...
+    def gauge(self, gauge: Gauge, value: float) -> None: ...
     def info(self, message: str, **data: object) -> None: ...
     def warning(self, message: str, **data: object) -> None: ...
 
@@ -108,3 +143,64 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
     def sleep(self, seconds: float) -> None: ...
+
+
+class AccountReader(Protocol):
+    """The whole account in bulk."""
+
+    def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:
+        """Return the snapshot, waiting up to `patience` seconds for the credential report."""
+
+
+class ExemptionLister(Protocol):
+    """The whole exemption table."""
+
+    def all(self, now: datetime) -> Mapping[str, Exemption | MalformedExemption]: ...
+
+
+class HealthReader(Protocol):
+    """The checks of the guard itself. Never raises: what cannot be read is a check that cannot verify."""
+
+    def checks(self) -> tuple[Check, ...]: ...
+
+
+class MemoryStore(Protocol):
+    """What one sweep leaves for the next. A table that cannot be reached remembers nothing: a mail too many."""
+
+    def load(self) -> Memory: ...
+    def save(self, memory: Memory) -> None: ...
+
+
+class Waker(Protocol):
+    """The event bus."""
+
+    def wake(self, detail: Mapping[str, object]) -> None: ...
+
+
+class Holds(Protocol):
+    """What of the stack's is still on users, groups and roles. Every call raises Refused or Denied.
+
+    The listings yield one page after the other. `attached` leaves out the enforcement group, which CloudFormation
+    detaches itself.
+    """
+
+    def attached(self) -> Iterator[tuple[Hold, ...]]: ...
+    def members(self) -> Iterator[tuple[Hold, ...]]: ...
+    def tagged(self) -> Iterator[tuple[Hold, ...]]: ...
+
+    def release(self, hold: Hold) -> None:
+        """Take it off; no error when it is off already, or when whoever had it is gone."""
+
+
+class OwnStack(Protocol):
+    """The stack that the guard itself belongs to."""
+
+    def status(self) -> str:
+        """Return CloudFormation's word for what the stack is going through; raises Refused or Denied."""
+
+
+class Relay(Protocol):
+    """The function itself, once more."""
+
+    def again(self, event: Mapping[str, object]) -> None:
+        """Start another invocation of this function with `event`; raises Refused or Denied."""

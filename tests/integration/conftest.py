@@ -21,20 +21,20 @@ def stack() -> Stack:
 
 
 @pytest.fixture
-def account(stack: Stack) -> Iterator[Account]:
-    caches = (
-        bootstrap._iam,
-        bootstrap._sns,
-        bootstrap._state_table,
-        bootstrap._exemption_table,
-        bootstrap._remembering,
-    )
-    for cached in caches:
+def fresh_clients() -> Iterator[None]:
+    """Let the functions make their clients anew, inside the account that a test opens."""
+    made = [each for each in vars(bootstrap).values() if hasattr(each, "cache_clear")]
+    for cached in made:
         cached.cache_clear()
+    yield
+    for cached in made:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def account(stack: Stack, fresh_clients: None) -> Iterator[Account]:  # noqa: ARG001
     with open_account(stack) as opened, patch.dict(os.environ, stack.environment("UserEventFunction")):
         yield opened
-    for cached in caches:
-        cached.cache_clear()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from mfa_guard import bootstrap
 from mfa_guard.adapters.clock import SystemClock
@@ -15,7 +16,7 @@ from mfa_guard.adapters.sns import Topics
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.message import Message
 from mfa_guard.core.user import AccessKey
-from mfa_guard.ports import QuotaExceeded, UserGone
+from mfa_guard.ports import QuotaExceeded, Refused, UserGone
 from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.template import Stack
 from support.aws import Faults
@@ -106,6 +107,14 @@ class TestIam:
     def test_every_other_refusal_passes_as_it_is(self, iam: IamUsers, faults: Faults, code: str) -> None:
         faults.failing = {"GetUser": code}
         with pytest.raises(Exception, match=code):
+            iam.user("alice")
+
+    def test_no_answer_is_a_refusal_too(self, iam: IamUsers) -> None:
+        def fail(**_: object) -> None:
+            raise EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
+
+        bootstrap._iam().meta.events.register("before-call", fail)
+        with pytest.raises(Refused, match="EndpointConnectionError: Could not connect"):
             iam.user("alice")
 
 

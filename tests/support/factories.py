@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
 from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, Device, UserState, Way
 
+ROOT_OF_THE_PROJECT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCOUNT = "111122223333"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/EnrolMFADeviceThenSignInAgain"
@@ -26,6 +28,7 @@ def settings(**changes: object) -> Settings:
         enforce_on=EnforceOn.ALL,
         working_machine_users=WorkingMachineUsers.REVIEW,
         exempt_path_prefixes=(),
+        deactivate_keys_after_days=0,
         help_url="https://wiki.example.com/mfa",
         policy_arn=POLICY,
         group_name=GROUP,
@@ -137,4 +140,25 @@ def envelope(record: Mapping[str, object]) -> dict[str, object]:
         "region": "us-east-1",
         "resources": [],
         "detail": record,
+    }
+
+
+def stream_record(
+    name: str, item: Mapping[str, str] | None, *, old: Mapping[str, str] | None = None
+) -> dict[str, object]:
+    """Return a record of the exemption table's stream: INSERT, MODIFY or REMOVE."""
+    images = {"NewImage": item, "OldImage": old}
+    shown = {key: {k: {"S": v} for k, v in image.items()} for key, image in images.items() if image is not None}
+    user_id = (item or old or {})["user_id"]
+    return {
+        "eventID": f"stream-{next(_ids)}",
+        "eventName": name,
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": (NOW - timedelta(seconds=30)).timestamp(),
+            "Keys": {"user_id": {"S": user_id}},
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+            **shown,
+        },
     }

@@ -1,25 +1,30 @@
 """An account in memory: what the ports promise, without AWS. Test helpers read it, people change it, code may crash."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mfa_guard.adapters.leases import IN_PROGRESS, SENT
 from mfa_guard.core.exemption import Exemption, MalformedExemption
+from mfa_guard.core.health import Check
 from mfa_guard.core.kinds import COVERED_BY, RESUMABLE, Kind
 from mfa_guard.core.message import Message
+from mfa_guard.core.snapshot import ListedUser, ReportRow, Snapshot
+from mfa_guard.core.sweeping import Memory
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
     NONCOMPLIANT,
     SINCE_TAG,
     STATUS_TAG,
+    WARNED_TAG,
     AccessKey,
     Device,
     ServiceCredential,
     UserState,
 )
-from mfa_guard.ports import Claim, Metric, QuotaExceeded, UserGone
+from mfa_guard.ports import Claim, Gauge, Metric, QuotaExceeded, UserGone
 from mfa_guard.remediate import World
+from mfa_guard.sweep import SweepWorld
 from support.factories import NOW
 
 
@@ -89,9 +94,12 @@ class FakeIam:
         self.users = {user.name: user for user in users}
         self.calls = calls
         self.policy_exists = True
+        self.refusing: dict[tuple[str, str], Exception] = {}
 
     def _user(self, call: str, name: str) -> FakeUser:
         self.calls.enter(f"iam.{call}")
+        if refusal := self.refusing.get((call, name)):
+            raise refusal
         if name not in self.users:
             raise UserGone(f"The user with name {name} cannot be found.")
         return self.users[name]
@@ -150,6 +158,15 @@ class FakeIam:
         if STATUS_TAG not in user.tags and user.tags_left == 0:
             raise QuotaExceeded("The number of tags has reached the maximum limit.")
         user.tags.update({STATUS_TAG: NONCOMPLIANT, SINCE_TAG: utc_text(since)})
+        self.calls.leave()
+
+    def warn(self, name: str, at: datetime) -> None:
+        self._user("warn", name).tags[WARNED_TAG] = utc_text(at)
+        self.calls.leave()
+
+    def deactivate(self, name: str, key_id: str) -> None:
+        user = self._user("deactivate", name)
+        user.keys = [replace(key, active=key.active and key.id != key_id) for key in user.keys]
         self.calls.leave()
 
     def clear(self, name: str, tags: Iterable[str]) -> None:
@@ -248,10 +265,14 @@ class FakeTelemetry:
     """What was counted and logged."""
 
     counts: dict[Metric, int] = field(default_factory=dict)
+    gauges: dict[Gauge, float] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
-    def count(self, metric: Metric) -> None:
-        self.counts[metric] = self.counts.get(metric, 0) + 1
+    def count(self, metric: Metric, times: int = 1) -> None:
+        self.counts[metric] = self.counts.get(metric, 0) + times
+
+    def gauge(self, gauge: Gauge, value: float) -> None:
+        self.gauges[gauge] = value
 
     def info(self, message: str, **data: object) -> None:  # noqa: ARG002 - a line is known by its constant message
         self.lines.append(message)
@@ -260,8 +281,89 @@ class FakeTelemetry:
         self.info(message, **data)
 
 
+class FakeAccountReader:
+    """Bulk reads of the same users; `report` says what the credential report shows, by default what is true."""
+
+    def __init__(self, iam: FakeIam, calls: Calls) -> None:
+        self.iam = iam
+        self.calls = calls
+        self.report: dict[str, ReportRow] | None = {}
+        self.hidden: set[str] = set()
+        # Whether the list of virtual devices is empty, as if every device were of another type.
+        self.blind = False
+        self.late: str | None = None
+
+    def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:  # noqa: ARG002
+        self.calls.enter("account.read")
+        users = tuple(
+            ListedUser(user.name, user.id, user.path, dict(user.tags), user.attached, user.grouped)
+            for user in self.iam.users.values()
+        )
+        return Snapshot(users, frozenset(self._virtual()), self._rows(), exemptions, self.late)
+
+    def _virtual(self) -> Iterable[str]:
+        seen = () if self.blind else self.iam.users.values()
+        return (user.name for user in seen if any("mfa/" in each.serial for each in user.devices))
+
+    def _rows(self) -> dict[str, ReportRow] | None:
+        if self.report is None:
+            return None
+        true = {
+            user.name: ReportRow(
+                bool(user.devices), user.password, tuple(key for key in user.keys if key.last_used or key.active)
+            )
+            for user in self.iam.users.values()
+            if user.name not in self.hidden
+        }
+        return true | self.report
+
+
+class FakeExemptionList:
+    """The exemption table, all of it."""
+
+    def __init__(self, exemptions: FakeExemptions) -> None:
+        self.exemptions = exemptions
+
+    def all(self, now: datetime) -> Mapping[str, Exemption | MalformedExemption]:  # noqa: ARG002
+        self.exemptions.calls.enter("exemptions.all")
+        return dict(self.exemptions.records)
+
+
+@dataclass
+class FakeHealth:
+    """The guard's health, as a test wants it."""
+
+    found: tuple[Check, ...] = ()
+
+    def checks(self) -> tuple[Check, ...]:
+        return self.found
+
+
+@dataclass
+class FakeMemory:
+    """What one sweep leaves for the next."""
+
+    kept: Memory = field(default_factory=Memory)
+
+    def load(self) -> Memory:
+        return self.kept
+
+    def save(self, memory: Memory) -> None:
+        self.kept = memory
+
+
+@dataclass
+class FakeWaker:
+    """The event bus."""
+
+    woken: list[Mapping[str, object]] = field(default_factory=list)
+
+    def wake(self, detail: Mapping[str, object]) -> None:
+        self.woken.append(detail)
+
+
 class FakeAccount:
-    """The whole world of remediation, in memory."""
+    """The whole world of remediation and of sweeps, in memory."""
 
     def __init__(self, *users: FakeUser) -> None:
         self.calls = Calls()
@@ -271,6 +373,26 @@ class FakeAccount:
         self.leases = FakeLeases(self.calls, self.clock)
         self.notifier = FakeNotifier(self.calls)
         self.telemetry = FakeTelemetry()
+        self.account = FakeAccountReader(self.iam, self.calls)
+        self.health = FakeHealth()
+        self.memory = FakeMemory()
+        self.waker = FakeWaker()
+
+    @property
+    def sweep_world(self) -> SweepWorld:
+        return SweepWorld(
+            account=self.account,
+            exemptions=FakeExemptionList(self.exemptions),
+            health=self.health,
+            iam=self.iam,
+            keys=self.iam,
+            memory=self.memory,
+            notifier=self.notifier,
+            waker=self.waker,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            workers=1,
+        )
 
     @property
     def world(self) -> World:

@@ -8,7 +8,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from mfa_guard.adapters import exemptions, iam, leases, sns
+from mfa_guard.adapters import account, bus, exemption_list, exemptions, iam, keys, leases, memory, sns
+from mfa_guard.core.sweeping import SOURCE
 from mfa_guard_cli.template import Stack, load_template
 
 # Powertools' idempotency needs these four; leases make do with the same.
@@ -17,7 +18,7 @@ IDEMPOTENCY = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "d
 LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
 DESTINATION = ("sqs:SendMessage",)
 
-ADAPTERS = {"iam": iam, "dynamodb": leases, "exemptions": exemptions, "sns": sns}
+ADAPTERS = {"keys": keys, "iam": iam, "dynamodb": leases, "exemptions": exemptions, "sns": sns}
 WRITES = {
     "iam:AttachUserPolicy",
     "iam:DetachUserPolicy",
@@ -65,6 +66,13 @@ def expected(stack: Stack, function: str, declared: Mapping[str, tuple[str, ...]
         "exemptions": arn(stack, "ExemptionsTable"),
         "notices": str(stack.resolve({"Ref": "NoticesTopic"})),
         "operations": str(stack.resolve({"Ref": "OperationsTopic"})),
+        "policy": str(stack.resolve({"Ref": "EnforcementPolicy"})),
+        "stream": str(stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]})),
+        "any": "*",
+        "trails": "arn:aws:cloudtrail:*:*:trail/*",
+        "rules": f"arn:aws:events:us-east-1:{stack.account}:rule/mfa-guard-*",
+        "bus": f"arn:aws:events:us-east-1:{stack.account}:event-bus/default",
+        "stack": f"arn:aws:cloudformation:us-east-1:{stack.account}:stack/mfa-guard/*",
     }
     wanted = {(action, places[place]) for place, actions in declared.items() for action in actions}
     wanted |= {(action, arn(stack, f"{function}LogGroup")) for action in LOGGING}
@@ -94,30 +102,94 @@ def test_user_event_function_may_do_what_its_adapters_call_and_nothing_else(mode
 def test_alert_function_may_tell_and_nothing_else() -> None:
     stack = render()
     assert grants(stack, "AlertFunctionRole") == expected(
-        stack, "AlertFunction", {"state": IDEMPOTENCY, "notices": sns.PERMISSIONS, "operations": sns.PERMISSIONS}
+        stack,
+        "AlertFunction",
+        {
+            "state": IDEMPOTENCY,
+            "notices": sns.PERMISSIONS,
+            "operations": sns.PERMISSIONS,
+            "stream": STREAM,
+            "any": ("dynamodb:ListStreams",),
+        },
     )
+
+
+STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+# What the plan never asks of a user whom the bulk reads have shown.
+LISTED = {"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser"}
+
+
+@pytest.mark.parametrize("mode", ["audit", "events", "all"])
+def test_sweep_function_may_read_the_account_and_changes_it_in_mode_all_only(mode: str) -> None:
+    stack = render(mode)
+    calls = tuple(call for call in iam.PERMISSIONS if call not in LISTED and (mode == "all" or call not in WRITES))
+    wanted = expected(
+        stack,
+        "SweepFunction",
+        {
+            "users": tuple(call for call in calls if call not in GROUP_ACTIONS),
+            "group": (
+                *(call for call in calls if call in GROUP_ACTIONS),
+                "iam:ListAttachedGroupPolicies",
+                "iam:ListGroupPolicies",
+            ),
+            "policy": ("iam:GetPolicy", "iam:GetPolicyVersion"),
+            "any": (*account.PERMISSIONS, "iam:GetAccountSummary", "cloudtrail:DescribeTrails", "events:ListRules"),
+            "trails": ("cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
+            "rules": ("events:ListTargetsByRule",),
+            "bus": bus.PERMISSIONS,
+            "stack": ("cloudformation:DescribeStacks",),
+            "state": IDEMPOTENCY,
+            "exemptions": exemption_list.PERMISSIONS,
+            "notices": (*sns.PERMISSIONS, "sns:ListSubscriptionsByTopic"),
+            "operations": ("sns:ListSubscriptionsByTopic",),
+        },
+    )
+    wanted.add(("sqs:GetQueueAttributes", arn(stack, "DeadLetterQueue")))
+    assert grants(stack, "SweepFunctionRole") == wanted
+
+
+@pytest.mark.parametrize(
+    ("mode", "days", "may"), [("all", "30", True), ("all", "0", False), ("events", "30", False), ("audit", "30", False)]
+)
+def test_keys_can_be_deactivated_only_where_that_is_switched_on(mode: str, days: str, may: bool) -> None:
+    stack = load_template().render(parameters={"Mode": mode, "DeactivateKeysAfterDays": days})
+    plain = grants(load_template().render(parameters={"Mode": mode}), "SweepFunctionRole")
+    more = grants(stack, "SweepFunctionRole") - plain
+    assert more == ({(call, f"arn:aws:iam::{stack.account}:user/*") for call in keys.PERMISSIONS} if may else set())
+
+
+def test_a_sweep_sends_no_events_but_its_own() -> None:
+    [statement] = [s for s in render().role_statements("SweepFunctionRole") if "events:PutEvents" in s["Action"]]  # type: ignore[operator]
+    assert statement["Condition"] == {"StringEquals": {"events:source": SOURCE}}
+
+
+def test_memory_needs_no_more_than_idempotency() -> None:
+    assert set(memory.PERMISSIONS) <= set(IDEMPOTENCY)
 
 
 def test_leases_need_no_more_than_idempotency() -> None:
     assert set(leases.PERMISSIONS) == set(IDEMPOTENCY)
 
 
-def test_only_the_enforcement_policy_can_be_attached() -> None:
-    stack = render()
-    [statement] = [s for s in stack.role_statements("UserEventFunctionRole") if "iam:AttachUserPolicy" in s["Action"]]  # type: ignore[operator]
+@pytest.mark.parametrize("role", ["UserEventFunctionRole", "SweepFunctionRole"])
+def test_only_the_enforcement_policy_can_be_attached(role: str) -> None:
+    stack = render("all")
+    [statement] = [s for s in stack.role_statements(role) if "iam:AttachUserPolicy" in s["Action"]]  # type: ignore[operator]
     assert statement["Action"] == ["iam:AttachUserPolicy", "iam:DetachUserPolicy"]
     assert statement["Condition"] == {"ArnEquals": {"iam:PolicyARN": stack.resolve({"Ref": "EnforcementPolicy"})}}
 
 
-def test_only_the_guards_tags_can_be_written_and_never_none() -> None:
-    [statement] = [s for s in render().role_statements("UserEventFunctionRole") if "iam:TagUser" in s["Action"]]  # type: ignore[operator]
+@pytest.mark.parametrize("role", ["UserEventFunctionRole", "SweepFunctionRole"])
+def test_only_the_guards_tags_can_be_written_and_never_none(role: str) -> None:
+    [statement] = [s for s in render("all").role_statements(role) if "iam:TagUser" in s["Action"]]  # type: ignore[operator]
     assert statement["Condition"] == {
         "ForAllValues:StringEquals": {"aws:TagKeys": ["mfa-guard:status", "mfa-guard:since", "mfa-guard:warned"]},
         "Null": {"aws:TagKeys": "false"},
     }
 
 
-@pytest.mark.parametrize("role", ["UserEventFunctionRole", "AlertFunctionRole"])
+@pytest.mark.parametrize("role", ["UserEventFunctionRole", "AlertFunctionRole", "SweepFunctionRole"])
 def test_only_lambda_assumes_a_functions_role(role: str) -> None:
     trust = render().resource(role).properties["AssumeRolePolicyDocument"]
     assert trust["Statement"] == [  # type: ignore[index]
@@ -129,7 +201,7 @@ def test_only_lambda_assumes_a_functions_role(role: str) -> None:
 def test_an_adapter_declares_exactly_the_calls_in_its_code(adapter: str) -> None:
     module = ADAPTERS[adapter]
     source = Path(str(module.__file__)).read_text("utf-8")
-    service = "dynamodb" if adapter == "exemptions" else adapter
+    service = {"exemptions": "dynamodb", "keys": "iam"}.get(adapter, adapter)
     operations = botocore.session.get_session().get_service_model(service).operation_names
     known = {xform_name(operation): operation for operation in operations}
     called = {

@@ -8,13 +8,17 @@ from typing import cast
 import pytest
 
 from mfa_guard.bootstrap import METRICS
+from mfa_guard.core.health import policy_digest
 from mfa_guard.core.settings import parse_settings
-from mfa_guard.ports import Metric
+from mfa_guard.core.sweeping import parse_sweep_request
+from mfa_guard.ports import Gauge, Metric
 from mfa_guard_cli.intrinsics import TemplateError
+from mfa_guard_cli.pattern import index
 from mfa_guard_cli.template import Resource, Stack, load_template
 
 Fields = Mapping[str, object]
-FUNCTIONS = ("UserEventFunction", "AlertFunction")
+# Those that EventBridge wakes.
+FUNCTIONS = ("UserEventFunction", "AlertFunction", "SweepFunction")
 TEMPLATE = load_template()
 
 
@@ -48,7 +52,7 @@ class TestParameters:
     def test_every_parameter_has_a_default_a_description_and_bounds(self) -> None:
         for name, declaration in self.DECLARED.items():
             assert {"Default", "Description"} <= set(declaration), name
-            assert {"AllowedValues", "AllowedPattern"} & set(declaration), name
+            assert {"AllowedValues", "AllowedPattern", "MaxValue"} & set(declaration), name
 
     def test_every_parameter_is_grouped_and_labelled(self) -> None:
         interface = fields(TEMPLATE.section("Metadata")["AWS::CloudFormation::Interface"])
@@ -63,6 +67,8 @@ class TestParameters:
             "HelpUrl": "",
             "Mode": "events",
             "EnforceThrough": "user",
+            "SweepSchedule": "rate(1 day)",
+            "DeactivateKeysAfterDays": 0,
             "EnforceOn": "all",
             "WorkingMachineUsers": "review",
             "ExemptPathPrefixes": "",
@@ -110,6 +116,47 @@ class TestParameters:
             assert parse_settings(TEMPLATE.render(parameters=chosen).environment(function)).mode == chosen["Mode"]
 
 
+class TestPolicyDigest:
+    @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1"])
+    @pytest.mark.parametrize(("password", "keys"), list(product(["yes", "no"], repeat=2)))
+    def test_the_sweep_knows_the_policy_that_is_deployed(self, region: str, password: str, keys: str) -> None:
+        chosen = {"AllowPasswordChangeWithoutMfa": password, "AllowEnrolmentWithAccessKeys": keys}
+        rendered = TEMPLATE.render(region=region, parameters=chosen)
+        document = rendered.policy_document("EnforcementPolicy")
+        expected = policy_digest(document, account=rendered.account, partition=rendered.partition)
+        assert rendered.environment("SweepFunction")["POLICY_DIGEST"] == expected
+
+
+class TestSweep:
+    def test_the_schedule_sends_what_the_function_understands(self, stack: Stack) -> None:
+        [schedule] = of_type(stack, "AWS::Scheduler::Schedule")
+        target = fields(schedule.properties["Target"])
+        assert target["Arn"] == stack.resolve({"Fn::GetAtt": ["SweepFunction", "Arn"]})
+        assert parse_sweep_request(json.loads(str(target["Input"]))).audit is False
+        assert schedule.properties["ScheduleExpression"] == "rate(1 day)"
+
+    def test_what_an_administrator_pastes_wakes_it(self, stack: Stack) -> None:
+        entries = json.loads(stack.outputs()["StartSweep"].split("--entries ")[1].strip("'"))
+        [entry] = entries
+        event = {"id": "1", "source": entry["Source"], "detail-type": entry["DetailType"]}
+        assert [rule.functions for rule in index(stack.rules())(event)] == [("SweepFunction",)]
+        assert parse_sweep_request({**event, "detail": json.loads(entry["Detail"])})
+
+    def test_it_checks_every_rule_of_the_stack(self, stack: Stack) -> None:
+        checked = stack.environment("SweepFunction")["RULE_NAMES"].split(",")
+        assert sorted(checked) == sorted(rule.name for rule in stack.rules())
+
+    @pytest.mark.parametrize("schedule", ["rate(2 days)", "rate(0 hours)", "at(2026-01-01T00:00:00)", "daily"])
+    def test_a_schedule_that_outlasts_the_heartbeat_is_refused(self, schedule: str) -> None:
+        with pytest.raises(TemplateError, match="SweepSchedule"):
+            TEMPLATE.render(parameters={"SweepSchedule": schedule})
+
+    def test_changes_of_exemptions_reach_the_alert_function(self, stack: Stack) -> None:
+        [mapping] = of_type(stack, "AWS::Lambda::EventSourceMapping")
+        assert mapping.properties["EventSourceArn"] == stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]})
+        assert mapping.properties["FunctionName"] == stack.physical_id("AlertFunction")
+
+
 class TestSubscriptions:
     def test_without_addresses_there_is_none_and_the_outputs_say_how(self, stack: Stack) -> None:
         assert of_type(stack, "AWS::SNS::Subscription") == []
@@ -144,6 +191,8 @@ class TestFunctions:
     def test_what_fails_after_two_retries_goes_to_the_queue(self, stack: Stack) -> None:
         queue = stack.resolve({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})
         configured = of_type(stack, "AWS::Lambda::EventInvokeConfig")
+        functions = {stack.physical_id(function) for function in FUNCTIONS}
+        configured = [each for each in configured if each.properties["FunctionName"] in functions]
         assert len(configured) == len(FUNCTIONS)
         for each in configured:
             assert each.properties["MaximumRetryAttempts"] == 2
@@ -157,7 +206,7 @@ class TestRules:
             assert len(rule.name) <= 64
 
     def test_every_rule_asks_for_source_and_event_source_and_success(self, stack: Stack) -> None:
-        for rule in stack.rules():
+        for rule in (rule for rule in stack.rules() if rule.logical_id != "SweepFunctionSweepRequested"):
             detail = fields(rule.pattern["detail"])
             assert rule.pattern["source"]
             assert detail["eventSource"]
@@ -213,7 +262,7 @@ class TestAlarms:
         own = [
             a.properties for a in of_type(stack, "AWS::CloudWatch::Alarm") if a.properties["Namespace"] == "MfaGuard"
         ]
-        assert {each["MetricName"] for each in own} <= {metric.value for metric in Metric}
+        assert {each["MetricName"] for each in own} <= {metric.value for metric in (*Metric, *Gauge)}
         assert {each["Namespace"] for each in own} == {METRICS.provider.namespace}
         assert all(each["Dimensions"] == [{"Name": "service", "Value": METRICS.provider.service}] for each in own)
 
@@ -226,11 +275,55 @@ class TestAlarms:
             if each.properties["MetricName"] == "Errors"
             and {"Name": "FunctionName", "Value": name} in each.properties["Dimensions"]  # type: ignore[operator]
         ]
-        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (60, 5, 2)
+        # A sweep may fail after 15 minutes, and Lambda retries after one and two more.
+        window = (300, 12, 2) if function == "SweepFunction" else (60, 5, 2)
+        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == window
+
+    def test_silence_is_an_alarm_after_26_hours(self, stack: Stack) -> None:
+        heartbeat = stack.resource("HeartbeatAlarm").properties
+        assert heartbeat["MetricName"] == Metric.SWEEP_FINISHED
+        assert int(str(heartbeat["Period"])) * int(str(heartbeat["EvaluationPeriods"])) == 26 * 3600
+        assert heartbeat["TreatMissingData"] == "breaching"
+
+    def test_a_problem_or_a_failure_found_by_a_sweep(self, stack: Stack) -> None:
+        watched = {each.properties["MetricName"] for each in of_type(stack, "AWS::CloudWatch::Alarm")}
+        assert {Gauge.HEALTH_PROBLEMS, Metric.SWEEP_FAILURES} <= watched
 
     def test_a_dead_letter_and_a_failed_enforcement(self, stack: Stack) -> None:
         watched = {each.properties["MetricName"] for each in of_type(stack, "AWS::CloudWatch::Alarm")}
         assert {"ApproximateNumberOfMessagesVisible", "EnforcementFailed"} <= watched
+
+
+class TestDashboard:
+    def widgets(self, stack: Stack) -> list[Fields]:
+        body = json.loads(str(stack.resource("Dashboard").properties["DashboardBody"]))
+        return [fields(widget["properties"]) for widget in body["widgets"]]
+
+    def test_it_shows_what_somebody_measures(self, stack: Stack) -> None:
+        known = {metric.value for metric in (*Metric, *Gauge)} | {"EventsReceived"}
+        shown = set()
+        for widget in self.widgets(stack):
+            namespace = None
+            for metric in cast("list[list[object]]", widget.get("metrics", [])):
+                namespace = metric[0] if metric[0] not in {".", "..."} else namespace
+                if namespace == "MfaGuard":
+                    shown.add(metric[1])
+        assert shown <= known
+        assert {"UsersCompliant", "UsersNoncompliant", "UsersExempt", "EnforcementFailed", "SweepFinished"} <= shown
+
+    def test_it_names_the_stacks_own_alarms(self, stack: Stack) -> None:
+        [alarms] = [widget["alarms"] for widget in self.widgets(stack) if "alarms" in widget]
+        arns = {
+            stack.resolve({"Fn::GetAtt": [each.logical_id, "Arn"]}) for each in of_type(stack, "AWS::CloudWatch::Alarm")
+        }
+        assert set(cast("list[str]", alarms)) <= arns
+
+    def test_saved_queries_read_the_functions_logs(self, stack: Stack) -> None:
+        groups = {resource.physical_id for resource in of_type(stack, "AWS::Logs::LogGroup")}
+        queries = of_type(stack, "AWS::Logs::QueryDefinition")
+        assert queries
+        for query in queries:
+            assert set(cast("list[str]", query.properties["LogGroupNames"])) <= groups
 
 
 def test_the_emergency_stop_names_every_rule_that_leads_to_the_user_function(stack: Stack) -> None:

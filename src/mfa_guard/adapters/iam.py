@@ -5,19 +5,20 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
     NONCOMPLIANT,
     SINCE_TAG,
     STATUS_TAG,
+    WARNED_TAG,
     AccessKey,
     Device,
     ServiceCredential,
     UserState,
 )
-from mfa_guard.ports import QuotaExceeded, UserGone
+from mfa_guard.ports import QuotaExceeded, Refused, UserGone
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -50,33 +51,33 @@ class IamUsers:
 
     def user(self, name: str) -> UserState:
         """Return what GetUser says, with nothing else asked yet."""
-        with _translated():
+        with translated():
             user = self._client.get_user(UserName=name)["User"]
         tags = {tag["Key"]: tag["Value"] for tag in user.get("Tags", [])}
         return UserState(name=user["UserName"], id=user["UserId"], path=user["Path"], tags=tags)
 
     def devices(self, name: str) -> tuple[Device, ...]:
         """Return the user's MFA devices of every type."""
-        with _translated():
+        with translated():
             pages = self._client.get_paginator("list_mfa_devices").paginate(UserName=name)
             return tuple(Device(d["SerialNumber"], d["EnableDate"]) for page in pages for d in page["MFADevices"])
 
     def attached(self, name: str) -> bool:
         """Tell whether the enforcement policy is attached to the user himself."""
-        with _translated():
+        with translated():
             pages = self._client.get_paginator("list_attached_user_policies").paginate(UserName=name)
             return any(p["PolicyArn"] == self._policy_arn for page in pages for p in page["AttachedPolicies"])
 
     def grouped(self, name: str) -> bool:
         """Tell whether the user is in the enforcement group."""
-        with _translated():
+        with translated():
             pages = self._client.get_paginator("list_groups_for_user").paginate(UserName=name)
             return any(group["GroupName"] == self._group_name for page in pages for group in page["Groups"])
 
     def password(self, name: str) -> bool:
         """Tell whether the user has a console password. A user who is gone has none either."""
         try:
-            with _translated():
+            with translated():
                 self._client.get_login_profile(UserName=name)
         except UserGone:
             return False
@@ -84,7 +85,7 @@ class IamUsers:
 
     def keys(self, name: str) -> tuple[AccessKey, ...]:
         """Return the user's access keys, each with its last use."""
-        with _translated():
+        with translated():
             pages = self._client.get_paginator("list_access_keys").paginate(UserName=name)
             listed = [key for page in pages for key in page["AccessKeyMetadata"]]
             return tuple(
@@ -100,7 +101,7 @@ class IamUsers:
 
     def service_credentials(self, name: str) -> tuple[ServiceCredential, ...]:
         """Return the user's service-specific credentials."""
-        with _translated():
+        with translated():
             listed = self._client.list_service_specific_credentials(UserName=name)["ServiceSpecificCredentials"]
         return tuple(
             ServiceCredential(c["ServiceSpecificCredentialId"], c["ServiceName"], active=c["Status"] == "Active")
@@ -109,38 +110,44 @@ class IamUsers:
 
     def attach(self, name: str) -> None:
         """Attach the enforcement policy to the user."""
-        with _translated():
+        with translated():
             self._client.attach_user_policy(UserName=name, PolicyArn=self._policy_arn)
 
     def detach(self, name: str) -> None:
         """Detach the enforcement policy from the user."""
-        with _translated():
+        with translated():
             self._client.detach_user_policy(UserName=name, PolicyArn=self._policy_arn)
 
     def join(self, name: str) -> None:
         """Add the user to the enforcement group."""
-        with _translated():
+        with translated():
             self._client.add_user_to_group(UserName=name, GroupName=self._group_name)
 
     def leave(self, name: str) -> None:
         """Remove the user from the enforcement group."""
-        with _translated():
+        with translated():
             self._client.remove_user_from_group(UserName=name, GroupName=self._group_name)
 
     def mark(self, name: str, since: datetime) -> None:
         """Tag the user noncompliant since `since`."""
         tags = {STATUS_TAG: NONCOMPLIANT, SINCE_TAG: utc_text(since)}
-        with _translated():
+        with translated():
             self._client.tag_user(UserName=name, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+
+    def warn(self, name: str, at: datetime) -> None:
+        """Note in a tag that the deactivation of the user's keys was announced."""
+        with translated():
+            self._client.tag_user(UserName=name, Tags=[{"Key": WARNED_TAG, "Value": utc_text(at)}])
 
     def clear(self, name: str, tags: Iterable[str]) -> None:
         """Remove the guard's tags `tags` from the user."""
-        with _translated():
+        with translated():
             self._client.untag_user(UserName=name, TagKeys=list(tags))
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn AWS's refusals into the guard's errors: UserGone, QuotaExceeded, Refused."""
     try:
         yield
     except ClientError as error:
@@ -150,5 +157,7 @@ def _translated() -> Iterator[None]:
                 raise UserGone(message) from error
             case "LimitExceeded":
                 raise QuotaExceeded(message) from error
-            case _:
-                raise
+            case code:
+                raise Refused(f"{code}: {message}") from error
+    except BotoCoreError as error:
+        raise Refused(f"{type(error).__name__}: {error}") from error

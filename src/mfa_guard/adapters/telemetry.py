@@ -1,9 +1,13 @@
 """Powertools as the use cases see it."""
 
+from typing import Final
+
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from mfa_guard.ports import Metric
+from mfa_guard.ports import Gauge, Metric
+
+_UNITS: Final = {Gauge.SWEEP_DURATION: MetricUnit.Seconds}
 
 
 class PowertoolsTelemetry:
@@ -13,9 +17,13 @@ class PowertoolsTelemetry:
         self._logger = logger
         self._metrics = metrics
 
-    def count(self, metric: Metric) -> None:
-        """Add one to `metric`."""
-        self._metrics.add_metric(name=metric.value, unit=MetricUnit.Count, value=1)
+    def count(self, metric: Metric, times: int = 1) -> None:
+        """Add to `metric`."""
+        self._metrics.add_metric(name=metric.value, unit=MetricUnit.Count, value=times)
+
+    def gauge(self, gauge: Gauge, value: float) -> None:
+        """Record a measurement."""
+        self._metrics.add_metric(name=gauge.value, unit=_UNITS.get(gauge, MetricUnit.Count), value=value)
 
     def info(self, message: str, **data: object) -> None:
         """Log what happened."""

@@ -34,7 +34,8 @@ class Alert:
     mfa_used: str | None
 
 
-_REDEPLOY: Final = "If nobody planned this, deploy the stack again to restore it, and look at what else the actor did."
+# An unchanged deployment restores nothing: CloudFormation compares templates, not resources.
+_REDEPLOY: Final = "If nobody planned this, set it back (the stack's drift shows how), and see what else the actor did."
 
 # Event source -> family. IAM has three, told apart by the parameter that names the resource; the policy comes last,
 # since a call that attaches one to a group or role names it as well.

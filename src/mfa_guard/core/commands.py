@@ -55,6 +55,12 @@ def take_back_command(state: UserState, settings: Settings) -> str:
     return _JOINT.join([f"aws dynamodb delete-item {table} --key '{key}'", enforce_command(state, settings)])
 
 
+def activate_command(state: UserState, key_id: str) -> str:
+    """Return the command that makes an access key active again."""
+    name = _option("--user-name", state.name)
+    return f"aws iam update-access-key {name} --access-key-id {key_id} --status Active"
+
+
 def remove_device_command(state: UserState, serial: str) -> str:
     """Return the command that takes an MFA device off the user."""
     return f"aws iam deactivate-mfa-device {_option('--user-name', state.name)} {_option('--serial-number', serial)}"

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     ROOT_SIGN_IN = "root-sign-in"
     TAMPERING = "tampering"
     STACK_CHANGE = "stack-change"
+    EXEMPTION = "exemption"
 
 
 # A notice of the first kind ends what the others said, so that their next occasion is news again even within the

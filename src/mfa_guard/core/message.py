@@ -17,6 +17,8 @@ from mfa_guard.core.text import safe, subject_line
 from mfa_guard.core.times import utc_text
 
 SCHEMA: Final = "mfa-guard/notice/1"
+# The source of records that come from the exemption table's stream instead of CloudTrail.
+STREAM: Final = "dynamodb-stream"
 LARGEST: Final = 250_000
 
 _CONSOLES: Final[Mapping[str, str]] = {
@@ -119,7 +121,7 @@ def _data(draft: Draft, record: Record, settings: Settings) -> dict[str, object]
             "id": safe(record.id),
             "name": safe(record.name),
             "time": utc_text(record.time),
-            "link": _event_link(record, settings),
+            "link": None if record.source == STREAM else _event_link(record, settings),
         },
         "actor": {
             "label": safe(actor.label),
@@ -149,6 +151,9 @@ def _mail(draft: Draft, record: Record, settings: Settings) -> str:
 
 
 def _happened(record: Record) -> list[str]:
+    if record.source == STREAM:
+        # A table's stream knows what was written, and not by whom; the record itself names somebody.
+        return [f"{safe(record.name)} at {utc_text(record.time)}"]
     session = {True: ", in a session with MFA", False: ", in a session without MFA", None: ""}[record.actor.mfa]
     return [
         f"{safe(record.name)} at {utc_text(record.time)}",
@@ -168,7 +173,7 @@ def _deeds(draft: Draft, settings: Settings) -> str:
 def _links(draft: Draft, record: Record, settings: Settings) -> list[str]:
     return [
         f"Account {settings.account}. Console: {draft.link}",
-        f"Event: {_event_link(record, settings)}",
+        *([] if record.source == STREAM else [f"Event: {_event_link(record, settings)}"]),
         *([f"Help: {settings.help_url}"] if settings.help_url else []),
     ]
 

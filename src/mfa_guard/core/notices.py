@@ -17,6 +17,7 @@ from mfa_guard.core.commands import (
     undo_command,
 )
 from mfa_guard.core.exemption import Exemption, MalformedExemption
+from mfa_guard.core.exemption_changes import Change, ExemptionChange
 from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.message import Draft, Message, compose, console, sign_in
 from mfa_guard.core.plan import Action, Plan, Standing
@@ -156,6 +157,37 @@ def alert_message(alert: Alert, settings: Settings) -> Message:
         pastes={"enable_rule": enable} if enable else {},
     )
     return compose(draft, alert.record, settings)
+
+
+def exemption_message(change: ExemptionChange, settings: Settings, now: datetime) -> Message:
+    """Return the notice about a change of the exemption table: who is exempt, by whose word, until when."""
+    name = safe(change.user_name, 64)
+    draft = Draft(
+        kind=Kind.EXEMPTION,
+        severity=Severity.LOW if change.change is Change.REMOVED else Severity.MEDIUM,
+        headline=f"exemption of {name} {change.change.name.lower()}",
+        lead=[_exempting(change, name, now)],
+        subject={"kind": "user", "name": name, "id": safe(change.user_id, 128)},
+        link=console(settings, f"iam/home#/users/details/{quote(name, safe='')}"),
+        acts=False,
+        next=["If nobody planned this, look in CloudTrail for who may write to the table, and delete the record."],
+    )
+    return compose(draft, change.record, settings)
+
+
+def _exempting(change: ExemptionChange, name: str, now: datetime) -> str:
+    record = change.exemption
+    if change.change is Change.REMOVED:
+        return f"{name} is no longer exempt. The next event about {name}, or the next sweep, enforces again."
+    if isinstance(record, MalformedExemption):
+        return f"A record in the exemption table does not count, and {name} is not exempt. {record.problem}"
+    if not record.holds(now):
+        return f"The exemption of {name} has ended at {utc_text(record.expires_at)}, and {name} is not exempt."
+    return (
+        f"{name} is exempt until {utc_text(record.expires_at)}: owner {safe(record.owner)}, reason "
+        f"{safe(record.reason)}, recorded by {safe(record.created_by)}. The next event about {name}, or the next "
+        "sweep, releases."
+    )
 
 
 def _noncompliant(t: _Telling) -> tuple[str, str]:

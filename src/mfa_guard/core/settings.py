@@ -43,6 +43,7 @@ class Settings:
     enforce_on: EnforceOn
     working_machine_users: WorkingMachineUsers
     exempt_path_prefixes: tuple[str, ...]
+    deactivate_keys_after_days: int
     help_url: str
     policy_arn: str
     group_name: str
@@ -71,6 +72,11 @@ class Settings:
         """Tell whether an event may change IAM."""
         return self.mode is not Mode.AUDIT
 
+    @property
+    def sweeps_write(self) -> bool:
+        """Tell whether a sweep may change IAM."""
+        return self.mode is Mode.ALL
+
     def exempt_path(self, path: str) -> str | None:
         """Return the prefix that exempts users of this path, or None."""
         return next((prefix for prefix in self.exempt_path_prefixes if path.startswith(prefix)), None)
@@ -92,17 +98,19 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         enforce_on=_choice(environment, "ENFORCE_ON", EnforceOn),
         working_machine_users=_choice(environment, "WORKING_MACHINE_USERS", WorkingMachineUsers),
         exempt_path_prefixes=_paths(environment, "EXEMPT_PATH_PREFIXES"),
+        deactivate_keys_after_days=_days(environment, "DEACTIVATE_KEYS_AFTER_DAYS"),
         help_url=environment.get("HELP_URL", ""),
         policy_arn=_arn(environment, "ENFORCEMENT_POLICY_ARN"),
-        group_name=_present(environment, "ENFORCEMENT_GROUP_NAME"),
+        group_name=present(environment, "ENFORCEMENT_GROUP_NAME"),
         notices_topic_arn=_arn(environment, "NOTICES_TOPIC_ARN"),
         operations_topic_arn=_arn(environment, "OPERATIONS_TOPIC_ARN"),
-        state_table=_present(environment, "STATE_TABLE_NAME"),
-        exemptions_table=_present(environment, "EXEMPTIONS_TABLE_NAME"),
+        state_table=present(environment, "STATE_TABLE_NAME"),
+        exemptions_table=present(environment, "EXEMPTIONS_TABLE_NAME"),
     )
 
 
-def _present(environment: Mapping[str, str], name: str) -> str:
+def present(environment: Mapping[str, str], name: str) -> str:
+    """Return a variable's value; raises SettingsError when it is missing or empty."""
     value = environment.get(name, "")
     if not value:
         raise SettingsError(f"The environment variable {name} is missing or empty.")
@@ -110,7 +118,7 @@ def _present(environment: Mapping[str, str], name: str) -> str:
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: type[Choice]) -> Choice:
-    value = _present(environment, name)
+    value = present(environment, name)
     try:
         return choices(value)
     except ValueError:
@@ -120,10 +128,17 @@ def _choice(environment: Mapping[str, str], name: str, choices: type[Choice]) ->
 
 
 def _arn(environment: Mapping[str, str], name: str) -> str:
-    value = _present(environment, name)
+    value = present(environment, name)
     if not value.startswith("arn:") or value.count(":") < _ARN_PARTS - 1:
         raise SettingsError(f"The environment variable {name} is {value!r}, which is no ARN.")
     return value
+
+
+def _days(environment: Mapping[str, str], name: str) -> int:
+    value = environment.get(name, "0")
+    if not (value.isascii() and value.isdigit()):
+        raise SettingsError(f"The environment variable {name} is {value!r}; it must be a whole number of days.")
+    return int(value)
 
 
 def _paths(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

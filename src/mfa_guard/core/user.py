@@ -82,6 +82,10 @@ class AccessKey:
     active: bool
     last_used: datetime | None
 
+    def in_use(self, now: datetime) -> bool:
+        """Tell whether the key, active or not, was used in the last 90 days."""
+        return self.last_used is not None and now - self.last_used <= IN_USE
+
 
 @dataclass(frozen=True)
 class ServiceCredential:
@@ -158,7 +162,7 @@ class UserState:
 
     def keys_in_use(self, now: datetime) -> tuple[AccessKey, ...]:
         """Return the active keys used in the last 90 days: those that stop working without MFA."""
-        return tuple(key for key in self.access_keys() if key.active and _in_use(key, now))
+        return tuple(key for key in self.access_keys() if key.active and key.in_use(now))
 
     def works_as_a_machine(self, now: datetime) -> bool:
         """Tell whether this is a working machine user: no password, and a credential in use.
@@ -168,7 +172,7 @@ class UserState:
         """
         if self.has_password():
             return False
-        if any(_in_use(key, now) for key in self.access_keys()):
+        if any(key.in_use(now) for key in self.access_keys()):
             return True
         return any(credential.active for credential in _answer(self.service_credentials, Question.SERVICE_CREDENTIALS))
 
@@ -180,10 +184,6 @@ class UserState:
         """Return what somebody could get in with: `password`, and the ids of active keys."""
         keys = {key.id for key in self.access_keys() if key.active}
         return frozenset(keys | {"password"} if self.has_password() else keys)
-
-
-def _in_use(key: AccessKey, now: datetime) -> bool:
-    return key.last_used is not None and now - key.last_used <= IN_USE
 
 
 def without_stale_device(devices: tuple[Device, ...], removed: str | None, removed_at: datetime) -> tuple[Device, ...]:

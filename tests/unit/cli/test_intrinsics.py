@@ -122,7 +122,7 @@ def test_made_up_names_look_like_cloudformations_and_stay(resolver: Resolver) ->
         ({"Ref": "Absent"}, "Absent is referred to"),
         ({"Ref": ["Mode"]}, "Ref needs a name"),
         ({"Ref": "Odd"}, "Ref of Odd is not known: its type is AWS::Odd::Thing"),
-        ({"Fn::GetAtt": ["Table", "StreamArn"]}, "StreamArn of Table is not known"),
+        ({"Fn::GetAtt": ["Table", "Colour"]}, "Colour of Table is not known"),
         ({"Fn::GetAtt": ["Custom", "Result"]}, "Result of Custom is not known"),
         ({"Fn::GetAtt": ["Table"]}, "Fn::GetAtt needs a list of 2 arguments"),
         ({"Ref": "Circular"}, "Circular depends on itself"),

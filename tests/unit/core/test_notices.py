@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -13,15 +12,27 @@ from hypothesis import strategies as st
 
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import Trigger, parse_user_event
+from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.message import LARGEST, Message
-from mfa_guard.core.notices import Done, alert_message, root_message, user_message
+from mfa_guard.core.notices import Done, alert_message, exemption_message, root_message, user_message
 from mfa_guard.core.plan import Action, Due, Occasion, Plan, Standing, plan
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
 from mfa_guard.core.user import ServiceCredential, UserState, Way
-from support.factories import MARKED, NOW, detail, exemption, key, long_term_key, settings, state
+from support.factories import (
+    MARKED,
+    NOW,
+    ROOT_OF_THE_PROJECT,
+    detail,
+    exemption,
+    key,
+    long_term_key,
+    settings,
+    state,
+    stream_record,
+)
 
-SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "notice.schema.json").read_text())
+SCHEMA = json.loads((ROOT_OF_THE_PROJECT / "docs" / "notice.schema.json").read_text("utf-8"))
 LONG = "x" * 64
 
 
@@ -93,6 +104,20 @@ EVERY_KIND: dict[Kind, Callable[[Settings], Message]] = {
 }
 
 
+EXEMPTED = {
+    "user_id": "AIDA1",
+    "user_name": "alice",
+    "owner": "platform team",
+    "reason": "build machine",
+    "created_by": "bob",
+    "expires_at": "2026-04-01T00:00:00Z",
+}
+EVERY_KIND[Kind.EXEMPTION] = lambda s: exemption_message(
+    parse_exemption_change(stream_record("INSERT", EXEMPTED), NOW), s, NOW
+)
+ONLY_TOLD = {Kind.ROOT_CREDENTIALS, Kind.ROOT_SIGN_IN, Kind.TAMPERING, Kind.STACK_CHANGE, Kind.EXEMPTION}
+
+
 def test_every_kind_has_a_notice_here() -> None:
     assert set(EVERY_KIND) == set(Kind)
     assert set(SCHEMA["properties"]["kind"]["enum"]) == {kind.value for kind in Kind}
@@ -112,12 +137,13 @@ class TestEveryKind:
 
     def test_the_mail_says_who_where_when_and_where_to_look(self, kind: Kind, mode: Mode) -> None:
         text = mail(EVERY_KIND[kind](settings(mode=mode)))
-        for fact in ("192.0.2.10", "2026-03-01T11:59:30Z", "https://", "111122223333", "https://wiki.example.com/mfa"):
+        address = () if kind is Kind.EXEMPTION else ("192.0.2.10",)
+        for fact in (*address, "2026-03-01T11:59:30Z", "https://", "111122223333", "https://wiki.example.com/mfa"):
             assert fact in text
 
     def test_audit_never_claims_to_have_acted(self, kind: Kind, mode: Mode) -> None:
         text = mail(EVERY_KIND[kind](settings(mode=mode)))
-        only_told = kind in {Kind.ROOT_CREDENTIALS, Kind.ROOT_SIGN_IN, Kind.TAMPERING, Kind.STACK_CHANGE}
+        only_told = kind in ONLY_TOLD
         assert ("WHAT MFA-GUARD DOES" in text) == (mode is not Mode.AUDIT and not only_told)
         assert ("WHAT MFA-GUARD WOULD DO (Mode: audit, nothing is changed)" in text) == (
             mode is Mode.AUDIT and not only_told
@@ -132,7 +158,7 @@ class TestEveryKind:
 def test_the_longest_user_name_fits_the_subject_line_of_every_kind() -> None:
     longest = state(name=LONG, devices=(), attached=False)
     for kind, severity in ((kind, severity) for kind in Kind for severity in Severity):
-        if kind in {Kind.ROOT_CREDENTIALS, Kind.ROOT_SIGN_IN, Kind.TAMPERING, Kind.STACK_CHANGE}:
+        if kind in ONLY_TOLD:
             continue
         decided = Plan(Standing.ENFORCED, (), Due(kind, severity))
         done = Done(problem="no.") if kind is Kind.NOT_ENFORCED else Done()

@@ -11,6 +11,7 @@ GOOD = {
     "ENFORCE_ON": "console",
     "WORKING_MACHINE_USERS": "enforce",
     "EXEMPT_PATH_PREFIXES": "/service/, /bots/ci/",
+    "DEACTIVATE_KEYS_AFTER_DAYS": "30",
     "HELP_URL": "https://wiki.example.com/mfa",
     "ENFORCEMENT_POLICY_ARN": "arn:aws-cn:iam::111122223333:policy/P",
     "ENFORCEMENT_GROUP_NAME": "g",
@@ -26,11 +27,12 @@ def test_every_setting_is_read() -> None:
     assert (chosen.mode, chosen.enforce_through, chosen.enforce_on) == (Mode.ALL, Way.GROUP, EnforceOn.CONSOLE)
     assert chosen.working_machine_users is WorkingMachineUsers.ENFORCE
     assert chosen.exempt_path_prefixes == ("/service/", "/bots/ci/")
+    assert chosen.deactivate_keys_after_days == 30
     assert (chosen.account, chosen.partition, chosen.region) == ("111122223333", "aws-cn", "cn-north-1")
     assert (chosen.state_table, chosen.exemptions_table, chosen.group_name) == ("s", "e", "g")
 
 
-@pytest.mark.parametrize("name", sorted(set(GOOD) - {"EXEMPT_PATH_PREFIXES", "HELP_URL"}))
+@pytest.mark.parametrize("name", sorted(set(GOOD) - {"EXEMPT_PATH_PREFIXES", "HELP_URL", "DEACTIVATE_KEYS_AFTER_DAYS"}))
 @pytest.mark.parametrize("broken", [None, ""])
 def test_a_missing_variable_is_named(name: str, broken: str | None) -> None:
     environment = {key: value for key, value in GOOD.items() if key != name}
@@ -50,6 +52,8 @@ def test_a_missing_variable_is_named(name: str, broken: str | None) -> None:
         ("EXEMPT_PATH_PREFIXES", "/"),
         ("EXEMPT_PATH_PREFIXES", "/ok/,/svc"),
         ("EXEMPT_PATH_PREFIXES", "svc/"),
+        ("DEACTIVATE_KEYS_AFTER_DAYS", "-1"),
+        ("DEACTIVATE_KEYS_AFTER_DAYS", "soon"),
     ],
 )
 def test_a_wrong_variable_is_named_with_its_value(name: str, value: str) -> None:

@@ -1,0 +1,127 @@
+"""IAM in bulk: every user of the account in as few calls as there are pages."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from mfa_guard.core.exemption import Exemption, MalformedExemption
+from mfa_guard.core.report import CredentialReport, ReportNotUnderstood, parse_report
+from mfa_guard.core.snapshot import ListedUser, Snapshot
+from mfa_guard.core.user import GUARD_TAGS
+from mfa_guard.ports import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import PaginatorConfigTypeDef, UserDetailTypeDef, VirtualMFADeviceTypeDef
+
+PERMISSIONS: Final = (
+    "iam:GetAccountAuthorizationDetails",
+    "iam:ListVirtualMFADevices",
+    "iam:GenerateCredentialReport",
+    "iam:GetCredentialReport",
+)
+
+# The most that one may ask for; IAM may answer with shorter pages.
+_PAGE: "Final[PaginatorConfigTypeDef]" = {"PageSize": 1000}
+
+# Doubled with every poll, as each of them is a call of the sweep's budget.
+_FIRST_PAUSE: Final = 2.0
+
+_NO_REPORT: Final = {"ReportNotPresent", "ReportExpired", "ReportInProgress"}
+
+
+class IamAccount:
+    """The account's users, read page by page; nothing of a page is kept but what a `Snapshot` holds.
+
+    Raises what IAM raises. Only a credential report that is late or unreadable is no error: the snapshot says so.
+    """
+
+    def __init__(self, client: "IAMClient", policy_arn: str, group_name: str, clock: Clock) -> None:
+        self._client = client
+        self._policy_arn = policy_arn
+        self._group_name = group_name
+        self._clock = clock
+
+    def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:
+        """Return the account as it is now, waiting up to `patience` seconds for the credential report.
+
+        `exemptions` are keyed by user id.
+        """
+        # Asked for first, so that IAM makes the report while the lists are read.
+        ready = self._generated()
+        users: list[ListedUser] = []
+        created: dict[str, datetime] = {}
+        pages = self._client.get_paginator("get_account_authorization_details")
+        for page in pages.paginate(Filter=["User"], PaginationConfig=_PAGE):
+            users.extend(self._listed(user) for user in page["UserDetailList"])
+            created.update((user["UserName"], user["CreateDate"]) for user in page["UserDetailList"])
+        virtual = self._virtual()
+        report, late = self._report(created, patience, ready=ready)
+        return Snapshot(tuple(users), virtual, report.rows if report else None, exemptions, late)
+
+    def _listed(self, user: "UserDetailTypeDef") -> ListedUser:
+        policies = user.get("AttachedManagedPolicies", [])
+        return ListedUser(
+            name=user["UserName"],
+            id=user["UserId"],
+            path=user["Path"],
+            tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", []) if tag["Key"] in GUARD_TAGS},
+            attached=any(policy["PolicyArn"] == self._policy_arn for policy in policies),
+            grouped=self._group_name in user.get("GroupList", []),
+        )
+
+    def _virtual(self) -> frozenset[str]:
+        pages = self._client.get_paginator("list_virtual_mfa_devices")
+        return frozenset(
+            owner
+            for page in pages.paginate(AssignmentStatus="Assigned", PaginationConfig=_PAGE)
+            for device in page["VirtualMFADevices"]
+            if (owner := _owner(device)) is not None
+        )
+
+    def _report(
+        self, created: Mapping[str, datetime], patience: float, *, ready: bool
+    ) -> tuple[CredentialReport | None, str | None]:
+        content = self._content(patience, ready=ready)
+        if content is None:
+            return None, f"IAM did not finish the credential report in {patience:g} seconds; the next sweep asks again."
+        try:
+            report = parse_report(content, created)
+        except ReportNotUnderstood as error:
+            return None, str(error)
+        late = f"Rows of the credential report that cannot be read and were left out: {report.unread}."
+        return report, late if report.unread else None
+
+    def _content(self, patience: float, *, ready: bool) -> bytes | None:
+        deadline = self._clock.now() + timedelta(seconds=patience)
+        pause = _FIRST_PAUSE
+        while True:
+            if ready and (content := self._made()) is not None:
+                return content
+            left = (deadline - self._clock.now()).total_seconds()
+            if left <= 0:
+                return None
+            self._clock.sleep(min(pause, left))
+            pause *= 2
+            ready = self._generated()
+
+    def _generated(self) -> bool:
+        """Ask IAM for a report; tell whether there is one. IAM makes a new one when the last is four hours old."""
+        return self._client.generate_credential_report()["State"] == "COMPLETE"
+
+    def _made(self) -> bytes | None:
+        try:
+            return self._client.get_credential_report()["Content"]
+        except ClientError as error:
+            # A report may expire between the two calls; the next one of GenerateCredentialReport starts another.
+            if error.response["Error"]["Code"] in _NO_REPORT:
+                return None
+            raise
+
+
+def _owner(device: "VirtualMFADeviceTypeDef") -> str | None:
+    # The owner of root's device is root, named like the account's alias if at all: never like an IAM user to trust.
+    owner = device.get("User")
+    return owner.get("UserName") if owner and ":user/" in owner.get("Arn", "") else None

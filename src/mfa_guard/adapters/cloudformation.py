@@ -1,0 +1,82 @@
+"""CloudFormation: what the guard's own stack is going through, and the answer that a custom resource owes it."""
+
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Final
+from urllib import request as http
+from urllib.error import HTTPError, URLError
+
+from mfa_guard.adapters.refusals import translated
+from mfa_guard.core.custom_resource import Request, StackId, Verdict
+from mfa_guard.ports import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+PERMISSIONS: Final = ("cloudformation:DescribeStacks",)
+
+_TIMEOUT_SECONDS: Final = 10
+_PAUSES_SECONDS: Final = (0, 1, 2, 4, 8)
+
+
+class AnswerNotTaken(Exception):
+    """CloudFormation's answer could not be delivered; the message says why and never where to."""
+
+
+class OwnStackStatus:
+    """The stack of the function's own environment; see `mfa_guard.ports.OwnStack`."""
+
+    def __init__(self, client: "CloudFormationClient", stack: StackId) -> None:
+        self._client = client
+        self._stack = stack
+
+    def status(self) -> str:
+        """Return StackStatus."""
+        with translated():
+            return self._client.describe_stacks(StackName=self._stack.arn)["Stacks"][0]["StackStatus"]
+
+
+def strict_opener(*more: http.BaseHandler) -> http.OpenerDirector:
+    """Return what opens https URLs and nothing else: no redirect, no proxy, no other scheme, but for `more`."""
+    opener = http.OpenerDirector()
+    for handler in (
+        http.HTTPSHandler(),
+        http.HTTPErrorProcessor(),
+        http.HTTPDefaultErrorHandler(),
+        http.UnknownHandler(),
+        *more,
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+class Answers:
+    """Answers requests at their presigned URLs, which `parse_request` found to be CloudFormation's."""
+
+    def __init__(self, opener: http.OpenerDirector, clock: Clock) -> None:
+        self._opener = opener
+        self._clock = clock
+
+    def send(self, request: Request, verdict: Verdict) -> None:
+        """Deliver the answer, trying for two minutes at most; raises AnswerNotTaken."""
+        body, problem = request.response(verdict), None
+        for pause in _PAUSES_SECONDS:
+            self._clock.sleep(pause)
+            problem = self._problem(request.response_url, body)
+            if problem is None:
+                return
+        # Not inside of an except block: the errors of urllib may hold the URL, and Lambda logs an error's context.
+        raise AnswerNotTaken(f"CloudFormation did not take the answer: {problem}.")
+
+    def _problem(self, url: str, body: bytes) -> str | None:
+        # The empty type is what the URL was signed with.
+        put = http.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310 - the opener's job
+        try:
+            self._opener.open(put, timeout=_TIMEOUT_SECONDS).close()
+        except HTTPError as refusal:
+            refusal.close()
+            return f"HTTP status {refusal.code}"
+        except URLError as error:
+            return f"{type(error).__name__} {error.reason}"
+        except (OSError, HTTPException) as error:
+            return type(error).__name__
+        return None

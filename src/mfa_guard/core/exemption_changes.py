@@ -1,0 +1,74 @@
+"""Changes of the exemption table, as its stream tells them.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from mfa_guard.core.cloudtrail import Actor, ActorKind, EventNotUnderstood, Fields, Record
+from mfa_guard.core.exemption import Exemption, MalformedExemption, parse_exemption
+from mfa_guard.core.message import STREAM
+
+
+class Change(StrEnum):
+    """What was done to a record, in DynamoDB's words."""
+
+    ADDED = "INSERT"
+    CHANGED = "MODIFY"
+    REMOVED = "REMOVE"
+
+
+@dataclass(frozen=True)
+class ExemptionChange:
+    """One change. `exemption` is what holds now, or what held until it was removed; `user_id` is the record's key."""
+
+    record: Record
+    change: Change
+    user_id: str
+    user_name: str
+    exemption: Exemption | MalformedExemption
+
+
+def parse_exemption_change(record: object, now: datetime) -> ExemptionChange:
+    """Return the change in one record of the table's stream.
+
+    Raises EventNotUnderstood for a record of another shape.
+    """
+    fields = _fields(record)
+    stream = _fields(fields.get("dynamodb"))
+    event_id, name, time = fields.get("eventID"), fields.get("eventName"), stream.get("ApproximateCreationDateTime")
+    user_id = _texts(stream.get("Keys")).get("user_id")
+    if not isinstance(event_id, str) or not isinstance(name, str) or not isinstance(time, int | float) or not user_id:
+        raise EventNotUnderstood("The record is none of the exemption table's stream.")
+    try:
+        change = Change(name)
+    except ValueError:
+        raise EventNotUnderstood(f"The exemption table's stream knows no {name[:40]!a}.") from None
+    item = _texts(stream.get("OldImage" if change is Change.REMOVED else "NewImage"))
+    return ExemptionChange(
+        record=Record(
+            id=event_id,
+            name=f"exemption {change.name.lower()}",
+            source=STREAM,
+            time=datetime.fromtimestamp(time, UTC),
+            actor=Actor(ActorKind.UNKNOWN),
+            address=None,
+            user_agent=None,
+            request={},
+        ),
+        change=change,
+        user_id=user_id,
+        user_name=item.get("user_name", "unknown"),
+        exemption=parse_exemption(item, user_id, now),
+    )
+
+
+def _fields(value: object) -> Fields:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(image: object) -> dict[str, str]:
+    return {key: text for key, value in _fields(image).items() if isinstance(text := _fields(value).get("S"), str)}

@@ -1,0 +1,207 @@
+"""SweepFunction on moto: the rendered stack's environment, bulk reads in pages, calls counted."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import ClassVar
+from unittest.mock import patch
+
+import boto3
+import botocore.session
+import pytest
+
+from mfa_guard import bootstrap
+from mfa_guard.adapters.bus import Bus, NotWoken
+from mfa_guard.adapters.memory import SweepMemory
+from mfa_guard.core.sweeping import Memory, SweepNotUnderstood
+from mfa_guard.handlers import alert, sweep
+from mfa_guard_cli.local.account import Account, open_account
+from mfa_guard_cli.template import Stack, load_template
+from support.aws import Context, Faults
+from support.factories import NOW, stream_record
+from support.fakes import FakeClock, FakeTelemetry
+
+REQUEST = {"id": "sweep-1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
+EXEMPTION = {
+    "user_name": "ci",
+    "owner": "platform",
+    "reason": "build machine",
+    "created_by": "bob",
+    "expires_at": "2099-01-01T00:00:00Z",
+}
+
+
+@pytest.fixture
+def sweeping(fresh_clients: None) -> Iterator[Account]:  # noqa: ARG001 - the clients belong to the account
+    stack = load_template().render(parameters={"Mode": "all"})
+    with open_account(stack) as opened, patch.dict(os.environ, stack.environment("SweepFunction")):
+        yield opened
+
+
+@pytest.fixture
+def calls(sweeping: Account) -> Faults:  # noqa: ARG001
+    counted = Faults()
+    for client in (bootstrap._sweep_iam(), bootstrap._sns(), bootstrap._state_table(), bootstrap._events()):
+        client.meta.events.register("before-call", counted.before_call)
+    return counted
+
+
+def sent(account: Account) -> list[str]:
+    topic = str(account.stack.resolve({"Ref": "NoticesTopic"}))
+    return [str(subject) for _, _, subject, *_ in account.sns.topics[topic].sent_notifications]
+
+
+def people(count: int) -> None:
+    iam = boto3.client("iam")
+    for index in range(count):
+        iam.create_user(UserName=f"user{index:04}")
+        iam.create_login_profile(UserName=f"user{index:04}", Password="Not-a-secret-1")
+
+
+IAM_OPERATIONS = set(botocore.session.get_session().get_service_model("iam").operation_names)
+IAM_CALLS = {
+    "GetAccountAuthorizationDetails",
+    "ListVirtualMFADevices",
+    "GenerateCredentialReport",
+    "GetCredentialReport",
+}
+HEALTH_CALLS = {
+    "GetAccountSummary",
+    "GetPolicy",
+    "GetPolicyVersion",
+    "ListAttachedGroupPolicies",
+    "ListGroupPolicies",
+}
+
+
+def test_everybody_is_enforced_then_nothing_is_left_to_do(sweeping: Account, calls: Faults) -> None:
+    people(30)
+    answer = sweep.lambda_handler(REQUEST, Context())
+    # carol, the account's administrator, is a user as well: without a password, and her key is at work.
+    assert (answer["users"], answer["changed"], answer["failed"], answer["left"]) == (31, 31, 0, 0)
+    first = Counter(calls.made)
+    assert (first["AttachUserPolicy"], first["TagUser"]) == (30, 31)
+    attached = boto3.client("iam").list_attached_user_policies(UserName="user0000")["AttachedPolicies"]
+    assert [policy["PolicyName"] for policy in attached] == ["EnrolMFADeviceThenSignInAgain"]
+    assert len(sent(sweeping)) == 1
+    calls.made.clear()
+    answer = sweep.lambda_handler({**REQUEST, "id": "sweep-2"}, Context())
+    assert (answer["changed"], answer["mailed"]) == (0, False)
+    assert set(calls.made) & {call for call in calls.made if "User" in call} <= IAM_CALLS | HEALTH_CALLS
+
+
+def test_the_same_request_twice_is_one_sweep(sweeping: Account, calls: Faults) -> None:  # noqa: ARG001
+    sweep.lambda_handler(REQUEST, Context())
+    calls.made.clear()
+    sweep.lambda_handler(REQUEST, Context())
+    assert calls.made == ["PutItem"]
+
+
+def test_an_event_that_is_no_request_is_counted_and_raised(sweeping: Account) -> None:  # noqa: ARG001
+    with pytest.raises(SweepNotUnderstood):
+        sweep.lambda_handler({"source": "aws.iam"}, Context())
+
+
+def test_a_sweep_that_runs_out_of_time_wakes_itself(sweeping: Account, calls: Faults) -> None:  # noqa: ARG001
+    Bus(bootstrap._events()).wake({"round": 2})
+    assert calls.made == ["PutEvents"]
+
+
+def test_an_event_that_the_bus_refuses_raises(sweeping: Account) -> None:  # noqa: ARG001
+    client = bootstrap._events()
+    refusal = {"FailedEntryCount": 1, "Entries": [{"ErrorMessage": "throttled"}]}
+    with patch.object(client, "put_events", return_value=refusal), pytest.raises(NotWoken, match="throttled"):
+        Bus(client).wake({})
+
+
+class TestMemory:
+    KEPT = Memory(NOW, frozenset({"p"}), frozenset({"q"}), ("bad: reason",))
+
+    def store(self, stack: Stack, telemetry: FakeTelemetry, table: str | None = None) -> SweepMemory:
+        name = table or stack.physical_id("StateTable")
+        return SweepMemory(boto3.client("dynamodb"), name, FakeClock(), telemetry)
+
+    def test_it_is_there_for_the_next_sweep(self, account: Account, stack: Stack) -> None:  # noqa: ARG002
+        store = self.store(stack, FakeTelemetry())
+        assert store.load() == Memory()
+        store.save(self.KEPT)
+        assert store.load() == self.KEPT
+        store.save(Memory())
+        assert store.load() == Memory()
+
+    def test_a_table_that_cannot_be_reached_remembers_nothing_and_is_logged(
+        self,
+        account: Account,  # noqa: ARG002
+        stack: Stack,
+    ) -> None:
+        telemetry = FakeTelemetry()
+        store = self.store(stack, telemetry, "no-such-table")
+        store.save(self.KEPT)
+        assert store.load() == Memory()
+        assert telemetry.lines == ["State table unreachable, going on without memory"] * 2
+
+
+class TestExemptionsStream:
+    def event(self, *records: dict[str, object]) -> dict[str, object]:
+        return {"Records": list(records)}
+
+    def test_every_change_of_a_batch_is_told_once(self, account: Account) -> None:
+        batch = self.event(
+            stream_record("INSERT", {"user_id": "AIDA1", **EXEMPTION}),
+            stream_record("REMOVE", None, old={"user_id": "AIDA2", **EXEMPTION}),
+        )
+        assert alert.lambda_handler(batch, Context()) == {"notice": "exemption", "told": 2}
+        assert alert.lambda_handler(batch, Context()) == {"notice": "exemption", "told": 0}
+        assert sent(account) == ["MEDIUM: exemption of ci added", "LOW: exemption of ci removed"]
+
+    def test_a_record_of_another_shape_is_raised(self, account: Account) -> None:  # noqa: ARG002
+        with pytest.raises(ValueError, match="none of the exemption table's stream"):
+            alert.lambda_handler(self.event({"eventSource": "aws:sqs"}), Context())
+
+
+class TestBudget:
+    """Calls of IAM, counted at botocore; the credential report is ready, as it is within four hours of the last."""
+
+    IAM: ClassVar = IAM_CALLS | HEALTH_CALLS
+
+    def fill(self, account: Account, users: int, *, steady: bool) -> None:
+        backend = account.iam
+        group = account.stack.physical_id("EnforcementGroup")
+        policy = str(account.stack.resolve({"Ref": "EnforcementPolicy"}))
+        for number in range(users):
+            name = f"user{number:04}"
+            backend.create_user("us-east-1", name)
+            backend.create_login_profile(name, "Not-a-secret-1")
+            if steady:
+                backend.attach_user_policy(policy, name)
+                serial = backend.create_virtual_mfa_device(name, "/").serial_number
+                backend.enable_mfa_device(name, serial, "123456", "654321")
+        backend.add_user_to_group(group, "carol")
+        boto3.client("iam").tag_user(
+            UserName="carol",
+            Tags=[
+                {"Key": "mfa-guard:status", "Value": "noncompliant"},
+                {"Key": "mfa-guard:since", "Value": "2026-01-01T00:00:00Z"},
+            ],
+        )
+        boto3.client("iam").generate_credential_report()
+
+    @pytest.mark.parametrize(("users", "rows", "most"), [(1000, 100, 30), (1000, 1000, 12), (5000, 100, 120)])
+    def test_a_steady_sweep(self, sweeping: Account, calls: Faults, users: int, rows: int, most: int) -> None:
+        self.fill(sweeping, users, steady=True)
+        sweeping.lag.shorten_pages(rows)
+        answer = sweep.lambda_handler(REQUEST, Context(milliseconds=900_000))
+        assert (answer["users"], answer["changed"], answer["failed"]) == (users + 1, 0, 0)
+        made = [call for call in calls.made if call not in {"PutItem", "GetItem", "UpdateItem", "Publish", "PutEvents"}]
+        iam = [call for call in made if call in IAM_OPERATIONS]
+        assert len(iam) <= most
+        assert set(iam) <= self.IAM
+
+    def test_a_first_run(self, sweeping: Account, calls: Faults) -> None:
+        self.fill(sweeping, 200, steady=False)
+        sweeping.lag.shorten_pages(100)
+        answer = sweep.lambda_handler(REQUEST, Context(milliseconds=900_000))
+        assert (answer["changed"], answer["left"]) == (200, 0)
+        iam = Counter(call for call in calls.made if call in IAM_OPERATIONS)
+        assert sum(iam.values()) <= 3 * 200 + 30
+        assert (iam["ListMFADevices"], iam["AttachUserPolicy"], iam["TagUser"]) == (200, 200, 200)

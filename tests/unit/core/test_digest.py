@@ -1,0 +1,215 @@
+"""The sweep's mail, whole and cut."""
+
+import json
+from datetime import timedelta
+
+import jsonschema
+import pytest
+
+from mfa_guard.core.census import Finding, count
+from mfa_guard.core.digest import Change, Digest, Failure, digest_message, pending, problem_names
+from mfa_guard.core.exemption import MalformedExemption
+from mfa_guard.core.health import Check, Verdict
+from mfa_guard.core.message import LARGEST, Message
+from mfa_guard.core.plan import Action, Demand, Standing
+from mfa_guard.core.settings import Mode
+from mfa_guard.core.user import UNASKED
+from support.factories import MARKED, NOW, ROOT_OF_THE_PROJECT, exemption, key, settings, state
+
+SCHEMA = json.loads((ROOT_OF_THE_PROJECT / "docs" / "digest.schema.json").read_text("utf-8"))
+
+
+def finding(name: str, standing: Standing, *actions: Action, certain: bool = True, **changes: object) -> Finding:
+    return Finding(state(name=name, id=f"AIDA{name.upper()}", **changes), Demand(standing, actions), certain)
+
+
+ANN = finding("ann", Standing.ENFORCED)
+BOB = finding("bob", Standing.ENFORCED, devices=(), tags=MARKED)
+CARL = finding("carl", Standing.ENFORCED, Action.ENFORCE, Action.MARK, devices=(), attached=False, keys=(key("key 1"),))
+IDLE = finding(
+    "idle",
+    Standing.ENFORCED,
+    Action.ENFORCE,
+    Action.MARK,
+    certain=False,
+    devices=(),
+    attached=False,
+    password=False,
+)
+CI = finding(
+    "ci", Standing.WORKING_MACHINE, devices=(), attached=False, password=False, keys=(key("key 1"),), tags=MARKED
+)
+GIT = finding("git", Standing.WORKING_MACHINE, devices=(), attached=False, password=False, keys=UNASKED, tags=MARKED)
+EVE = finding("eve", Standing.EXEMPT, devices=(), attached=False)
+FINE = Check("trail", Verdict.FINE, "The trail main logs IAM's write events.", "")
+BAD = Check("dead-letter queue", Verdict.PROBLEM, "2 events wait.", "Read them, then redrive.")
+ADVICE = Check("termination protection", Verdict.PROBLEM, "It is off.", "Switch it on.", advisory=True)
+UNSURE = Check("trail", Verdict.CANNOT_VERIFY, "The trail is another account's.", "Ask its owner.")
+
+
+def digest(*findings: Finding, writes: bool = True, **changes: object) -> Digest:
+    return Digest(
+        **{
+            "counts": count(findings),
+            "changes": (),
+            "failures": (),
+            "carried": (),
+            "findings": findings,
+            "exemptions": (),
+            "checks": (FINE,),
+            "writes": writes,
+            "late": None,
+            "left": 0,
+            **changes,
+        }  # type: ignore[arg-type]
+    )
+
+
+def mail(message: Message) -> str:
+    text = json.loads(message.body)["email"]
+    assert isinstance(text, str)
+    return text
+
+
+GOLDEN = """\
+Account 111122223333 at 2026-03-01T12:00:00Z, Mode: events.
+6 users: 1 compliant, 4 without MFA device, 1 exempt; 2 enforced; 1 machine users await a decision.
+This sweep changed nothing in IAM.
+IAM did not finish the credential report.
+
+HEALTH OF THE GUARD
+  - fine: trail. The trail main logs IAM's write events.
+  - problem: dead-letter queue. 2 events wait. Read them, then redrive.
+  - advice: termination protection. It is off. Switch it on.
+
+WORKING MACHINE USERS AWAITING A DECISION
+  - ci: key 1, last used 2026-02-28T12:00:00Z
+
+WHAT ENFORCING WOULD DO (Mode: all enforces with sweeps; an event about the user does at once)
+  - carl (a person): would be enforced, would be tagged noncompliant; would stop working without MFA: key 1, last used \
+2026-02-28T12:00:00Z
+  - idle (no console password): would be enforced, would be tagged noncompliant; IAM is asked again before anything is \
+done
+
+EXEMPTIONS THAT END WITHIN 14 DAYS OR DO NOT COUNT
+  - alice: until 2026-03-04T12:00:00Z, then enforced again (owner platform team, reason build machine)
+  - does not count: The exemption record lacks owner.
+
+WITHOUT MFA DEVICE, LONGEST FIRST
+  - bob: 28 days, blocked
+  - ci: 28 days, not blocked (working machine user)
+  - carl: 0 days, not blocked yet
+  - idle: 0 days, not blocked yet
+
+Help: https://wiki.example.com/mfa
+"""
+
+
+def test_what_enforcing_would_do_who_waits_and_what_ends() -> None:
+    told = digest(
+        ANN,
+        BOB,
+        CARL,
+        CI,
+        IDLE,
+        EVE,
+        writes=False,
+        checks=(FINE, BAD, ADVICE),
+        late="IAM did not finish the credential report.",
+        exemptions=(
+            exemption(ends=timedelta(days=3)),
+            exemption(ends=timedelta(days=15)),
+            exemption(ends=timedelta(0)),
+            MalformedExemption("The exemption record lacks owner."),
+        ),
+    )
+    message = digest_message(told, settings(), NOW)
+    assert mail(message) == GOLDEN
+    assert message.subject == "HIGH: 4 of 6 users without MFA device, 1 to decide, 1 problem"
+    assert message.attributes == {"severity": "high", "kind": "digest", "account": "111122223333"}
+
+
+def test_what_was_done_and_what_failed() -> None:
+    told = digest(
+        ANN,
+        BOB,
+        changes=(Change("bob", "enforced: the policy attached, tagged noncompliant: no MFA device"),),
+        failures=(Failure("dan", "AccessDenied: not yours"), Failure("dee", "Throttling: Rate exceeded")),
+        carried=("fay: the tags cannot be set",),
+        left=3,
+    )
+    message = digest_message(told, settings(mode=Mode.ALL, help_url=""), NOW)
+    text = mail(message)
+    assert "WHAT MFA-GUARD DID\n  - bob: enforced: the policy attached, tagged noncompliant: no MFA device\n" in text
+    assert "  - dan: AccessDenied: not yours\n  - dee: Throttling" in text
+    assert "  - fay: the tags cannot be set (at the end of the last sweep)" in text
+    assert "Time ran out with 3 users to go; another round goes on with them." in text
+    assert "changed nothing" not in text
+    assert "Help:" not in text
+    assert message.subject == "HIGH: 1 of 2 users without MFA device, 1 changed, 2 problems"
+
+
+@pytest.mark.parametrize(
+    ("told", "severity"),
+    [
+        (digest(ANN), "low"),
+        (digest(ANN, checks=(FINE, ADVICE, UNSURE)), "low"),
+        (digest(ANN, BOB), "medium"),
+        (digest(ANN, changes=(Change("ann", "noncompliance tags removed"),)), "medium"),
+        (digest(GIT), "medium"),
+        (digest(ANN, checks=(BAD,)), "high"),
+        (digest(ANN, failures=(Failure("x", "y"),)), "high"),
+        (digest(ANN, carried=("x",)), "high"),
+    ],
+)
+def test_severity(told: Digest, severity: str) -> None:
+    assert digest_message(told, settings(), NOW).attributes["severity"] == severity
+
+
+def test_a_machine_whose_keys_nobody_saw_in_use_has_a_service_specific_credential() -> None:
+    assert "git: a service-specific credential" in mail(digest_message(digest(GIT), settings(), NOW))
+
+
+def test_one_day_is_a_day() -> None:
+    since = {**MARKED, "mfa-guard:since": "2026-02-28T12:00:00Z"}
+    bob = finding("bob", Standing.ENFORCED, devices=(), tags=since)
+    assert "bob: 1 day, blocked" in mail(digest_message(digest(bob), settings(), NOW))
+
+
+@pytest.mark.parametrize("count_", [3, 5_000])
+def test_text_and_json_stay_under_the_limit_and_a_cut_says_how_much_and_where_the_rest_is(count_: int) -> None:
+    crowd = tuple(
+        finding(f"{index:05}" + "x" * 59, Standing.ENFORCED, Action.ENFORCE, devices=(), attached=False)
+        for index in range(count_)
+    )
+    message = digest_message(digest(*crowd, writes=False), settings(), NOW)
+    assert len(message.body.encode()) <= LARGEST
+    text, parsed = mail(message), json.loads(json.loads(message.body)["default"])
+    jsonschema.validate(parsed, SCHEMA)
+    section = parsed["sections"]["noncompliant"]
+    assert section["total"] == count_
+    shown = len(section["lines"])
+    if count_ == 3:
+        assert shown == 3
+        assert " more: " not in text
+    else:
+        assert 0 < shown < count_
+        assert f"and {count_ - shown} more: aws iam get-account-authorization-details --filter User" in text
+
+
+def test_what_cannot_fit_is_a_loud_defect() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        digest_message(digest(ANN, late="x" * LARGEST), settings(), NOW)
+
+
+class TestMemory:
+    def test_pending_is_who_would_be_changed_and_who_waits_for_a_decision(self) -> None:
+        names = pending(digest(ANN, BOB, CARL, CI, writes=False))
+        assert {name.partition(":")[0] for name in names} == {"AIDACARL", "AIDACI"}
+
+    def test_what_is_done_at_once_is_not_pending(self) -> None:
+        assert pending(digest(CARL)) == frozenset()
+
+    def test_problems_and_what_cannot_be_verified_are_named_and_advice_is_none(self) -> None:
+        told = digest(ANN, BOB, checks=(FINE, BAD, ADVICE, UNSURE), failures=(Failure("dan", "x"),))
+        assert problem_names(told) == {"health:dead-letter queue", "unsure:trail", "failure:dan"}

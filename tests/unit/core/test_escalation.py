@@ -1,0 +1,57 @@
+"""Keys go late, announced, and never by mistake."""
+
+from datetime import timedelta
+
+import pytest
+
+from mfa_guard.core.escalation import NONE, Escalation, Step, escalation
+from mfa_guard.core.times import utc_text
+from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, WARNED_TAG
+from support.factories import NOW
+
+
+def tags(since: int | str | None, warned: float | str | None = None) -> dict[str, str]:
+    """Return the tags of somebody noncompliant since, and warned, so many days ago."""
+    dates = {SINCE_TAG: since, WARNED_TAG: warned}
+    texts = {
+        key: value if isinstance(value, str) else utc_text(NOW - timedelta(days=value))
+        for key, value in dates.items()
+        if value is not None
+    }
+    return {STATUS_TAG: NONCOMPLIANT, **texts}
+
+
+@pytest.mark.parametrize(
+    ("since", "warned", "days", "step", "due_in"),
+    [
+        (100, None, 30, Step.ANNOUNCE, 7),
+        (23, None, 30, Step.ANNOUNCE, 7),
+        (22, None, 30, Step.NOTHING, None),
+        (0, None, 3, Step.ANNOUNCE, 7),
+        (100, 6, 30, Step.NOTHING, 1),
+        (100, 7, 30, Step.DEACTIVATE, 0),
+        (100, 50, 30, Step.DEACTIVATE, -43),
+        (25, 20, 30, Step.NOTHING, 5),
+        (30, 8, 30, Step.DEACTIVATE, 0),
+        (29, 28, 30, Step.NOTHING, 1),
+    ],
+)
+def test_days_and_notice_both_have_to_pass(
+    since: int, warned: float | None, days: int, step: Step, due_in: int | None
+) -> None:
+    due = None if due_in is None else NOW + timedelta(days=due_in)
+    assert escalation(tags(since, warned), days, NOW) == Escalation(step, due)
+
+
+def test_zero_days_are_never() -> None:
+    assert escalation(tags(1000, 500), 0, NOW) == NONE
+
+
+@pytest.mark.parametrize("since", [None, "", "soon", -1])
+def test_a_date_of_noncompliance_that_is_none_restarts_the_count(since: int | str | None) -> None:
+    assert escalation(tags(since, 50), 30, NOW) == NONE
+
+
+@pytest.mark.parametrize("warned", ["", "soon", -1, 101])
+def test_a_warning_that_is_none_or_of_an_earlier_time_is_given_again(warned: int | str) -> None:
+    assert escalation(tags(100, warned), 30, NOW) == Escalation(Step.ANNOUNCE, NOW + timedelta(days=7))
