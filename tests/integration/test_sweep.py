@@ -1,5 +1,6 @@
 """SweepFunction on moto: the rendered stack's environment, bulk reads in pages, calls counted."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from unittest.mock import patch
 import boto3
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 
 from mfa_guard import bootstrap
 from mfa_guard.adapters.bus import Bus, NotWoken
@@ -205,3 +207,72 @@ class TestBudget:
         iam = Counter(call for call in calls.made if call in IAM_OPERATIONS)
         assert sum(iam.values()) <= 3 * 200 + 30
         assert (iam["ListMFADevices"], iam["AttachUserPolicy"], iam["TagUser"]) == (200, 200, 200)
+
+
+class TestFaults:
+    """Every AWS call of a sweep refused, one at a time: raised, or told with its reason; never silent."""
+
+    RAISES = (
+        "GenerateCredentialReport",
+        "GetCredentialReport",
+        "GetAccountAuthorizationDetails",
+        "ListVirtualMFADevices",
+    )
+    TELLS = ("ListMFADevices", "AttachUserPolicy", "ListAccessKeys", "ListServiceSpecificCredentials")
+    UNVERIFIED = (
+        "GetPolicy",
+        "GetPolicyVersion",
+        "ListAttachedGroupPolicies",
+        "ListGroupPolicies",
+        "GetAccountSummary",
+    )
+
+    def crowd(self) -> None:
+        people(2)
+        boto3.client("iam").create_user(UserName="idle")
+
+    def mail(self, account: Account) -> str:
+        topic = str(account.stack.resolve({"Ref": "NoticesTopic"}))
+        return str(json.loads(str(account.sns.topics[topic].sent_notifications[-1][1]))["email"])
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
+    @pytest.mark.parametrize("call", [*RAISES, "Publish"])
+    def test_without_the_account_or_the_mail_it_raises(
+        self, sweeping: Account, calls: Faults, call: str, code: str
+    ) -> None:
+        self.crowd()
+        calls.failing = {call: code}
+        with pytest.raises(ClientError, match=code):
+            sweep.lambda_handler(REQUEST, Context())
+        assert sent(sweeping) == []
+        calls.failing = {}
+        sweep.lambda_handler(REQUEST, Context())
+        assert len(sent(sweeping)) == 1
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "ServiceFailure"])
+    @pytest.mark.parametrize("call", TELLS)
+    def test_what_it_could_not_do_for_a_user_is_told(
+        self, sweeping: Account, calls: Faults, call: str, code: str
+    ) -> None:
+        self.crowd()
+        calls.failing = {call: code}
+        assert sweep.lambda_handler(REQUEST, Context())["failed"]
+        assert f"{code}: {code} by the test" in self.mail(sweeping)
+
+    @pytest.mark.parametrize("call", UNVERIFIED)
+    def test_a_check_that_cannot_be_read_says_so_and_the_sweep_goes_on(
+        self, sweeping: Account, calls: Faults, call: str
+    ) -> None:
+        self.crowd()
+        calls.failing = {call: "AccessDenied"}
+        assert sweep.lambda_handler(REQUEST, Context())["failed"] == 0
+        assert "cannot verify: " in self.mail(sweeping)
+        assert "AccessDenied by the test" in self.mail(sweeping)
+
+    def test_tags_refused_after_the_mail_are_in_the_next_one(self, sweeping: Account, calls: Faults) -> None:
+        self.crowd()
+        calls.failing = {"TagUser": "AccessDenied"}
+        assert sweep.lambda_handler(REQUEST, Context())["failed"] == 4
+        calls.failing = {}
+        sweep.lambda_handler({**REQUEST, "id": "sweep-2"}, Context())
+        assert "user0000: AccessDenied: AccessDenied by the test (at the end of the last sweep)" in self.mail(sweeping)
