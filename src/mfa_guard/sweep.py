@@ -16,7 +16,7 @@ from mfa_guard.core.census import Finding, census, count, judged
 from mfa_guard.core.commands import activate_command
 from mfa_guard.core.digest import Change, Digest, Failure, digest_message, pending, problem_names
 from mfa_guard.core.escalation import Step
-from mfa_guard.core.health import Check, problems
+from mfa_guard.core.health import NOTICES_TOPIC, Check, problems
 from mfa_guard.core.notices import Done
 from mfa_guard.core.plan import Action, demand
 from mfa_guard.core.settings import Settings
@@ -24,7 +24,7 @@ from mfa_guard.core.snapshot import Snapshot, to_confirm
 from mfa_guard.core.sweeping import Memory, SweepRequest, next_round, worth_a_mail
 from mfa_guard.core.text import safe
 from mfa_guard.core.times import utc_text
-from mfa_guard.core.user import Question, UserState, Way
+from mfa_guard.core.user import WARNED_TAG, Question, UserState, Way
 from mfa_guard.observe import observe
 from mfa_guard.ports import (
     AccountReader,
@@ -132,6 +132,7 @@ def sweep(request: SweepRequest, settings: Settings, world: SweepWorld, deadline
     treated = _treat(census(snapshot, settings, began), settings, world, times) if writes else ()
     before = world.memory.load()
     digest = _digest(snapshot, treated, checks, before, settings, began, writes=writes)
+    _log(digest, world.telemetry)
     mailed = _tell(digest, before, settings, world)
     unmarked, untagged = _mark(treated, world, times)
     _remember(digest, before, unmarked, world, mailed=mailed)
@@ -161,14 +162,12 @@ def _treat(findings: Sequence[Finding], settings: Settings, world: SweepWorld, t
 
 
 def _one_user(finding: Finding, settings: Settings, world: SweepWorld) -> _Treated:
-    name = finding.state.name
     try:
         confirmed = _confirm(finding.state, settings, world)
         return _escalated(_apply(confirmed, settings, world.iam), settings, world)
     except UserGone:
         return _missing(finding, world.iam)
     except Refused as refusal:
-        world.telemetry.warning("User not swept", subject=f"user/{name}", reason=str(refusal))
         return _Treated(finding, failure=safe(str(refusal), 300))
 
 
@@ -233,7 +232,7 @@ def _digest(
         failures=tuple(Failure(each.finding.state.name, each.failure) for each in treated if each.failure),
         findings=findings,
         carried=before.unmarked,
-        exemptions=tuple(snapshot.exemptions.values()),
+        exemptions=snapshot.exemptions,
         checks=checks,
         writes=writes,
         late=snapshot.late,
@@ -270,7 +269,18 @@ def _escalating(treated: _Treated) -> list[str]:
     if found.step is Step.ANNOUNCE:
         return [f"announced: access keys {keys} are deactivated on {utc_text(found.due)} unless a device comes"]
     back = "; ".join(activate_command(treated.finding.state, key) for key in treated.keys)
-    return [f"access keys {keys} deactivated, announced in time and still no device. To bring them back: {back}"]
+    return [
+        f"access keys {keys} deactivated, announced in time and still no device. To bring them back, until they are "
+        f"announced again: {back}"
+    ]
+
+
+def _log(digest: Digest, telemetry: Telemetry) -> None:
+    """Log every change and failure: the mail may have to cut its lists."""
+    for change in digest.changes:
+        telemetry.info("User changed", subject=f"user/{change.name}", actions=change.deeds)
+    for failure in digest.failures:
+        telemetry.warning("User not swept", subject=f"user/{failure.name}", reason=failure.reason)
 
 
 def _tell(digest: Digest, before: Memory, settings: Settings, world: SweepWorld) -> bool:
@@ -327,6 +337,8 @@ def _write(treated: _Treated, world: SweepWorld) -> str | None:
             for key in treated.keys:
                 world.keys.deactivate(name, key)
                 world.telemetry.count(Metric.KEYS_DEACTIVATED)
+            # A key that somebody brings back is announced again before it goes again.
+            world.iam.clear(name, [WARNED_TAG])
     except UserGone:
         return None
     except QuotaExceeded as refused:
@@ -337,9 +349,11 @@ def _write(treated: _Treated, world: SweepWorld) -> str | None:
 
 
 def _remember(digest: Digest, before: Memory, unmarked: Sequence[str], world: SweepWorld, *, mailed: bool) -> None:
+    unheard = NOTICES_TOPIC in {check.name for check in problems(digest.checks)}
     world.memory.save(
         Memory(
-            mailed_at=world.clock.now() if mailed else before.mailed_at,
+            # A mail that no confirmed subscription got was none.
+            mailed_at=None if unheard else world.clock.now() if mailed else before.mailed_at,
             pending=pending(digest),
             problems=problem_names(digest),
             unmarked=tuple(unmarked),

@@ -50,9 +50,9 @@ def tell_once(ticket: Ticket, publish: Callable[[], None], leases: Leases, clock
     if claim is Claim.TOLD:
         telemetry.info("Notice already sent", kind=ticket.kind.value)
         return False
+    # Before publishing: whatever crashes after it, what this notice ends can be told again when it comes back.
+    leases.drop(ticket.scope, ENDS.get(ticket.kind, ()))
     publish()
     telemetry.count(Metric.NOTICES_SENT)
-    # Before `sent`: a crash in between repeats the mail, the other order could swallow the next change's.
-    leases.drop(ticket.scope, ENDS.get(ticket.kind, ()))
     leases.sent(ticket.scope, ticket.kind, ticket.holder)
     return True

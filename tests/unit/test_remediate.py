@@ -64,6 +64,11 @@ class TestSomebodyWithoutDevice:
         run(account, detail("CreateAccessKey"))
         assert account.alice.tags[SINCE_TAG] == "2026-03-01T12:00:00Z"
 
+    def test_a_device_that_went_is_told_though_a_crash_left_the_tags(self) -> None:
+        account = FakeAccount(FakeUser(attached=True, password=True, tags=dict(MARKED)))
+        run(account, detail("DeactivateMFADevice"))
+        assert account.notifier.kinds == ["noncompliant"]
+
     def test_an_inactive_key_is_no_exposure(self) -> None:
         account = FakeAccount(FakeUser(keys=[key(active=False, used=None)]))
         run(account, detail("CreateUser"))

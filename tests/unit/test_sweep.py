@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.health import Check, Verdict
+from mfa_guard.core.health import NOTICES_TOPIC, Check, Verdict
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
 from mfa_guard.core.snapshot import ReportRow
 from mfa_guard.core.sweeping import SweepRequest
@@ -71,6 +71,11 @@ class TestWhoNeedsNothing:
         assert not run(account).mailed
         account.clock.sleep(60)
         assert run(account).mailed
+
+    def test_an_idle_user_outside_of_enforce_on_costs_no_call_either(self) -> None:
+        account = FakeAccount(user("idle", tags=dict(MARKED)))
+        run(account, replace(ALL, enforce_on=EnforceOn.CONSOLE))
+        assert iam_calls(account) == []
 
     def test_noncompliance_alone_is_no_news(self) -> None:
         account = FakeAccount(user("bob", attached=True, password=True, tags=dict(MARKED)))
@@ -358,6 +363,18 @@ class TestEscalation:
         account.calls.made.clear()
         assert run(account, self.ESCALATING).changed == 0
 
+    def test_a_key_brought_back_is_announced_again_and_lives_another_week(self) -> None:
+        account = FakeAccount(self.bob(tags={**self.LATE, WARNED_TAG: "2026-02-01T00:00:00Z"}))
+        run(account, self.ESCALATING)
+        bob = account.iam.users["bob"]
+        bob.keys = [key()]
+        run(account, self.ESCALATING)
+        assert bob.keys[0].active
+        assert "announced: access keys" in mail(account)
+        account.clock.sleep(7 * 24 * 3600)
+        run(account, self.ESCALATING)
+        assert not bob.keys[0].active
+
     def test_a_device_that_the_report_lacks_saves_the_keys(self) -> None:
         account = FakeAccount(self.bob(tags={**self.LATE, WARNED_TAG: "2026-02-01T00:00:00Z"}, devices=[device()]))
         account.account.report = {"bob": ReportRow(device=False, password=True, keys=(key("key 1"),))}
@@ -432,6 +449,15 @@ class TestMetrics:
 
 
 class TestNews:
+    def test_a_mail_that_nobody_could_get_was_none(self) -> None:
+        account = FakeAccount(done_user("ann"))
+        account.health.found = (Check(NOTICES_TOPIC, Verdict.PROBLEM, "Nobody is subscribed.", "Subscribe."),)
+        run(account)
+        assert run(account).mailed
+        account.health.found = ()
+        assert run(account).mailed
+        assert not run(account).mailed
+
     def test_a_new_problem_is_and_the_same_again_is_not(self) -> None:
         account = FakeAccount(done_user("ann"))
         run(account)
@@ -445,7 +471,7 @@ class TestNews:
         run(account)
         account.exemptions.records["AIDAANN"] = MalformedExemption("The exemption record lacks owner.")
         assert run(account).mailed
-        assert "does not count: The exemption record lacks owner." in mail(account)
+        assert "the record of user id AIDAANN does not count: The exemption record lacks owner." in mail(account)
 
     def test_an_exemption_that_ends_soon_is_listed(self) -> None:
         account = FakeAccount(user("ann"), user("bob"))

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from unittest.mock import patch
 
 import boto3
@@ -19,11 +19,13 @@ from moto.iam.models import AccessKeyLastUsed, IAMBackend, iam_backends
 from moto.sns.models import SNSBackend, sns_backends
 
 from mfa_guard_cli.intrinsics import as_text
+from mfa_guard_cli.local.clock import Clock
 from mfa_guard_cli.local.moto_gaps import Lag, mended
 from mfa_guard_cli.local.trail import Trail
 from mfa_guard_cli.template import Fields, Resource, Stack
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
@@ -38,6 +40,13 @@ _FOREIGN: Final = ("AWS_", "BOTO_", "MOTO_", "POWERTOOLS_")
 
 class AccountError(RuntimeError):
     """The in-process account cannot hold what the template declares; one sentence."""
+
+
+class Scheduler(Protocol):
+    """What is used of EventBridge Scheduler's client."""
+
+    def create_schedule(self, **parameters: object) -> object: ...
+    def get_schedule(self, **parameters: object) -> Fields: ...
 
 
 class Clients:
@@ -71,6 +80,17 @@ class Clients:
         """Return EventBridge's client."""
         return self._session.client("events")
 
+    @cached_property
+    def cloudtrail(self) -> "CloudTrailClient":
+        """Return CloudTrail's client."""
+        return self._session.client("cloudtrail")
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """Return EventBridge Scheduler's client."""
+        client: Scheduler = self._session.client("scheduler")
+        return client
+
 
 @dataclass(frozen=True)
 class Account:
@@ -81,6 +101,7 @@ class Account:
     clients: Clients
     trail: Trail
     lag: Lag
+    clock: Clock
     left_out: tuple[Resource, ...]
 
     @property
@@ -92,6 +113,11 @@ class Account:
     def sns(self) -> SNSBackend:
         """Return moto's own SNS, which keeps what was sent."""
         return sns_backends[self.stack.account][self.stack.region]
+
+    def let_pass(self, span: timedelta) -> None:
+        """Let time pass, in which IAM's reads come to show what is true."""
+        self.clock.let_pass(span)
+        self.lag.settle()
 
     def use_key(self, user: str, key_id: str, when: datetime) -> None:
         """Let an access key have been used at a time of the past; no API can say so."""
@@ -108,18 +134,19 @@ def open_account(stack: Stack) -> Iterator[Account]:
     with ExitStack() as exits:
         exits.enter_context(mock_aws())
         exits.enter_context(patch.dict(os.environ, _environment(stack), clear=True))
-        lag = exits.enter_context(mended())
+        clock = Clock()
+        lag = exits.enter_context(mended(clock.now))
         session = _administrator(stack)
         exits.enter_context(patch("boto3.DEFAULT_SESSION", session))
         # Clients copy the session's hooks when they are made, so the trail comes first.
-        trail, clients = Trail(session, stack.account, stack.region), Clients(session)
+        trail, clients = Trail(session, stack.account, stack.region, clock.now), Clients(session)
         for creator_type, creator in _CREATORS.items():
             for resource in stack.resources.values():
                 if resource.type == creator_type:
                     creator.create(clients, stack, resource)
         known = _CREATORS.keys() | RUN_BY_THE_BUS
         left_out = tuple(each for each in stack.resources.values() if each.type not in known)
-        yield Account(stack, session, clients, trail, lag, left_out)
+        yield Account(stack, session, clients, trail, lag, clock, left_out)
 
 
 def _environment(stack: Stack) -> Mapping[str, str]:
@@ -204,6 +231,9 @@ def _table(clients: Clients, resource: Resource) -> object:
     properties = dict(resource.properties)
     expiry = properties.pop("TimeToLiveSpecification", None)
     recovery = properties.pop("PointInTimeRecoverySpecification", None)
+    if stream := properties.pop("StreamSpecification", None):
+        # The service has a switch where CloudFormation takes the mere presence.
+        properties["StreamSpecification"] = {"StreamEnabled": True, **stream}  # type: ignore[dict-item]
     name = resource.physical_id
     clients.dynamodb.create_table(**{**properties, "TableName": name})  # type: ignore[arg-type]
     if expiry:
@@ -225,6 +255,11 @@ def _rule(clients: Clients, resource: Resource) -> object:
     return resource.physical_id
 
 
+def _schedule(clients: Clients, resource: Resource) -> object:
+    clients.scheduler.create_schedule(**{**resource.properties, "Name": resource.physical_id})
+    return resource.physical_id
+
+
 # In this order, as a group needs its policy and a subscription its topic.
 _CREATORS: Final[Mapping[str, _Creator]] = {
     "AWS::IAM::ManagedPolicy": _Creator(
@@ -242,6 +277,7 @@ _CREATORS: Final[Mapping[str, _Creator]] = {
                 "KeySchema",
                 "TimeToLiveSpecification",
                 "PointInTimeRecoverySpecification",
+                "StreamSpecification",
             }
         ),
         _table,
@@ -249,9 +285,17 @@ _CREATORS: Final[Mapping[str, _Creator]] = {
     "AWS::SQS::Queue": _Creator(frozenset({"QueueName", "MessageRetentionPeriod", "SqsManagedSseEnabled"}), _queue),
     # Targets are the bus's: moto cannot invoke functions.
     "AWS::Events::Rule": _Creator(frozenset({"Name", "Description", "State", "EventPattern", "Targets"}), _rule),
+    "AWS::Scheduler::Schedule": _Creator(
+        frozenset({"Name", "Description", "State", "ScheduleExpression", "FlexibleTimeWindow", "Target"}), _schedule
+    ),
 }
 RUN_BY_THE_BUS: Final = frozenset(
-    {"AWS::Lambda::Function", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Permission"}
+    {
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::Permission",
+    }
 )
 
 

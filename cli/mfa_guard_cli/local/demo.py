@@ -1,40 +1,51 @@
-"""Play the story from the first step to the last."""
+"""Play the story from the first chapter's first step to the last chapter's last."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mfa_guard_cli.local.account import open_account
+from mfa_guard_cli.local.chapter import Chapter
 from mfa_guard_cli.local.expectations import differences
 from mfa_guard_cli.local.paste import PasteFailed
 from mfa_guard_cli.local.scene import Scene, StoryBroken
-from mfa_guard_cli.local.story import PARAMETERS, Step, prepare
+from mfa_guard_cli.local.snapshot import snapshots
 from mfa_guard_cli.local.telling import Teller
 from mfa_guard_cli.template import Template
 
 
-def tell(story: Sequence[Step], template: Template, teller: Teller) -> tuple[str, ...]:
+def tell(story: Sequence[Chapter], template: Template, teller: Teller) -> tuple[str, ...]:
     """Return the titles of the steps that did not end as the story says; they do not end the story.
 
     Raises AccountError when the in-process account cannot hold what the template declares.
     """
-    failed = []
-    with open_account(template.render(parameters=PARAMETERS)) as account:
-        teller.opening(account)
+    total = sum(len(chapter.steps) for chapter in story)
+    failed: list[str] = []
+    told = 0
+    for chapter in story:
+        failed += _tell_chapter(chapter, template, teller, told, total)
+        told += len(chapter.steps)
+    teller.closing(total, failed)
+    return tuple(failed)
+
+
+def _tell_chapter(chapter: Chapter, template: Template, teller: Teller, told: int, total: int) -> Iterator[str]:
+    with open_account(template.render(parameters=chapter.parameters)) as account, account.clock.ruling():
+        if not told:
+            teller.opening(account)
         scene = Scene(account)
-        prepare(scene)
-        for number, step in enumerate(story, 1):
-            teller.step(number, len(story), step)
+        chapter.prepare(scene)
+        teller.chapter(chapter, snapshots(account))
+        for number, step in enumerate(chapter.steps, told + 1):
+            teller.step(number, total, step)
             try:
                 played = scene.play(step.happens, step.arrive)
             except (BotoCoreError, ClientError, PasteFailed, StoryBroken) as error:
                 # What an earlier step left behind may make this one impossible; the others are still worth telling.
                 wrong = [f"it could not be played: {error}"]
             else:
-                teller.played(step, played)
+                teller.played(step, chapter.crowds, played)
                 wrong = differences(step.expected, played)
             teller.verdict(wrong)
             if wrong:
-                failed.append(step.title)
-    teller.closing(len(story), failed)
-    return tuple(failed)
+                yield step.title

@@ -1,19 +1,21 @@
 """What a step of a story has to come to, and where it did not."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.user import Way
-from mfa_guard.ports import Metric
+from mfa_guard.ports import Gauge, Metric
 from mfa_guard_cli.local.bus import Delivery
 from mfa_guard_cli.local.inbox import Mail
 from mfa_guard_cli.local.scene import Played
 from mfa_guard_cli.local.snapshot import Snapshot
 
 _COUNTED: Final = frozenset(metric.value for metric in Metric)
+# How long a sweep takes is the machine's affair.
+_MEASURED: Final = frozenset(gauge.value for gauge in Gauge) - {Gauge.SWEEP_DURATION.value}
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, and the stack's own bound below SNS's 256 KiB.
 _SUBJECT_LIMIT: Final = 100
 _SIZE_LIMIT: Final = 250_000
@@ -67,7 +69,7 @@ class Sends:
     Without a severity any will do.
     """
 
-    kind: Kind
+    kind: Kind | str
     severity: Severity | None
     words: tuple[str, ...]
     lacks: tuple[str, ...] = ()
@@ -75,16 +77,29 @@ class Sends:
 
 
 @dataclass(frozen=True)
-class Expected:
-    """How a step has to end. `users`: those the guard may change, and how they end; all others stay as they are.
+class Budget:
+    """What a function may ask of IAM at most: so many calls, and about so many users one by one."""
 
-    `echoes`: what the guard's own writes wake when they come back as events. `counted`: every metric of the guard.
+    function: str
+    calls: int
+    users: int
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How a step has to end. `users`: those the guard may change, and how they end (None: they are gone); all others
+    stay as they are.
+
+    `echoes`: what the guard's own writes wake when they come back as events. `counted` and `measured`: every metric of
+    the guard, its sum and its newest value.
     """
 
     wakes: tuple[Wakes, ...] = ()
-    users: Mapping[str, Stands] = field(default_factory=dict)
+    users: Mapping[str, Stands | None] = field(default_factory=dict)
     mails: tuple[Sends, ...] = ()
     counted: Mapping[str, int] = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
+    budget: Budget | None = None
     echoes: tuple[Wakes, ...] = ()
     dead_letters: int = 0
 
@@ -96,7 +111,9 @@ def differences(expected: Expected, played: Played) -> list[str]:
         *_compare("the guard's own writes woke", map(str, expected.echoes), _woken(played.echoes)),
         *_users(expected, played),
         *_mails(expected.mails, played.mails),
-        *_compare("counted", _counts(expected.counted), _counts(played.counted())),
+        *_compare("counted", _figures(expected.counted, _COUNTED), _figures(played.counted(), _COUNTED)),
+        *_compare("measured", _figures(expected.measured, _MEASURED), _figures(played.measured(), _MEASURED)),
+        *_spent(expected.budget, played),
         *_compare("dead letters", [str(expected.dead_letters)], [str(len(played.letters))]),
         *_not_understood_in_silence(played),
     ]
@@ -110,8 +127,18 @@ def _woken(deliveries: Iterable[Delivery]) -> list[str]:
     ]
 
 
-def _counts(counted: Mapping[str, int]) -> list[str]:
-    return [f"{name} {value}" for name, value in counted.items() if name in _COUNTED and value]
+def _figures(figures: Mapping[str, float], known: Container[str]) -> list[str]:
+    return [f"{name} {value:g}" for name, value in figures.items() if name in known and value]
+
+
+def _spent(budget: Budget | None, played: Played) -> Iterator[str]:
+    if budget is None:
+        return
+    asked = played.asked(budget.function)
+    if asked.total() > budget.calls:
+        yield f"{budget.function} made {asked.total()} IAM calls; at most {budget.calls} were expected"
+    if asked.users > budget.users:
+        yield f"{budget.function} asked IAM about {asked.users} users one by one; at most {budget.users} were expected"
 
 
 def _compare(what: str, expected: Iterable[str], actual: Iterable[str]) -> Iterator[str]:
@@ -126,11 +153,16 @@ def _several(counted: Counter[str]) -> str:
 
 
 def _users(expected: Expected, played: Played) -> Iterator[str]:
+    """Yield what is wrong with users, those of whom it is the same together."""
+    wrong: dict[str, list[str]] = {}
     for name, stands in expected.users.items():
         snapshot = played.after.get(name)
         actual = Stands.of(snapshot) if snapshot else None
         if actual != stands:
-            yield f"{name}: expected {stands}; it was {actual or 'no user'}"
+            said = f"expected {stands or 'no user'}; it was {actual or 'no user'}"
+            wrong.setdefault(said, []).append(name)
+    for said, names in wrong.items():
+        yield f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {said}"
     for name in played.called.keys() - expected.users.keys():
         if played.called[name] != played.after.get(name):
             yield f"{name}: expected to be left alone; it was {played.after.get(name)}, before {played.called[name]}"

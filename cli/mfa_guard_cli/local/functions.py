@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -52,15 +52,23 @@ class Attempt:
     output: str = ""
 
     def counted(self) -> Counter[str]:
-        """Return the metrics in the output, which CloudWatch would take from the log."""
+        """Return the sums of the metrics in the output, which CloudWatch would take from the log."""
         counted: Counter[str] = Counter()
+        for name, values in self._metrics():
+            counted[name] += int(sum(values))
+        return counted
+
+    def measured(self) -> Mapping[str, float]:
+        """Return the newest value of each metric in the output."""
+        return {name: values[-1] for name, values in self._metrics()}
+
+    def _metrics(self) -> Iterator[tuple[str, Sequence[float]]]:
         for line in self.output.splitlines():
             entry = json.loads(line) if line.startswith("{") else {}
             for directive in entry.get(_METRICS_MARK, {}).get("CloudWatchMetrics", []):
                 for metric in directive["Metrics"]:
                     value = entry[metric["Name"]]
-                    counted[metric["Name"]] += int(sum(value) if isinstance(value, list) else value)
-        return counted
+                    yield metric["Name"], value if isinstance(value, list) else [value]
 
 
 class Function:
@@ -72,6 +80,7 @@ class Function:
         self.name = resource.physical_id
         self.arn = as_text(stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]}))
         self.role_arn = as_text(resource.properties["Role"])
+        self.actions = frozenset(_actions(stack, self.role_arn))
         self._memory = int(as_text(resource.properties["MemorySize"]))
         self._timeout = int(as_text(resource.properties["Timeout"]))
         logging_config = resource.properties.get("LoggingConfig")
@@ -80,6 +89,12 @@ class Function:
         self._variables = {**stack.environment(logical_id), "AWS_LAMBDA_FUNCTION_NAME": self.name}
         with patch.dict(os.environ, self._variables):
             self._handler = _load(as_text(resource.properties["Handler"]))
+
+    @property
+    def session_arn(self) -> str:
+        """Return who the function is to AWS: a session of its role, named like the function."""
+        partition, account, role = self.role_arn.split(":")[1], self.role_arn.split(":")[4], self.role_arn
+        return f"arn:{partition}:sts::{account}:assumed-role/{role.rpartition('/')[2]}/{self.name}"
 
     def new_context(self) -> Context:
         """Return the context of a new invocation; its attempts share the request id."""
@@ -103,6 +118,16 @@ class Function:
             except Exception as error:  # noqa: BLE001 - Lambda counts whatever a handler raises
                 return Attempt(error=error, output=output.getvalue())
         return Attempt(answer=answer, output=output.getvalue())
+
+
+def _actions(stack: Stack, role_arn: str) -> Iterator[str]:
+    """Yield the actions that the stack lets a role take, on whatever and under whatever condition."""
+    for resource in stack.resources.values():
+        own = resource.type == "AWS::IAM::Role"
+        if own and stack.resolve({"Fn::GetAtt": [resource.logical_id, "Arn"]}) == role_arn:
+            for statement in stack.role_statements(resource.logical_id):
+                actions = statement["Action"]
+                yield from map(as_text, actions if isinstance(actions, list) else [actions])
 
 
 def _load(handler: str) -> Callable[[object, Context], object]:

@@ -1,17 +1,20 @@
-"""What moto's IAM lacks or does otherwise than AWS, mended where the guard would notice."""
+"""What moto lacks or does otherwise than AWS, mostly in IAM, mended where the guard would notice."""
 
+import csv
+import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 from unittest.mock import patch
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
+from moto.events.models import Rule
 from moto.iam import models
-from moto.iam.exceptions import LimitExceededException, NotFoundException
-from moto.iam.models import IAMBackend, MFADevice, User
+from moto.iam.exceptions import IAMException, LimitExceededException, NotFoundException, ReportNotPresentException
+from moto.iam.models import AccessKey, IAMBackend, MFADevice, User, VirtualMfaDevice
 from moto.iam.responses import IamResponse
 from moto.iam.utils import generate_access_key_id_from_account_id
 
@@ -20,13 +23,77 @@ POLICIES_PER_USER: Final = 10
 GROUPS_PER_USER: Final = 10
 TAGS_PER_USER: Final = 50
 
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
+REPORT_KEPT: Final = timedelta(hours=4)
+ROWS_UNASKED: Final = 100
+ROWS_AT_MOST: Final = 1000
 
-class Lag:
-    """IAM's eventual consistency, which moto does not have: what reads do not show yet, or show still."""
+T = TypeVar("T")
+
+
+class ReportExpiredException(IAMException):
+    """GetCredentialReport refuses a report that is four hours old."""
+
+    code = "ReportExpired"
+
+
+class ReportInProgressException(IAMException):
+    """GetCredentialReport has nothing to answer while a report is being made."""
+
+    code = "ReportInProgress"
+
+
+class CredentialReport:
+    """The account's credential report: made when it is asked for, and the same for four hours, whatever happens.
+
+    `polls` counts how many times it has to be asked for again until it is ready.
+    """
 
     def __init__(self) -> None:
+        self.polls = 1
+        self._content = ""
+        self._made: datetime | None = None
+        self._pending = 0
+
+    def forget(self) -> None:
+        """Let the next request make a new report."""
+        self._made = None
+
+    def generate(self, backend: IAMBackend) -> Mapping[str, str]:
+        """Answer GenerateCredentialReport."""
+        if self._made is None or self._expired(self._made):
+            description = "No report exists. Starting a new report generation task"
+            self._content, self._made, self._pending = _credential_report(backend), utcnow(), self.polls
+            return {"State": "STARTED", "Description": description}
+        self._pending = max(0, self._pending - 1)
+        return {"State": "INPROGRESS" if self._pending else "COMPLETE"}
+
+    def get(self) -> Mapping[str, object]:
+        """Answer GetCredentialReport."""
+        if self._made is None:
+            raise ReportNotPresentException("Unknown")
+        if self._pending:
+            raise ReportInProgressException("Unknown")
+        if self._expired(self._made):
+            raise ReportExpiredException("Unknown")
+        return {"Content": self._content, "ReportFormat": "text/csv", "GeneratedTime": self._made}
+
+    def _expired(self, made: datetime) -> bool:
+        return utcnow() - made > REPORT_KEPT
+
+
+class Lag:
+    """What IAM's reads do not show at once, which moto's do: eventual consistency, pages, the credential report."""
+
+    def __init__(self) -> None:
+        self.report = CredentialReport()
+        self._rows = ROWS_AT_MOST
         self._unseen: Counter[str] = Counter()
         self._lingering: dict[str, Mapping[str, MFADevice]] = {}
+
+    def shorten_pages(self, rows: int) -> None:
+        """Let listings answer with at most so many rows, however many are asked for."""
+        self._rows = rows
 
     def hide(self, user: str, *, reads: int) -> None:
         """Let the next reads of a user answer that there is none."""
@@ -37,9 +104,10 @@ class Lag:
         self._lingering[user.name] = dict(user.mfa_devices)
 
     def settle(self) -> None:
-        """Let every read show what is true."""
+        """Let every read show what is true, the next credential report as well."""
         self._unseen.clear()
         self._lingering.clear()
+        self.report.forget()
 
     def raise_if_unseen(self, user: str) -> None:
         """Raise what IAM answers for a user whom it does not show yet."""
@@ -47,20 +115,29 @@ class Lag:
             self._unseen[user] -= 1
             raise NotFoundException(f"The user with name {user} cannot be found.")
 
+    def page(self, rows: Sequence[T], marker: str | None, asked: int | str | None) -> tuple[Sequence[T], str | None]:
+        """Return one page of `rows`, and the marker of the next when there is one."""
+        start = int(marker or 0)
+        end = start + min(int(asked or ROWS_UNASKED), self._rows)
+        return rows[start:end], str(end) if end < len(rows) else None
+
     def devices(self, user: str, listed: Iterable[MFADevice]) -> list[MFADevice]:
         """Return what a listing shows."""
         return list({**self._lingering.get(user, {}), **{device.serial_number: device for device in listed}}.values())
 
 
 @contextmanager
-def mended() -> Iterator[Lag]:
-    """Mend moto's IAM until the end; yields what rules its eventual consistency."""
+def mended(now: Callable[[], datetime]) -> Iterator[Lag]:
+    """Mend moto until the end; yields what rules IAM's eventual consistency. `now` tells the time in UTC."""
     lag = Lag()
     with ExitStack() as patches:
         for target, name, replacement in (
             *_reads(lag),
+            *_listings(lag),
+            *_reports(lag.report),
             (User, "__init__", _with_aws_like_id()),
-            (models, "utcnow", _whole_seconds),
+            (models, "utcnow", _whole_seconds(now)),
+            (Rule, "send_to_targets", _left_to_the_bus),
             (IAMBackend, "attach_user_policy", _with_policy_quota()),
             (IAMBackend, "add_user_to_group", _with_group_quota()),
             (IAMBackend, "tag_user", _with_tag_quota()),
@@ -86,6 +163,113 @@ def _reads(lag: Lag) -> tuple[tuple[type, str, object], ...]:
     return (IAMBackend, "get_user", lagging_get_user), (IAMBackend, "list_mfa_devices", lagging_list)
 
 
+def _listings(lag: Lag) -> tuple[tuple[type, str, object], ...]:
+    """Listings that moto never cuts into pages, or cuts into one page too many."""
+    list_users, details = IamResponse.list_users, IamResponse.get_account_authorization_details
+    list_virtual = IAMBackend.list_virtual_mfa_devices
+
+    def paged_virtual(
+        backend: IAMBackend, status: str, marker: str | None, asked: int
+    ) -> tuple[Sequence[VirtualMfaDevice], str | None]:
+        devices, _ = list_virtual(backend, status, None, len(backend.virtual_mfa_devices) + 1)
+        for device in devices:
+            if device.user and device.user_attribute:
+                # The owner may have been renamed since; moto shows him as he was.
+                device.user_attribute |= {"UserName": device.user.name, "Arn": device.user.arn}
+        return lag.page(devices, marker, asked)
+
+    return (
+        (IamResponse, "list_users", _paged(lag, list_users, ("Users",))),
+        (IamResponse, "get_account_authorization_details", _paged(lag, details, _DETAILS)),
+        (IAMBackend, "list_virtual_mfa_devices", paged_virtual),
+    )
+
+
+_DETAILS: Final = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
+
+
+def _paged(lag: Lag, whole: Callable[[IamResponse], ActionResult], lists: Sequence[str]) -> object:
+    def paged(response: IamResponse) -> ActionResult:
+        answer: Mapping[str, Iterable[object]] = whole(response).result  # type: ignore[assignment]
+        rows = [(name, row) for name in lists for row in answer[name]]
+        marker, asked = (response._get_param(name) for name in ("Marker", "MaxItems"))  # noqa: SLF001
+        page, following = lag.page(rows, marker, asked)
+        listed = {name: [row for listed_in, row in page if listed_in == name] for name in lists}
+        return ActionResult({**listed, "IsTruncated": following is not None, "Marker": following})
+
+    return paged
+
+
+def _reports(report: CredentialReport) -> tuple[tuple[type, str, object], ...]:
+    def generate(response: IamResponse) -> ActionResult:
+        return ActionResult(report.generate(response.backend))
+
+    def get(response: IamResponse) -> ActionResult:  # noqa: ARG001 - moto's signature
+        return ActionResult(report.get())
+
+    return (IamResponse, "generate_credential_report", generate), (IamResponse, "get_credential_report", get)
+
+
+_REPORT_COLUMNS: Final = (
+    "user",
+    "arn",
+    "user_creation_time",
+    "password_enabled",
+    "password_last_used",
+    "password_last_changed",
+    "password_next_rotation",
+    "mfa_active",
+    "access_key_1_active",
+    "access_key_1_last_rotated",
+    "access_key_1_last_used_date",
+    "access_key_1_last_used_region",
+    "access_key_1_last_used_service",
+    "access_key_2_active",
+    "access_key_2_last_rotated",
+    "access_key_2_last_used_date",
+    "access_key_2_last_used_region",
+    "access_key_2_last_used_service",
+    "cert_1_active",
+    "cert_1_last_rotated",
+    "cert_2_active",
+    "cert_2_last_rotated",
+)
+_NO_KEY: Final = ("false", "N/A", "N/A", "N/A", "N/A")
+_NO_CERTIFICATES: Final = ("false", "N/A", "false", "N/A")
+
+
+def _credential_report(backend: IAMBackend) -> str:
+    """Return the report as IAM writes it: root first, users by name, no newline at the end."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    root = f"arn:{backend.partition}:iam::{backend.account_id}:root"
+    password = ("not_supported", "no_information", "not_supported", "not_supported")
+    writer.writerow(_REPORT_COLUMNS)
+    writer.writerow(
+        ("<root_account>", root, _time(utcnow()), *password, "false", *_NO_KEY, *_NO_KEY, *_NO_CERTIFICATES)
+    )
+    users = sorted(backend.users.values(), key=lambda user: user.name.casefold())
+    writer.writerows(_report_row(user) for user in users)
+    return text.getvalue().removesuffix("\n")
+
+
+def _report_row(user: User) -> tuple[str, ...]:
+    password = ("true", "no_information", _time(user.create_date), "N/A") if user.password else ("false", *["N/A"] * 3)
+    keys = [_report_key(key) for key in sorted(user.access_keys, key=lambda key: key.access_key_id)]
+    first, second = (*keys, _NO_KEY, _NO_KEY)[:2]
+    devices = "true" if user.mfa_devices else "false"
+    return (user.name, user.arn, _time(user.create_date), *password, devices, *first, *second, *_NO_CERTIFICATES)
+
+
+def _report_key(key: AccessKey) -> tuple[str, ...]:
+    used = (_time(key.last_used.timestamp), key.last_used.region, key.last_used.service) if key.last_used else None
+    return ("true" if key.status == "Active" else "false", _time(key.create_date), *(used or ["N/A"] * 3))
+
+
+def _time(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
 def _with_aws_like_id() -> object:
     """A user's id begins with AIDA; moto's are twenty lower-case letters and digits."""
     init = User.__init__
@@ -97,9 +281,13 @@ def _with_aws_like_id() -> object:
     return init_with_id
 
 
-def _whole_seconds() -> datetime:
+def _whole_seconds(now: Callable[[], datetime]) -> object:
     """IAM keeps whole seconds, as CloudTrail does; with moto's fractions a device looks newer than its own removal."""
-    return utcnow().replace(microsecond=0)
+    return lambda: now().replace(microsecond=0, tzinfo=None)
+
+
+def _left_to_the_bus(rule: Rule, event: object) -> None:
+    """PutEvents invokes nothing here; moto raises NotImplementedError for a function among the targets."""
 
 
 def _with_policy_quota() -> object:

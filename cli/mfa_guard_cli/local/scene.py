@@ -1,4 +1,4 @@
-"""The scene of a story: somebody acts on the account, the trail reaches the bus, and the guard does what it does."""
+"""The scene of a story: somebody acts on the account, the guard is woken, and does what it does."""
 
 import json
 from collections import Counter
@@ -11,10 +11,12 @@ from mfa_guard.core.kinds import Kind
 from mfa_guard_cli.local import paste
 from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.local.bus import Bus, Delivery
-from mfa_guard_cli.local.functions import Function
+from mfa_guard_cli.local.changes import Changes
+from mfa_guard_cli.local.functions import Attempt, Function
 from mfa_guard_cli.local.inbox import Inbox, Mail
 from mfa_guard_cli.local.snapshot import Snapshot, snapshots
 from mfa_guard_cli.local.trail import Actor, Trail, role_session
+from mfa_guard_cli.local.wire import Call, Calls, Wire
 from mfa_guard_cli.template import Fields
 
 if TYPE_CHECKING:
@@ -52,15 +54,27 @@ class Played:
     mails: tuple[Mail, ...]
     letters: tuple[Fields, ...]
     pasted: tuple[paste.Command, ...]
+    calls: tuple[Call, ...]
 
     def counted(self) -> Counter[str]:
-        """Return the metrics of every attempt."""
+        """Return the sums of the metrics of every attempt."""
         counted: Counter[str] = Counter()
+        for attempt in self._attempts():
+            counted += attempt.counted()
+        return counted
+
+    def measured(self) -> Mapping[str, float]:
+        """Return the newest value of every metric."""
+        return {name: value for attempt in self._attempts() for name, value in attempt.measured().items()}
+
+    def asked(self, function: str) -> Calls:
+        """Return what a function asked of IAM."""
+        return Calls.of_iam(self.calls, function)
+
+    def _attempts(self) -> Iterator[Attempt]:
         for delivery in (*self.deliveries, *self.echoes):
             for invocation in delivery.invocations:
-                for attempt in invocation.attempts:
-                    counted += attempt.counted()
-        return counted
+                yield from invocation.attempts
 
 
 @dataclass
@@ -69,14 +83,19 @@ class Scene:
 
     account: Account
     bus: Bus = field(init=False)
+    wire: Wire = field(init=False)
     inbox: Inbox = field(init=False)
     mails: list[Mail] = field(init=False, default_factory=list)
+    _changes: Changes = field(init=False)
+    _fired: list[str] = field(init=False, default_factory=list)
     _pasted: list[paste.Command] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         stack = self.account.stack
         self.bus = Bus(stack, self.account.clients, self._working)
+        self.wire = Wire(self.account.session, self.account.clock)
         self.inbox = Inbox(self.account)
+        self._changes = Changes(self.account)
 
     @property
     def trail(self) -> Trail:
@@ -99,9 +118,19 @@ class Scene:
 
     def paste(self, actor: Actor, mail: Mail, title: str, *, limit: int | None = None) -> None:
         """Let an actor paste what a mail has below `title`, at most `limit` of its commands."""
-        pasted = paste.paragraph(mail.text, title)
-        with self.trail.acting(actor):
-            self._pasted += paste.run(pasted, self.account.session, limit=limit)
+        self._paste(actor, paste.paragraph(mail.text, title), limit)
+
+    def paste_output(self, actor: Actor, name: str) -> None:
+        """Let an actor paste the command that an output of the stack holds."""
+        self._paste(actor, self.account.stack.outputs()[name], None)
+
+    def ignore_changes(self) -> None:
+        """Let the exemptions recorded so far be older than the stream."""
+        self._changes.unread()
+
+    def fire(self, schedule: str) -> None:
+        """Let a schedule's time come, once what happens besides has reached the guard."""
+        self._fired.append(schedule)
 
     def last_mail(self, kind: Kind, user: str) -> Mail:
         """Return the newest mail of a kind about a user."""
@@ -114,12 +143,20 @@ class Scene:
     def play(self, happens: Happening, arrive: Arrival = in_order) -> Played:
         """Let something happen, and everything that follows from it."""
         self.trail.take()
+        self.wire.take()
         before = snapshots(self.account)
         happens(self)
         called = snapshots(self.account)
-        deliveries = tuple(map(self.bus.deliver, arrive(self.trail.take())))
+        # A stream is faster than CloudTrail.
+        deliveries = (
+            *self.bus.deliver_changes(self._changes.unread()),
+            *map(self.bus.deliver, arrive(self.trail.take())),
+            *map(self.bus.fire, self._fired),
+        )
+        self._fired = []
         echoes = tuple(self._echoes())
         self.account.lag.settle()
+        self.wire.settle()
         mails = self.inbox.unread()
         self.mails += mails
         pasted, self._pasted = tuple(self._pasted), []
@@ -132,7 +169,12 @@ class Scene:
             mails=mails,
             letters=tuple(self._letters()),
             pasted=pasted,
+            calls=self.wire.take(),
         )
+
+    def _paste(self, actor: Actor, pasted: str, limit: int | None) -> None:
+        with self.trail.acting(actor):
+            self._pasted += paste.run(pasted, self.account.session, limit=limit)
 
     def _echoes(self) -> Iterator[Delivery]:
         for _ in range(_ROUNDS):
@@ -145,7 +187,7 @@ class Scene:
     @contextmanager
     def _working(self, function: Function) -> Iterator[None]:
         session = role_session(function.role_arn, function.name, from_console=False, address=_GUARD_ADDRESS)
-        with self.trail.acting(session):
+        with self.trail.acting(session), self.wire.working(function):
             yield
 
     def _letters(self) -> Iterator[Fields]:

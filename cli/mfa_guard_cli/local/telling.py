@@ -1,9 +1,10 @@
 """Tell a story on a terminal, or as plain text where there is none."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
-from typing import Final
+from itertools import groupby, zip_longest
+from typing import Final, TypeAlias
 
 from rich.console import Console
 from rich.panel import Panel
@@ -11,21 +12,33 @@ from rich.rule import Rule as Line
 from rich.text import Text
 
 from mfa_guard.core.cloudtrail import EventNotUnderstood, actor_of, subject_of
+from mfa_guard.core.sweeping import DETAIL_TYPE
 from mfa_guard.core.user import GUARD_TAGS
+from mfa_guard.ports import Gauge
 from mfa_guard_cli.local.account import RUN_BY_THE_BUS, Account
-from mfa_guard_cli.local.bus import Delivery, Invocation
+from mfa_guard_cli.local.bus import Delivery, Invocation, woken
+from mfa_guard_cli.local.chapter import Chapter, Step
+from mfa_guard_cli.local.expectations import Budget
 from mfa_guard_cli.local.functions import Attempt
 from mfa_guard_cli.local.inbox import Mail
 from mfa_guard_cli.local.scene import Played
 from mfa_guard_cli.local.snapshot import Snapshot
-from mfa_guard_cli.local.story import Step
 from mfa_guard_cli.template import Fields
 
 WIDTH: Final = 100
 _INDENT: Final = 2
 _LABEL: Final = 9
 _FACT: Final = 16
+_CROWD: Final = 18
+_COUNT: Final = 3
+_MOMENTS: Final = ("before", "after the call", "after the guard")
 _GAP: Final = 2
+# Longer lists of a mail, and longer series of events that wake nobody, are cut.
+_LONGEST: Final = 8
+# What every function counts, and no step is about.
+_UNTOLD: Final = frozenset({"EventsReceived", "ColdStart"})
+
+Crowds: TypeAlias = Mapping[str, Sequence[str]]
 _SEVERITY_STYLES: Final[Mapping[object, str]] = {
     "low": "green",
     "medium": "yellow",
@@ -55,14 +68,28 @@ class Teller:
         """Say what there is, and what is missing."""
         stack = account.stack
         left_out = {each.type for each in account.left_out}
-        run = sum(each.type == "AWS::Lambda::Function" for each in stack.resources.values())
+        functions = [each.logical_id for each in stack.resources.values() if each.type == "AWS::Lambda::Function"]
+        run = woken(stack)
         created = sum(each.type not in left_out | RUN_BY_THE_BUS for each in stack.resources.values())
         self._print(
             f"The stack {stack.name} from template.yaml, in account {stack.account} inside this process: {created} "
-            f"resources created, {run} functions run by the real handlers, {len(stack.rules())} rules. Nothing leaves "
-            f"this machine. Lambda's waits before a retry are left out."
+            f"resources created, {len(run)} functions run by the real handlers, {len(stack.rules())} rules. Nothing "
+            "leaves this machine. Every call of a function is held against the actions that its role allows. Lambda's "
+            "waits before a retry are left out."
         )
         self._print(f"Left out of this account: {', '.join(sorted(each.split('::', 1)[1] for each in left_out))}.")
+        if still := [each for each in functions if each not in run]:
+            self._print(f"Not run, as CloudFormation alone invokes it: {', '.join(still)}.")
+
+    def chapter(self, chapter: Chapter, users: Mapping[str, Snapshot]) -> None:
+        """Tell what a chapter is about, and who is in its account."""
+        self._console.print()
+        self._console.print(Line(Text(chapter.title, "bold"), style="bold"))
+        self._print(chapter.told)
+        if chapter.crowds:
+            headings = (f"{len(users)} users", "", "at the start")
+            rows = [(label, str(len(names)), _together(names, users)) for label, names in chapter.crowds.items()]
+            self._table([headings, *rows], [_CROWD, _COUNT, self._console.width])
 
     def step(self, number: int, of: int, step: Step) -> None:
         """Tell what a step is about."""
@@ -70,17 +97,18 @@ class Teller:
         self._console.print(Line(Text(f"{number} of {of}: {step.title}", "bold"), align="left", style="dim"))
         self._print(step.told)
 
-    def played(self, step: Step, played: Played) -> None:
+    def played(self, step: Step, crowds: Crowds, played: Played) -> None:
         """Tell what came of it."""
         for command in played.pasted:
             self._row("pasted", Text(f"aws {shlex.join(command.words)}", "dim"))
-        for delivery in played.deliveries:
-            self._delivery("event", delivery)
+        self._deliveries(played.deliveries)
         self._echoes(played.echoes)
-        if step.cast:
-            self._console.print()
+        self._calls(step.expected.budget, played)
+        tables = self._crowds(crowds, played)
         for name in step.cast:
             self._user(name, played)
+        if tables or step.cast:
+            self._console.print()
         for mail in played.mails:
             self._mail(mail)
         if not played.mails:
@@ -105,6 +133,15 @@ class Teller:
         for title in failed:
             self._print(f"{self._bad} {title}", "red")
 
+    def _deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        for _, alike in groupby(deliveries, _kind):
+            series = tuple(alike)
+            shown = series if len(series) <= _LONGEST else series[:1]
+            for delivery in shown:
+                self._delivery("event", delivery)
+            if len(series) > len(shown):
+                self._row("", Text(f"and {len(series) - 1} more of these", "dim"))
+
     def _delivery(self, label: str, delivery: Delivery) -> None:
         self._row(label, _event(delivery.envelope))
         if not delivery.invocations:
@@ -114,9 +151,10 @@ class Teller:
 
     def _echoes(self, echoes: Sequence[Delivery]) -> None:
         """Name the guard's own writes, and tell those that woke something."""
-        quiet = [_name(each.envelope) for each in echoes if not each.invocations]
+        quiet = Counter(_name(each.envelope) for each in echoes if not each.invocations)
         if quiet:
-            self._row("echo", Text(f"the guard's own {', '.join(quiet)}: matches no rule", "dim"))
+            named = ", ".join(name if count == 1 else f"{count} {name}" for name, count in quiet.items())
+            self._row("echo", Text(f"the guard's own {named}: matches no rule", "dim"))
         for each in echoes:
             if each.invocations:
                 self._delivery("echo", each)
@@ -135,13 +173,43 @@ class Teller:
         if invocation.dead_letter:
             self._row("", Text("put on the dead-letter queue", "red"))
 
+    def _calls(self, budget: Budget | None, played: Played) -> None:
+        """Tell what a function asked of IAM where the story sets a limit."""
+        if budget is None:
+            return
+        asked = played.asked(budget.function)
+        named = ", ".join(f"{operation} {count}" for operation, count in sorted(asked.operations.items()))
+        about = f"about {asked.users} users one by one" if asked.users else "none about a single user"
+        total = f"{asked.total()} IAM calls of at most {budget.calls}, {about}"
+        self._row("asked", Text.assemble((total, "bold"), f": {named}"))
+
+    def _crowds(self, crowds: Crowds, played: Played) -> bool:
+        """Tell how those crowds came to stand of whom somebody changed, and whether there are any."""
+        moments = (played.before, played.called, played.after)
+        rows = [
+            (label, str(len(names)), *standing)
+            for label, names in crowds.items()
+            if len(set(standing := [_together(names, moment) for moment in moments])) > 1
+        ]
+        if rows:
+            room = (self._console.width - _INDENT - _CROWD - _COUNT - 4 * _GAP) // 3
+            self._table([("users", "", *_MOMENTS), *rows], [_CROWD, _COUNT, room, room, room])
+        return bool(rows)
+
     def _user(self, name: str, played: Played) -> None:
         moments = [_facts(moment.get(name)) for moment in (played.before, played.called, played.after)]
         facts = dict.fromkeys(fact for moment in moments for fact in moment)
-        table = [[Text(heading, "bold") for heading in (name, "before", "after the call", "after the guard")]]
-        table += [[Text(fact), *_cells([moment.get(fact, "-") for moment in moments])] for fact in facts]
         room = (self._console.width - _INDENT - _FACT - 3 * _GAP) // 3
-        limits = (_FACT, room, room, room)
+        rows = [(fact, *(moment.get(fact, "-") for moment in moments)) for fact in facts]
+        self._table([(name, *_MOMENTS), *rows], [_FACT, room, room, room])
+
+    def _table(self, rows: Sequence[Sequence[str]], limits: Sequence[int]) -> None:
+        """Print rows below their headings. Cells from the first moment on are one thing at different moments."""
+        self._console.print()
+        headings, *values = rows
+        fixed = len(headings) - (len(_MOMENTS) if headings[-1] == _MOMENTS[-1] else 1)
+        table = [[Text(heading, "bold") for heading in headings]]
+        table += [[*map(Text, row[:fixed]), *_cells(row[fixed:])] for row in values]
         columns = zip(*table, strict=True)
         widths = [min(limit, max(map(len, column))) for limit, column in zip(limits, columns, strict=True)]
         for row in table:
@@ -150,7 +218,6 @@ class Teller:
                 padded = Text(" " * _GAP).join(_padded(cell, width) for cell, width in zip(line, widths, strict=True))
                 padded.rstrip()
                 self._console.print(Text(" " * _INDENT) + padded)
-        self._console.print()
 
     def _mail(self, mail: Mail) -> None:
         style = _SEVERITY_STYLES.get(mail.data["severity"], "")
@@ -158,7 +225,7 @@ class Teller:
         if self._brief:
             self._row("mail", Text.assemble(f"{heading}: ", (mail.subject, style)))
             return
-        body = Text.assemble(("Subject: " + mail.subject, style), "\n\n", mail.text.rstrip())
+        body = Text.assemble(("Subject: " + mail.subject, style), "\n\n", _cut(mail.text.rstrip()))
         self._console.print(Panel(body, title=Text(f"Mail {heading}"), title_align="left", border_style="dim"))
 
     def _letter(self, letter: Fields) -> None:
@@ -167,9 +234,13 @@ class Teller:
             self._row("letter", Text(f"{reason['errorType']}: {reason['errorMessage']} The event is kept with it."))
 
     def _counted(self, played: Played) -> None:
-        own = {name: value for name, value in played.counted().items() if name not in ("EventsReceived", "ColdStart")}
-        if own:
-            self._row("counted", Text(", ".join(f"{name} {value}" for name, value in sorted(own.items()))))
+        gauges = {gauge.value for gauge in Gauge}
+        counted = {name: value for name, value in played.counted().items() if name not in gauges | _UNTOLD and value}
+        measured = {name: value for name, value in played.measured().items() if name in gauges}
+        for label, figures in (("counted", counted), ("measured", measured)):
+            if figures:
+                named = ", ".join(f"{name} {value:.0f}" for name, value in sorted(figures.items()))
+                self._row(label, Text(named))
 
     def _row(self, label: str, text: Text) -> None:
         margin = _INDENT + _LABEL
@@ -185,10 +256,29 @@ class Teller:
 
 
 def _event(envelope: Fields) -> Text:
+    if isinstance(records := envelope.get("Records"), list):
+        return Text(f"exemption table {', '.join(map(_change, records))}")
     detail = _detail(envelope)
+    if envelope["detail-type"] == DETAIL_TYPE:
+        asked = ", ".join(f"{name} {value}" for name, value in detail.items())
+        return Text(f"{envelope['source']} {DETAIL_TYPE}{f': {asked}' if asked else ''}")
     failed = f", refused: {detail['errorCode']}" if "errorCode" in detail else ""
     source = str(envelope["source"]).removeprefix("aws.")
     return Text(f"{source} {_name(envelope)} by {actor_of(detail).label}{_about(detail)}{failed}")
+
+
+def _change(record: Fields) -> str:
+    stream = record["dynamodb"]
+    images = [stream.get(image) for image in ("NewImage", "OldImage")] if isinstance(stream, Mapping) else []
+    names = [image["user_name"]["S"] for image in images if isinstance(image, Mapping) and "user_name" in image]
+    return f"{record['eventName']} of {names[0] if names else 'a record without a name'}"
+
+
+def _kind(delivery: Delivery) -> object:
+    """Return what a series has in common; what wakes somebody is in no series."""
+    detail = _detail(delivery.envelope)
+    quiet = not delivery.invocations and "eventName" in detail
+    return (detail["eventName"], actor_of(detail).label) if quiet else id(delivery)
 
 
 def _name(envelope: Fields) -> str:
@@ -196,7 +286,7 @@ def _name(envelope: Fields) -> str:
 
 
 def _detail(envelope: Fields) -> Fields:
-    detail = envelope["detail"]
+    detail = envelope.get("detail")
     return detail if isinstance(detail, Mapping) else {}
 
 
@@ -214,11 +304,40 @@ def _answer(attempt: Attempt) -> str:
     if attempt.counted()["DuplicateEvents"]:
         return "delivered before, nothing done"
     answer = attempt.answer if isinstance(attempt.answer, Mapping) else {}
+    if "users" in answer:
+        mailed = "a mail" if answer["mailed"] else "no mail"
+        return f"{', '.join(f'{answer[key]} {key}' for key in ('users', 'changed', 'failed', 'left'))}, {mailed}"
     if "standing" not in answer:
         return "told the administrators"
     actions = answer["actions"]
     shown = ", ".join(map(str, actions)) if isinstance(actions, Sequence) and actions else "none"
     return f"standing {answer['standing']}, actions {shown}"
+
+
+def _cut(text: str) -> str:
+    """Return a mail without the most of its long lists, each with how many lines are left out."""
+    return "\n\n".join(map(_cut_block, text.split("\n\n")))
+
+
+def _cut_block(block: str) -> str:
+    head, *lines = block.split("\n")
+    if len(lines) <= _LONGEST + 1:
+        return block
+    more = f"  [{len(lines) - _LONGEST} more lines, which the demo leaves out]"
+    return "\n".join([head, *lines[:_LONGEST], more])
+
+
+def _together(names: Sequence[str], users: Mapping[str, Snapshot]) -> str:
+    """Return how users stand who are told about together."""
+    standing = Counter(_standing(users.get(name)) for name in names)
+    return next(iter(standing)) if len(standing) == 1 else ", ".join(f"{n} {text}" for text, n in standing.items())
+
+
+def _standing(snapshot: Snapshot | None) -> str:
+    if snapshot is None:
+        return "gone"
+    parts = [*(["enforced"] if snapshot.ways else []), *(["tagged"] if snapshot.tags else [])]
+    return " and ".join(parts) or "-"
 
 
 def _facts(snapshot: Snapshot | None) -> Mapping[str, str]:

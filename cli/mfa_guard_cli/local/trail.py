@@ -1,11 +1,12 @@
-"""The trail: API calls of the in-process account as CloudTrail would record them.
+"""The trail: API calls of the in-process account as CloudTrail would record them, on their way to the event bus.
 
 Record contents: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
 
 import hashlib
+import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -27,9 +28,10 @@ _SOURCES: Final[Mapping[str, str]] = {
     "iam": "iam.amazonaws.com",
     "sns": "sns.amazonaws.com",
     "events": "events.amazonaws.com",
+    "cloudtrail": "cloudtrail.amazonaws.com",
 }
 _READS: Final = ("Get", "List", "Describe")
-_DATA_EVENTS: Final = frozenset({"Publish"})
+_DATA_EVENTS: Final = frozenset({"Publish", "PutEvents"})
 # CloudTrail leaves these out, although the service model does not mark them as sensitive.
 _SECRET: Final = frozenset({"AuthenticationCode1", "AuthenticationCode2"})
 _PARAMETERS: Final = "mfa_guard_parameters"
@@ -128,15 +130,20 @@ def _example(prefix: str, text: str) -> str:
 
 
 class Trail:
-    """Records the mutating calls of a boto3 session while somebody acts."""
+    """Records the mutating calls of a boto3 session while somebody acts.
 
-    def __init__(self, session: boto3.Session, account: str, region: str) -> None:
+    What somebody puts on the default bus himself goes there as it is, between the records.
+    """
+
+    def __init__(self, session: boto3.Session, account: str, region: str, now: Callable[[], datetime]) -> None:
         self._account = account
+        self._now = now
         self._region = region
         self._actor: Actor | None = None
         self._written: list[Fields] = []
         session.events.register("before-parameter-build", self._remember)
         session.events.register("after-call", self._record)
+        session.events.register("after-call.events.PutEvents", self._forward)
 
     @contextmanager
     def acting(self, actor: Actor) -> Iterator[None]:
@@ -198,7 +205,7 @@ class Trail:
         )
 
     def _append(self, actor: Actor, source: str, name: str, particular: Fields) -> None:
-        now = datetime.now(UTC)
+        now = self._now()
         record = {
             "eventVersion": "1.11",
             "userIdentity": _identity(actor, now),
@@ -220,6 +227,27 @@ class Trail:
     def _remember(self, params: Fields, context: dict[str, object], **_: object) -> None:
         context[_PARAMETERS] = deepcopy(params)
 
+    def _forward(self, parsed: Fields, context: Fields, **_: object) -> None:
+        request, answers = _mapping(context[_PARAMETERS]) or {}, parsed.get("Entries", [])
+        if self._actor is None or not isinstance(answers, list):
+            return
+        entries = request["Entries"]
+        for entry, answer in zip(entries if isinstance(entries, list) else [], answers, strict=True):
+            if "EventId" in answer and _put_on_the_default_bus(entry):
+                self._written.append(
+                    {
+                        "version": "0",
+                        "id": answer["EventId"],
+                        "detail-type": entry["DetailType"],
+                        "source": entry["Source"],
+                        "account": self._account,
+                        "time": utc_text(self._now()),
+                        "region": self._region,
+                        "resources": entry.get("Resources", []),
+                        "detail": json.loads(entry["Detail"]),
+                    }
+                )
+
     def _record(self, parsed: Fields, model: "OperationModel", context: Fields, **_: object) -> None:
         source = _SOURCES.get(model.service_model.service_name)
         name = model.name
@@ -232,6 +260,10 @@ class Trail:
             answer = {key: value for key, value in parsed.items() if key != "ResponseMetadata"}
             response = _as_recorded(answer, model.output_shape)
             self.write(self._actor, source, name, request=_mapping(request), response=_mapping(response))
+
+
+def _put_on_the_default_bus(entry: Fields) -> bool:
+    return str(entry.get("EventBusName", "default")).rpartition("/")[2] == "default"
 
 
 def delivered(envelope: Fields) -> Fields:

@@ -9,7 +9,7 @@ from mfa_guard.core.escalation import NONE, Escalation, escalation
 from mfa_guard.core.plan import Demand, Standing, demand
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.snapshot import Snapshot, hinted
-from mfa_guard.core.user import Question, UserState, noncompliant_since
+from mfa_guard.core.user import Question, ServiceCredential, UserState, noncompliant_since
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def count(findings: Iterable[Finding]) -> Counts:
 def _finding(state: UserState, settings: Settings, now: datetime) -> Finding:
     certain = True
     while isinstance(decided := demand(state, settings, now), Question):
-        state, certain = replace(state, **_ASSUMED[decided]), False  # type: ignore[arg-type]
+        matters = decided is not Question.SERVICE_CREDENTIALS or _matters(state, settings, now)
+        state, certain = replace(state, **_ASSUMED[decided]), certain and not matters  # type: ignore[arg-type]
     return judged(state, decided, settings, now, certain=certain)
 
 
@@ -98,9 +99,18 @@ def judged(state: UserState, decided: Demand, settings: Settings, now: datetime,
     finding = Finding(state, decided, certain)
     active = not isinstance(state.keys, tuple) or any(key.active for key in state.keys)
     if finding.noncompliant and not finding.awaiting and state.marked(now) and active:
-        return replace(finding, escalation=escalation(state.tags, settings.deactivate_keys_after_days, now))
+        days = settings.deactivate_keys_after_days if settings.sweeps_write else 0
+        return replace(finding, escalation=escalation(state.tags, days, now))
     return finding
 
+
+def _matters(state: UserState, settings: Settings, now: datetime) -> bool:
+    """Tell whether a service-specific credential, of which no bulk read tells, would change what is to be done."""
+    answers = (demand(replace(state, service_credentials=each), settings, now) for each in ((), (_SOME_CREDENTIAL,)))
+    return len({answer.actions if isinstance(answer, Demand) else answer for answer in answers}) > 1
+
+
+_SOME_CREDENTIAL: Final = ServiceCredential("a credential", "a service", active=True)
 
 _ASSUMED: Final = {
     Question.DEVICES: {"devices": ()},

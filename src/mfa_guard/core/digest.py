@@ -15,7 +15,7 @@ from mfa_guard.core.plan import Action, Standing
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.text import safe, subject_line
 from mfa_guard.core.times import utc_text
-from mfa_guard.core.user import STATUS_TAG
+from mfa_guard.core.user import STATUS_TAG, Way
 
 SCHEMA: Final = "mfa-guard/digest/1"
 KIND: Final = "digest"
@@ -55,7 +55,7 @@ class Digest:
     failures: Sequence[Failure]
     carried: Sequence[str]
     findings: Sequence[Finding]
-    exemptions: Sequence[Exemption | MalformedExemption]
+    exemptions: Mapping[str, Exemption | MalformedExemption]
     checks: Sequence[Check]
     writes: bool
     late: str | None
@@ -64,12 +64,13 @@ class Digest:
 
 @dataclass(frozen=True)
 class _Section:
-    """A titled list. `rest` is the command that lists what a cut leaves out, or what to do instead."""
+    """A titled list. `rest` is where to find what a cut leaves out; `note` is what to do about the lines."""
 
     key: str
     title: str
     lines: Sequence[str]
     rest: str
+    note: str = ""
 
 
 def digest_message(digest: Digest, settings: Settings, now: datetime) -> Message:
@@ -94,12 +95,12 @@ def pending(digest: Digest) -> frozenset[str]:
     """Return a name for everything that waits to be done or decided, by which the next sweep knows what is new."""
     deciding = (each for each in digest.findings if each.awaiting)
     planned = (each for each in digest.findings if each.demand.actions and not each.awaiting and not digest.writes)
-    ending = (each for each in digest.exemptions if isinstance(each, MalformedExemption))
+    broken = (key for key, each in digest.exemptions.items() if isinstance(each, MalformedExemption))
     return frozenset(
         [
             *(f"{each.state.id}:decide" for each in deciding),
             *(f"{each.state.id}:{','.join(each.demand.actions)}" for each in planned),
-            *(f"exemption:{each.problem}" for each in ending),
+            *(f"exemption:{key}" for key in broken),
         ]
     )
 
@@ -138,12 +139,16 @@ def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Secti
         (each for each in digest.findings if each.noncompliant), key=lambda each: (-each.days(now), each.state.name)
     )
     scan = f"aws dynamodb scan --region {settings.region} --table-name {settings.exemptions_table}"
-    logs = "the function's log names them all"
+    logs = "SweepFunction's log names every change and failure"
+    undo = "To undo one: the stack's output HowToExempt records an exemption, then releases."
+    decide = f"To exempt: the stack's output HowToExempt. To enforce: {_enforcing(settings)}"
     return (
         _Section("health", "HEALTH OF THE GUARD", [_check(check) for check in digest.checks], logs),
         _Section("failures", "WHAT FAILED", _failed(digest), logs),
-        _Section("changes", "WHAT MFA-GUARD DID", [f"{each.name}: {each.deeds}" for each in digest.changes], logs),
-        _Section("decide", "WORKING MACHINE USERS AWAITING A DECISION", _deciding(digest, now), listing),
+        _Section(
+            "changes", "WHAT MFA-GUARD DID", [f"{each.name}: {each.deeds}" for each in digest.changes], logs, undo
+        ),
+        _Section("decide", "WORKING MACHINE USERS AWAITING A DECISION", _deciding(digest, now), listing, decide),
         _Section("planned", _PLANNED_TITLE, _planned(digest, now), listing),
         _Section("escalation", "ACCESS KEYS TO BE DEACTIVATED, AND WHEN", _escalating(digest, now), listing),
         _Section("exemptions", "EXEMPTIONS THAT END WITHIN 14 DAYS OR DO NOT COUNT", _ending(digest, now), scan),
@@ -154,6 +159,12 @@ def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Secti
             listing,
         ),
     )
+
+
+def _enforcing(settings: Settings) -> str:
+    if settings.enforce_through is Way.USER:
+        return f"aws iam attach-user-policy --policy-arn {settings.policy_arn} --user-name NAME"
+    return f"aws iam add-user-to-group --group-name {settings.group_name} --user-name NAME"
 
 
 _TAGGED: Final = f"\"UserDetailList[?Tags[?Key=='{STATUS_TAG}']].UserName\""
@@ -216,9 +227,9 @@ def _escalating(digest: Digest, now: datetime) -> list[str]:
 
 def _ending(digest: Digest, now: datetime) -> list[str]:
     lines = []
-    for record in digest.exemptions:
+    for user_id, record in digest.exemptions.items():
         if isinstance(record, MalformedExemption):
-            lines.append(f"does not count: {record.problem}")
+            lines.append(f"the record of user id {safe(user_id, 128)} does not count: {record.problem}")
         elif record.holds(now) and record.expires_at - now <= ENDING_SOON:
             lines.append(
                 f"{safe(record.user_name, 64)}: until {utc_text(record.expires_at)}, then enforced again (owner "
@@ -285,8 +296,10 @@ def _mail(digest: Digest, sections: Sequence[_Section], settings: Settings, now:
         lead.append("This sweep changed nothing in IAM.")
     if digest.late:
         lead.append(digest.late)
-    if digest.left:
+    if digest.left and digest.changes:
         lead.append(f"Time ran out with {digest.left} users to go; another round goes on with them.")
+    elif digest.left:
+        lead.append(f"Time ran out with {digest.left} users to go before anybody was changed: the sweep ends here.")
     blocks = ["\n".join(lead), *(_block(section, length) for section in sections if section.lines)]
     if settings.help_url:
         blocks.append(f"Help: {settings.help_url}")
@@ -297,4 +310,6 @@ def _block(section: _Section, length: int) -> str:
     lines = [section.title, *(f"  - {line}" for line in section.lines[:length])]
     if len(section.lines) > length:
         lines.append(f"  and {len(section.lines) - length} more: {section.rest}")
+    if section.note:
+        lines.append(f"  {section.note}")
     return "\n".join(lines)

@@ -23,7 +23,10 @@ class Change(StrEnum):
 
 @dataclass(frozen=True)
 class ExemptionChange:
-    """One change. `exemption` is what holds now, or what held until it was removed; `user_id` is the record's key."""
+    """One change. `exemption` is what holds now, or what held until it was removed.
+
+    `user_id` is the record's key; `user_name` is empty where the record has none.
+    """
 
     record: Record
     change: Change
@@ -61,7 +64,7 @@ def parse_exemption_change(record: object, now: datetime) -> ExemptionChange:
         ),
         change=change,
         user_id=user_id,
-        user_name=item.get("user_name", "unknown"),
+        user_name=item.get("user_name", ""),
         exemption=parse_exemption(item, user_id, now),
     )
 

@@ -13,6 +13,8 @@ from typing import Final, TypeVar
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.text import safe
 
+NOTICES_TOPIC: Final = "notices topic"
+
 
 class Verdict(StrEnum):
     """What a check came to."""
@@ -396,7 +398,7 @@ _NO_ROOT: Final = (
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
 _RESTORE: Final = (
     "for what is gone or altered, make a change set of the stack {deployed.stack_name} with --deployment-mode "
-    "REVERT_DRIFT, and see in CloudTrail who did it."
+    "REVERT_DRIFT, keeping every parameter's previous value, and see in CloudTrail who did it."
 )
 
 _CHECKS: Final = (
@@ -415,7 +417,7 @@ _CHECKS: Final = (
         "enable-rule --region {chosen.region} --name NAME); " + _RESTORE,
     ),
     _check(
-        "notices topic",
+        NOTICES_TOPIC,
         lambda readings: readings.notices,
         _subscriptions,
         "Notices reach nobody. Confirm the mail that AWS sent, or subscribe: aws sns subscribe --region "

@@ -161,7 +161,7 @@ def alert_message(alert: Alert, settings: Settings) -> Message:
 
 def exemption_message(change: ExemptionChange, settings: Settings, now: datetime) -> Message:
     """Return the notice about a change of the exemption table: who is exempt, by whose word, until when."""
-    name = safe(change.user_name, 64)
+    name = safe(change.user_name or change.user_id, 64)
     draft = Draft(
         kind=Kind.EXEMPTION,
         severity=Severity.LOW if change.change is Change.REMOVED else Severity.MEDIUM,

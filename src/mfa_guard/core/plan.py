@@ -156,8 +156,16 @@ def _tags_changed(case: _Case) -> bool:
 
 
 def _decision(case: _Case) -> bool:
-    news = Action.MARK in case.actions or case.occasion.trigger in {Trigger.NEW_CREDENTIAL, Trigger.ENFORCEMENT_REMOVED}
-    return case.standing is Standing.WORKING_MACHINE and news
+    if case.standing is not Standing.WORKING_MACHINE:
+        return False
+    return case.occasion.trigger in {Trigger.NEW_CREDENTIAL, Trigger.ENFORCEMENT_REMOVED} or _without_device_now(case)
+
+
+def _without_device_now(case: _Case) -> bool:
+    # A removed device is news even of somebody who is marked: an attempt may have told that a device came, and died
+    # before it took the tags away.
+    removed = case.occasion.trigger is Trigger.DEVICE_REMOVED and case.standing is not Standing.EXEMPT
+    return Action.MARK in case.actions or (removed and not case.state.has_device())
 
 
 def _enforcement_removed(case: _Case) -> bool:
@@ -182,7 +190,7 @@ _OCCASIONS: Final[Mapping[Kind, Callable[[_Case], bool]]] = {
     Kind.TAGS_CHANGED: _tags_changed,
     Kind.DECISION: _decision,
     Kind.ENFORCEMENT_REMOVED: _enforcement_removed,
-    Kind.NONCOMPLIANT: lambda case: Action.MARK in case.actions,
+    Kind.NONCOMPLIANT: _without_device_now,
     Kind.NEW_CREDENTIAL: _new_credential,
     Kind.SOLVED: _solved,
     Kind.ENFORCED: lambda case: Action.ENFORCE in case.actions,

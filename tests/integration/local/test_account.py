@@ -46,6 +46,15 @@ def test_every_rule_is_there_and_enabled(account: Account, stack: Stack) -> None
     assert set(states.values()) == {"ENABLED"}
 
 
+def test_the_schedule_is_there_and_enabled(account: Account, stack: Stack) -> None:
+    assert account.clients.scheduler.get_schedule(Name=stack.physical_id("SweepFunctionDaily"))["State"] == "ENABLED"
+
+
+def test_what_the_table_is_told_is_in_its_stream(account: Account, stack: Stack) -> None:
+    table = account.clients.dynamodb.describe_table(TableName=stack.physical_id("ExemptionsTable"))["Table"]
+    assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
 def test_addresses_are_subscribed(stack: Stack) -> None:
     parameters = {"AlertEmail": "alerts@example.com", "OperationsEmail": "operations@example.com"}
     with open_account(stack.template.render(parameters=parameters)) as account:
@@ -60,10 +69,14 @@ def test_addresses_are_subscribed(stack: Stack) -> None:
 def test_what_is_left_out_is_known(account: Account) -> None:
     assert {resource.type for resource in account.left_out} == {
         "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
+        "AWS::IAM::Policy",
         "AWS::IAM::Role",
         "AWS::Logs::LogGroup",
+        "AWS::Logs::QueryDefinition",
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::QueuePolicy",
+        "Custom::Release",
     }
 
 

@@ -1,6 +1,7 @@
 """The demo tells the whole story, and says so when a step does not end as told."""
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,15 +13,21 @@ from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.user import Way
 from mfa_guard_cli.local import command
 from mfa_guard_cli.local.account import open_account
+from mfa_guard_cli.local.chapter import Chapter, Step
+from mfa_guard_cli.local.crowd import CROWDS
 from mfa_guard_cli.local.demo import tell
-from mfa_guard_cli.local.expectations import Expected, Sends, Stands, Wakes, differences
+from mfa_guard_cli.local.events_chapter import ONE_BY_ONE
+from mfa_guard_cli.local.expectations import Budget, Expected, Sends, Stands, Wakes, differences
 from mfa_guard_cli.local.scene import Played, Scene, StoryBroken
-from mfa_guard_cli.local.story import PARAMETERS, STORY, Step, prepare
+from mfa_guard_cli.local.story import STORY
+from mfa_guard_cli.local.sweep_chapter import THE_WHOLE_ACCOUNT
 from mfa_guard_cli.local.telling import WIDTH, Teller
 from mfa_guard_cli.main import app
 from mfa_guard_cli.template import Stack, Template
 
-FIRST = STORY[0]
+STEPS = tuple(step for chapter in STORY for step in chapter.steps)
+FIRST, SECOND = ONE_BY_ONE.steps[:2]
+REPORTING = THE_WHOLE_ACCOUNT.steps[0]
 WRONG = replace(FIRST, expected=replace(FIRST.expected, dead_letters=1))
 UNTOUCHED = {"nobody": Stands()}
 
@@ -32,7 +39,12 @@ def _never(_: Scene) -> None:
 IMPOSSIBLE = replace(FIRST, title="A step that cannot be played", happens=_never)
 
 
-def told(template: Template, *story: Step, brief: bool = False, logs: bool = False) -> tuple[tuple[str, ...], str]:
+def chapter(*steps: Step) -> Chapter:
+    """Return the first chapter with other steps."""
+    return replace(ONE_BY_ONE, steps=steps)
+
+
+def told(template: Template, *story: Chapter, brief: bool = False, logs: bool = False) -> tuple[tuple[str, ...], str]:
     """Return the titles of the steps that failed, and everything that was printed."""
     console = Console(file=io.StringIO(), width=WIDTH, highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
@@ -45,22 +57,38 @@ def whole(stack: Stack) -> tuple[tuple[str, ...], str]:
     return told(stack.template, *STORY)
 
 
+def played(stack: Stack, chapter: Chapter) -> Played:
+    """Return what came of a chapter's first step."""
+    first = chapter.steps[0]
+    with open_account(stack.template.render(parameters=chapter.parameters)) as account, account.clock.ruling():
+        scene = Scene(account)
+        chapter.prepare(scene)
+        return scene.play(first.happens, first.arrive)
+
+
 @pytest.fixture(scope="module")
 def first(stack: Stack) -> Played:
-    with open_account(stack.template.render(parameters=PARAMETERS)) as account:
-        scene = Scene(account)
-        prepare(scene)
-        return scene.play(FIRST.happens, FIRST.arrive)
+    return played(stack, ONE_BY_ONE)
+
+
+@pytest.fixture(scope="module")
+def reported(stack: Stack) -> Played:
+    return played(stack, THE_WHOLE_ACCOUNT)
 
 
 def test_every_step_ends_as_the_story_says(whole: tuple[tuple[str, ...], str]) -> None:
     failed, text = whole
     assert failed == (), text
-    assert text.endswith(f"{len(STORY)} of {len(STORY)} steps ended as the story says\n")
+    assert text.endswith(f"{len(STEPS)} of {len(STEPS)} steps ended as the story says\n")
 
 
-def test_the_story_has_every_kind_of_notice_in_it() -> None:
-    assert {mail.kind for step in STORY for mail in step.expected.mails} == set(Kind)
+def test_the_story_has_every_kind_of_notice_in_it_and_the_digest() -> None:
+    assert {str(mail.kind) for step in STEPS for mail in step.expected.mails} == {*Kind, "digest"}
+
+
+def test_the_swept_account_has_200_users_of_different_names() -> None:
+    names = [name for crowd in CROWDS for name in crowd.names]
+    assert (len(names), len(set(names))) == (200, 200)
 
 
 def test_the_telling_is_plain_text_of_the_width_of_a_terminal(whole: tuple[tuple[str, ...], str]) -> None:
@@ -71,9 +99,9 @@ def test_the_telling_is_plain_text_of_the_width_of_a_terminal(whole: tuple[tuple
 
 
 def test_every_step_shows_its_events_its_users_and_its_mails(whole: tuple[tuple[str, ...], str]) -> None:
-    sections = whole[1].split(f" of {len(STORY)}: ")[1:]
-    assert len(sections) == len(STORY)
-    for step, section in zip(STORY, sections, strict=True):
+    sections = whole[1].split(f" of {len(STEPS)}: ")[1:]
+    assert len(sections) == len(STEPS)
+    for step, section in zip(STEPS, sections, strict=True):
         assert section.startswith(step.title)
         assert "  event    " in section
         for wakes in step.expected.wakes:
@@ -84,12 +112,24 @@ def test_every_step_shows_its_events_its_users_and_its_mails(whole: tuple[tuple[
 
 
 def test_what_the_template_has_and_the_account_has_not_is_named(whole: tuple[tuple[str, ...], str]) -> None:
-    left_out = "Left out of this account: CloudWatch::Alarm, IAM::Role, Logs::LogGroup, SNS::TopicPolicy, "
-    assert left_out in " ".join(whole[1].split()) + " "
+    said = " ".join(whole[1].split())
+    assert "Left out of this account: CloudWatch::Alarm, CloudWatch::Dashboard, IAM::Policy, IAM::Role, " in said
+    assert "Not run, as CloudFormation alone invokes it: ReleaseFunction." in said
+
+
+def test_a_sweep_shows_its_users_together_its_calls_counted_and_its_mail_cut(
+    whole: tuple[tuple[str, ...], str],
+) -> None:
+    enforcing = whole[1].split(f" of {len(STEPS)}: {THE_WHOLE_ACCOUNT.steps[1].title}")[1]
+    assert "\n  password only       40  -                    -                    enforced and tagged\n" in enforcing
+    assert "AttachUserPolicy 170" in enforcing
+    assert re.search(r"  asked    [0-9]+ IAM calls of at most 666, about 184 users one by one: ", enforcing)
+    assert "more lines, which the demo leaves out]" in enforcing
+    assert "nodevice-39" not in whole[1]
 
 
 def test_brief_leaves_the_texts_out_and_logs_puts_the_functions_lines_in(stack: Stack) -> None:
-    _, text = told(stack.template, FIRST, brief=True, logs=True)
+    _, text = told(stack.template, chapter(FIRST), brief=True, logs=True)
     assert "to security@example.com (NoticesTopic): HIGH: alice has no MFA device" in text
     assert "WHAT HAPPENED" not in text
     assert '"message":"Remediated"' in "".join(line.strip() for line in text.splitlines())
@@ -130,24 +170,49 @@ def test_a_wrong_expectation_is_a_difference(first: Played, changes: Mapping[str
     assert [sentence for sentence in differences(expected, first) if said in sentence]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"budget": Budget("SweepFunction", 10, users=0)}, "SweepFunction made 11 IAM calls; at most 10 were expected"),
+        (
+            {"measured": {**REPORTING.expected.measured, "UsersExempt": 16}},
+            "measured: expected OldestNoncompliantDays 100",
+        ),
+        ({"users": {"phone-01": None, "phone-02": None}}, "phone-01 and 1 more: expected no user; it was not enforced"),
+    ],
+)
+def test_a_wrong_expectation_of_a_sweep_is_a_difference(
+    reported: Played, changes: Mapping[str, object], said: str
+) -> None:
+    assert differences(REPORTING.expected, reported) == []
+    expected: Expected = replace(REPORTING.expected, **changes)  # type: ignore[arg-type]
+    assert [sentence for sentence in differences(expected, reported) if said in sentence]
+
+
+def test_asking_about_single_users_is_a_difference_where_none_was_expected(first: Played) -> None:
+    budget = Budget("UserEventFunction", 100, users=0)
+    expected = replace(FIRST.expected, budget=budget)
+    assert differences(expected, first) == [
+        "UserEventFunction asked IAM about 1 users one by one; at most 0 were expected"
+    ]
+
+
 def test_a_step_that_ends_otherwise_is_named_at_the_end(stack: Stack) -> None:
-    failed, text = told(stack.template, WRONG, STORY[1], brief=True)
+    failed, text = told(stack.template, chapter(WRONG, SECOND), brief=True)
     assert failed == (WRONG.title,)
     assert "not as the story says:" in text
     assert text.rstrip().splitlines()[-2:] == ["1 of 2 steps ended as the story says", f"\N{BALLOT X} {WRONG.title}"]
 
 
 def test_a_step_that_cannot_be_played_does_not_end_the_story(stack: Stack) -> None:
-    failed, text = told(stack.template, IMPOSSIBLE, FIRST, brief=True)
+    failed, text = told(stack.template, chapter(IMPOSSIBLE, FIRST), brief=True)
     assert failed == (IMPOSSIBLE.title,)
     assert "it could not be played: It rained." in text
 
 
-@pytest.mark.parametrize(("story", "exit_code"), [((FIRST,), 0), ((WRONG,), 1)])
-def test_the_exit_code_tells_how_the_story_went(
-    monkeypatch: pytest.MonkeyPatch, story: tuple[Step, ...], exit_code: int
-) -> None:
-    monkeypatch.setattr("mfa_guard_cli.local.story.STORY", story)
+@pytest.mark.parametrize(("step", "exit_code"), [(FIRST, 0), (WRONG, 1)])
+def test_the_exit_code_tells_how_the_story_went(monkeypatch: pytest.MonkeyPatch, step: Step, exit_code: int) -> None:
+    monkeypatch.setattr("mfa_guard_cli.local.story.STORY", (chapter(step),))
     result = CliRunner().invoke(app, ["demo", "--brief"])
     assert result.exit_code == exit_code, result.output
     assert f"{1 - exit_code} of 1 steps ended as the story says" in result.output

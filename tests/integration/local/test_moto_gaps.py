@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.events.models import Rule
 from moto.iam import models
 from moto.iam.models import IAMBackend, User
 from moto.iam.responses import IamResponse
@@ -96,6 +97,14 @@ def test_service_specific_credentials_can_be_listed(alice: Account) -> None:
     assert refusal(error)[0] == "NoSuchEntity"
 
 
+def test_an_event_for_a_rule_with_a_function_can_be_put_on_the_bus(account: Account, stack: Stack) -> None:
+    events = account.clients.events
+    arn = str(stack.resolve({"Fn::GetAtt": ["SweepFunction", "Arn"]}))
+    events.put_targets(Rule=stack.physical_id("SweepFunctionSweepRequested"), Targets=[{"Id": "sweep", "Arn": arn}])
+    answer = events.put_events(Entries=[{"Source": "mfa-guard", "DetailType": "Sweep requested", "Detail": "{}"}])
+    assert answer["FailedEntryCount"] == 0
+
+
 def test_a_key_can_have_been_used(alice: Account) -> None:
     iam = alice.clients.iam
     key = iam.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
@@ -129,6 +138,7 @@ def test_moto_is_left_as_it_was(stack: Stack) -> None:
         *((IAMBackend, name) for name in ("get_user", "list_mfa_devices", "attach_user_policy", "tag_user")),
         *((IAMBackend, name) for name in ("add_user_to_group", "update_user")),
         (IamResponse, "list_service_specific_credentials"),
+        (Rule, "send_to_targets"),
     ]
     before = [getattr(owner, name, None) for owner, name in mended]
     with open_account(stack):

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mfa_guard_cli.local.account import Account
-from mfa_guard_cli.local.story import ALICE, CAROL, DAVES_KEY, PIPELINE, ROOT, ROOT_AT_THE_DOOR
+from mfa_guard_cli.local.events_chapter import ALICE, CAROL, DAVES_KEY, PIPELINE, ROOT, ROOT_AT_THE_DOOR
 from mfa_guard_cli.local.trail import Actor
+from mfa_guard_cli.local.upkeep import TRAIL, keep_well
 
 EVENTS = Path(__file__).parents[3] / "events"
 SERIAL = "arn:aws:iam::111122223333:mfa/alice"
@@ -91,6 +92,15 @@ def test_a_call_is_recorded_in_cloudtrails_shape(peopled: Account, file: str) ->
     assert shape(envelope["detail"]) == shape(recorded(file))
 
 
+def test_a_trail_that_is_stopped_has_cloudtrails_shape(account: Account) -> None:
+    keep_well(account)
+    with account.trail.acting(DAVES_KEY):
+        account.clients.cloudtrail.stop_logging(Name=TRAIL)
+    [envelope] = account.trail.take()
+    assert shape(envelope["detail"]) == shape(recorded("tampering-trail-stopped.json"))
+    assert envelope["source"] == "aws.cloudtrail"
+
+
 def test_roots_doing_has_cloudtrails_shape_too(account: Account) -> None:
     key = {"accessKeyId": "AKIAEXAMPLE", "status": "Active", "createDate": "Mar 10, 2026, 10:09:08 AM"}
     account.trail.write(ROOT, "iam.amazonaws.com", "CreateAccessKey", response={"accessKey": key})
@@ -117,6 +127,26 @@ def test_reads_and_what_nobody_did_are_not_recorded(peopled: Account) -> None:
         topic = str(peopled.stack.resolve({"Ref": "NoticesTopic"}))
         peopled.clients.sns.publish(TopicArn=topic, Message="hello")
     assert peopled.trail.take() == ()
+
+
+def test_what_is_put_on_the_default_bus_goes_there_as_it_is(account: Account) -> None:
+    entry = {"Source": "mfa-guard", "DetailType": "Sweep requested", "Detail": '{"round": 2}'}
+    refused = {**entry, "Detail": "no object"}
+    with account.trail.acting(CAROL):
+        answer = account.clients.events.put_events(Entries=[entry, refused])  # type: ignore[list-item]
+    [envelope] = account.trail.take()
+    assert envelope["id"] == answer["Entries"][0]["EventId"]
+    assert (envelope["source"], envelope["detail-type"]) == ("mfa-guard", "Sweep requested")
+    assert (envelope["account"], envelope["region"], envelope["resources"]) == ("111122223333", "us-east-1", [])
+    assert envelope["detail"] == {"round": 2}
+
+
+def test_another_bus_is_not_the_default_bus(account: Account) -> None:
+    account.clients.events.create_event_bus(Name="other")
+    entry = {"Source": "mfa-guard", "DetailType": "Sweep requested", "Detail": "{}", "EventBusName": "other"}
+    with account.trail.acting(CAROL):
+        account.clients.events.put_events(Entries=[entry])  # type: ignore[list-item]
+    assert account.trail.take() == ()
 
 
 def test_no_secret_reaches_a_record(peopled: Account) -> None:

@@ -13,7 +13,7 @@ from mfa_guard.core.health import Check, Verdict
 from mfa_guard.core.message import LARGEST, Message
 from mfa_guard.core.plan import Action, Demand, Standing
 from mfa_guard.core.settings import Mode
-from mfa_guard.core.user import UNASKED
+from mfa_guard.core.user import UNASKED, Way
 from support.factories import MARKED, NOW, ROOT_OF_THE_PROJECT, exemption, key, settings, state
 
 SCHEMA = json.loads((ROOT_OF_THE_PROJECT / "docs" / "digest.schema.json").read_text("utf-8"))
@@ -55,7 +55,7 @@ def digest(*findings: Finding, writes: bool = True, **changes: object) -> Digest
             "failures": (),
             "carried": (),
             "findings": findings,
-            "exemptions": (),
+            "exemptions": {},
             "checks": (FINE,),
             "writes": writes,
             "late": None,
@@ -84,6 +84,8 @@ HEALTH OF THE GUARD
 
 WORKING MACHINE USERS AWAITING A DECISION
   - ci: key 1, last used 2026-02-28T12:00:00Z
+  To exempt: the stack's output HowToExempt. To enforce: aws iam attach-user-policy --policy-arn \
+arn:aws:iam::111122223333:policy/EnrolMFADeviceThenSignInAgain --user-name NAME
 
 WHAT ENFORCING WOULD DO (Mode: all enforces with sweeps; an event about the user does at once)
   - carl (a person): would be enforced, would be tagged noncompliant; would stop working without MFA: key 1, last used \
@@ -93,7 +95,7 @@ done
 
 EXEMPTIONS THAT END WITHIN 14 DAYS OR DO NOT COUNT
   - alice: until 2026-03-04T12:00:00Z, then enforced again (owner platform team, reason build machine)
-  - does not count: The exemption record lacks owner.
+  - the record of user id AIDA4 does not count: The exemption record lacks owner.
 
 WITHOUT MFA DEVICE, LONGEST FIRST
   - bob: 28 days, blocked
@@ -116,12 +118,12 @@ def test_what_enforcing_would_do_who_waits_and_what_ends() -> None:
         writes=False,
         checks=(FINE, BAD, ADVICE),
         late="IAM did not finish the credential report.",
-        exemptions=(
-            exemption(ends=timedelta(days=3)),
-            exemption(ends=timedelta(days=15)),
-            exemption(ends=timedelta(0)),
-            MalformedExemption("The exemption record lacks owner."),
-        ),
+        exemptions={
+            "AIDA1": exemption(ends=timedelta(days=3)),
+            "AIDA2": exemption(ends=timedelta(days=15)),
+            "AIDA3": exemption(ends=timedelta(0)),
+            "AIDA4": MalformedExemption("The exemption record lacks owner."),
+        },
     )
     message = digest_message(told, settings(), NOW)
     assert mail(message) == GOLDEN
@@ -145,8 +147,19 @@ def test_what_was_done_and_what_failed() -> None:
     assert "  - fay: the tags cannot be set (at the end of the last sweep)" in text
     assert "Time ran out with 3 users to go; another round goes on with them." in text
     assert "changed nothing" not in text
+    assert "  To undo one: the stack's output HowToExempt records an exemption, then releases." in text
     assert "Help:" not in text
     assert message.subject == "HIGH: 1 of 2 users without MFA device, 1 changed, 2 problems"
+
+
+def test_a_round_that_changed_nobody_promises_no_other() -> None:
+    text = mail(digest_message(digest(BOB, left=3), settings(mode=Mode.ALL), NOW))
+    assert "before anybody was changed: the sweep ends here" in text
+
+
+def test_enforcing_by_hand_follows_the_stacks_way() -> None:
+    text = mail(digest_message(digest(CI), settings(enforce_through=Way.GROUP), NOW))
+    assert "aws iam add-user-to-group --group-name mfa-guard-enforced --user-name NAME" in text
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,11 @@ def test_a_malformed_record_does_not_exempt_and_says_so() -> None:
     assert "does not count, and ci-deploy is not exempt. The exemption record lacks owner." in mail(record)
 
 
+def test_a_record_without_a_name_is_known_by_its_user_id() -> None:
+    record = stream_record("INSERT", {"user_id": "AIDA1", "owner": "platform"})
+    assert "AIDA1 is not exempt" in mail(record)
+
+
 def test_a_record_that_has_ended_does_not_exempt_and_says_so() -> None:
     record = stream_record("MODIFY", ITEM | {"expires_at": "2026-02-01T00:00:00Z"}, old=ITEM)
     assert "has ended at 2026-02-01T00:00:00Z, and ci-deploy is not exempt" in mail(record)

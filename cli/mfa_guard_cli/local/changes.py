@@ -1,0 +1,42 @@
+"""The exemption table's stream, as Lambda reads it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+"""
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Final
+
+from moto.dynamodb.models import dynamodb_backends
+
+from mfa_guard_cli.local.account import Account
+from mfa_guard_cli.template import Fields
+
+_TABLE: Final = "ExemptionsTable"
+
+
+class Changes:
+    """The stream's records, each read once."""
+
+    def __init__(self, account: Account) -> None:
+        stack = account.stack
+        self._clock = account.clock
+        self._arn = str(stack.resolve({"Fn::GetAtt": [_TABLE, "StreamArn"]}))
+        tables = dynamodb_backends[stack.account][stack.region].tables
+        self._shard = tables[stack.physical_id(_TABLE)].stream_shard
+        self._read = 0
+
+    def unread(self) -> tuple[Fields, ...]:
+        """Return the records since this was last asked."""
+        written = self._shard.items[self._read :] if self._shard else []
+        self._read += len(written)
+        return tuple(self._record(each.to_json()) for each in written)
+
+    def _record(self, record: Mapping[str, Mapping[str, object]]) -> Fields:
+        made = self._clock.moved(record["dynamodb"]["ApproximateCreationDateTime"].replace(tzinfo=UTC))  # type: ignore[attr-defined]
+        return {
+            **record,
+            "eventVersion": "1.1",
+            "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": made.timestamp()},
+            "eventSourceARN": self._arn,
+        }

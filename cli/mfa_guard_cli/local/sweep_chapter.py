@@ -1,0 +1,357 @@
+"""The second chapter: the whole account, as sweeps find it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import chain
+from typing import Final
+
+from mfa_guard.core.digest import KIND as DIGEST
+from mfa_guard.core.kinds import Kind, Severity
+from mfa_guard.core.user import Way
+from mfa_guard_cli.local.chapter import Chapter, Step
+from mfa_guard_cli.local.crowd import CROWDS, delete_exemption, names, populate, record_exemption
+from mfa_guard_cli.local.events_chapter import CAROL, NADIA, PARAMETERS
+from mfa_guard_cli.local.expectations import Budget, Expected, Sends, Stands, Wakes
+from mfa_guard_cli.local.scene import Scene
+from mfa_guard_cli.local.trail import key_user
+from mfa_guard_cli.local.upkeep import TRAIL, keep_well
+from mfa_guard_cli.template import SAMPLE_ACCOUNT, Fields
+
+# Whoever has a machine's access key.
+MACHINES_KEY: Final = key_user("machine-01", SAMPLE_ACCOUNT, address="203.0.113.50")
+
+_SWEEP: Final = "SweepFunction"
+_ALERT: Final = "AlertFunction"
+_REQUESTED: Final = Wakes(f"{_SWEEP}SweepRequested", _SWEEP)
+_DAILY: Final = Wakes(f"{_SWEEP}Daily", _SWEEP)
+_EXEMPTED: Final = Wakes(f"{_ALERT}ExemptionChanged", _ALERT)
+# Whoever is released comes back as an event, and is left alone as exempt.
+_DRIFT: Final = Wakes("UserEventFunctionEnforcementRemoved", "UserEventFunction")
+
+# As IAM cuts long lists.
+_ROWS: Final = 100
+_EVERYBODY: Final = tuple(chain.from_iterable(crowd.names for crowd in CROWDS))
+
+_TO_USER: Final = Stands(frozenset({Way.USER}))
+_MARKED: Final = Stands(frozenset({Way.USER}), marked=True)
+_WITH_DEVICE: Final = Stands(frozenset({Way.USER}), devices=1)
+
+# What an account of this size may cost when there is nothing to do, the guard's own health among it: the promise is
+# 30 calls for 1,000 users in pages of 100.
+_FLOOR: Final = 30
+_PER_CHANGE: Final = 3
+# For a user without a password whose report shows no recent use of a key.
+_MORE: Final = 4
+_WITHOUT_USE: Final = 21
+
+# Whom the first sweep has to change: everybody but the exempt users who stand as they should.
+_TO_CHANGE: Final = 184
+_LOST: Final = tuple(f"phone-{number:02}" for number in range(1, 61))
+_SCP: Final = "with an explicit deny in a service control policy"
+
+
+def _ends(stands: Stands | None, *labels: str) -> Mapping[str, Stands | None]:
+    return dict.fromkeys(names(*labels), stands)
+
+
+def _digest(severity: Severity, *words: str, lacks: tuple[str, ...] = ()) -> Sends:
+    return Sends(DIGEST, severity, words, lacks)
+
+
+def _gauges(
+    compliant: int, noncompliant: int, exempt: int, enforced: int, oldest: int, problems: int = 0
+) -> Mapping[str, int]:
+    return {
+        "UsersCompliant": compliant,
+        "UsersNoncompliant": noncompliant,
+        "UsersExempt": exempt,
+        "UsersUnderEnforcement": enforced,
+        "OldestNoncompliantDays": oldest,
+        "HealthProblems": problems,
+    }
+
+
+def prepare(scene: Scene) -> None:
+    """Fill the account, and let everything that the guard leans on be well."""
+    populate(scene.account)
+    keep_well(scene.account)
+    scene.account.lag.shorten_pages(_ROWS)
+    scene.ignore_changes()
+
+
+def _carol_asks(scene: Scene) -> None:
+    scene.paste_output(CAROL, "StartSweep")
+
+
+def _all_is_enforced(scene: Scene) -> None:
+    stack = scene.account.stack
+    scene.deploy(Mode="all")
+    scene.trail.write(
+        NADIA,
+        "cloudformation.amazonaws.com",
+        "UpdateStack",
+        request={"stackName": stack.name, "parameters": [{"parameterKey": "Mode", "parameterValue": "all"}]},
+        response={"stackId": str(stack.resolve({"Ref": "AWS::StackId"}))},
+    )
+    iam = scene.account.iam
+    scene.wire.overtake("dora", lambda: iam.delete_user("dora"))
+    scene.wire.deny("AttachUserPolicy", "dennis", _SCP)
+    scene.fire(_DAILY.rule)
+
+
+def _failures_are_mended(scene: Scene) -> None:
+    scene.wire.allow("AttachUserPolicy", "dennis")
+    with scene.trail.acting(CAROL):
+        scene.iam.remove_user_from_group(UserName="heidi", GroupName="team-0")
+    record_exemption(scene.account, "olga", timedelta(days=60))
+    _carol_asks(scene)
+
+
+def _a_day_passes(scene: Scene) -> None:
+    scene.account.let_pass(timedelta(days=1))
+    scene.fire(_DAILY.rule)
+
+
+def _events_are_lost(scene: Scene) -> None:
+    scene.account.let_pass(timedelta(days=1))
+    policy = str(scene.account.stack.resolve({"Ref": "EnforcementPolicy"}))
+    with scene.trail.acting(MACHINES_KEY):
+        scene.account.clients.cloudtrail.stop_logging(Name=TRAIL)
+        for name in _LOST:
+            scene.iam.detach_user_policy(UserName=name, PolicyArn=policy)
+    with scene.trail.acting(CAROL):
+        for name in ("phone-01", "passkey-01"):
+            [serial] = scene.account.iam.users[name].mfa_devices
+            scene.iam.deactivate_mfa_device(UserName=name, SerialNumber=serial)
+    delete_exemption(scene.account, "exempt-01")
+    scene.wire.slow_down(timedelta(seconds=8))
+    scene.fire(_DAILY.rule)
+
+
+def until_the_trail_stops(envelopes: Sequence[Fields]) -> Sequence[Fields]:
+    """Let nothing arrive that happens after somebody stopped the trail."""
+    last = next(number for number, each in enumerate(envelopes) if _name(each) == "StopLogging")
+    return envelopes[: last + 1]
+
+
+def _name(envelope: Fields) -> object:
+    detail = envelope["detail"]
+    return detail.get("eventName") if isinstance(detail, Mapping) else None
+
+
+def _a_week_passes(scene: Scene) -> None:
+    with scene.trail.acting(CAROL):
+        scene.account.clients.cloudtrail.start_logging(Name=TRAIL)
+    scene.account.let_pass(timedelta(days=7))
+    scene.fire(_DAILY.rule)
+
+
+_STEPS: Final[tuple[Step, ...]] = (
+    Step(
+        "A sweep in Mode: events",
+        "carol pastes the command from the stack's output StartSweep. In this mode a sweep changes nobody; it mails"
+        " what enforcing would do.",
+        (),
+        _carol_asks,
+        Expected(
+            wakes=(_REQUESTED,),
+            mails=(
+                _digest(
+                    Severity.MEDIUM,
+                    "79 of 200 users",
+                    "104 compliant",
+                    "17 exempt",
+                    "changed nothing in IAM",
+                    "phone-01 (a person): would be enforced",
+                    "nodevice-01 (a person): would be enforced, would be tagged noncompliant",
+                    "keyed-01 (a person): would be enforced; would stop working without MFA",
+                    "machine-01: ",
+                    "rita (a person): would be released",
+                    "wanda: until",
+                    "ivan: 100 days",
+                    "fine: termination protection",
+                    lacks=("cannot verify", "problem"),
+                ),
+            ),
+            counted={"NoticesSent": 1, "SweepFinished": 1},
+            measured=_gauges(104, 79, 17, enforced=1, oldest=100),
+            budget=Budget(_SWEEP, _FLOOR, users=0),
+        ),
+    ),
+    Step(
+        "Mode: all enforces",
+        "nadia updates the stack, and the schedule's time comes. Everybody who should be is enforced. While the sweep"
+        " runs, somebody deletes dora; dennis is out of its reach; heidi has no room for a policy or a group. None of"
+        " them stops the others.",
+        (),
+        _all_is_enforced,
+        Expected(
+            wakes=(Wakes(f"{_ALERT}StackChange", _ALERT), _DAILY),
+            users={
+                **_ends(_WITH_DEVICE, "password, phone", "password, passkey", "phone, key at work"),
+                **_ends(_MARKED, "password only", "idle key only", "nothing", "tagged long ago"),
+                **_ends(Stands(marked=True), "key at work only", "and 10 groups"),
+                **_ends(Stands(frozenset({Way.GROUP}), marked=True), "10 policies"),
+                **_ends(Stands(frozenset({Way.USER}), marked=True, exempt=True), "record malformed"),
+                **_ends(Stands(exempt=True), "exempt, yet bound"),
+                **_ends(None, "soon deleted"),
+            },
+            mails=(
+                Sends(Kind.STACK_CHANGE, None, ("UpdateStack", "mfa-guard", "nadia@example.com")),
+                _digest(
+                    Severity.HIGH,
+                    "78 of 199 users",
+                    "2 problems",
+                    "heidi: ",
+                    "PoliciesPerUser",
+                    "GroupsPerUser",
+                    "dennis: AccessDenied",
+                    _SCP,
+                    "dora: was deleted",
+                    "nodevice-40: enforced: the policy attached, tagged noncompliant",
+                    "frank: enforced: added to the enforcement group",
+                    "rita: released",
+                    "machine-12: ",
+                    lacks=("changed nothing in IAM", "would be enforced"),
+                ),
+            ),
+            counted={
+                "UsersEnforced": 168,
+                "UsersMarkedNoncompliant": 76,
+                "UsersCleared": 1,
+                "NoticesSent": 2,
+                "SweepFailures": 2,
+                "SweepFinished": 1,
+            },
+            measured=_gauges(104, 78, 17, enforced=168, oldest=100),
+            budget=Budget(_SWEEP, _FLOOR + _PER_CHANGE * _TO_CHANGE + _MORE * _WITHOUT_USE, users=_TO_CHANGE),
+            echoes=(_DRIFT,),
+        ),
+    ),
+    Step(
+        "What failed is mended",
+        "carol takes heidi out of a group, has the service control policy spare dennis, and gives olga's exemption its"
+        " end, which is told at once. Then she asks for a sweep: nobody else is looked at.",
+        ("heidi", "dennis", "olga"),
+        _failures_are_mended,
+        Expected(
+            wakes=(_EXEMPTED, _REQUESTED),
+            users={
+                "heidi": Stands(frozenset({Way.GROUP}), marked=True),
+                "dennis": _MARKED,
+                "olga": Stands(exempt=True),
+            },
+            mails=(
+                Sends(
+                    Kind.EXEMPTION,
+                    None,
+                    ("olga", "exempt until", "owner platform", "recorded by nadia@example.com", "passkeys"),
+                ),
+                _digest(
+                    Severity.MEDIUM,
+                    "77 of 199 users",
+                    "3 changed",
+                    "heidi: enforced: added to the enforcement group",
+                    "dennis: enforced: the policy attached",
+                    "olga: released",
+                    lacks=("WHAT FAILED",),
+                ),
+            ),
+            counted={
+                "UsersEnforced": 2,
+                "UsersMarkedNoncompliant": 1,
+                "UsersCleared": 1,
+                "NoticesSent": 2,
+                "SweepFinished": 1,
+            },
+            measured=_gauges(104, 77, 18, enforced=169, oldest=100),
+            budget=Budget(_SWEEP, _FLOOR + _PER_CHANGE * 3, users=3),
+            echoes=(_DRIFT,),
+        ),
+    ),
+    Step(
+        "The next day: steady",
+        "Nothing is to be done, so nobody is asked about and nobody is mailed: 77 users without a device are no news.",
+        (),
+        _a_day_passes,
+        Expected(
+            wakes=(_DAILY,),
+            counted={"SweepFinished": 1},
+            measured=_gauges(104, 77, 18, enforced=169, oldest=101),
+            budget=Budget(_SWEEP, _FLOOR, users=0),
+        ),
+    ),
+    Step(
+        "What events lost",
+        "Whoever has machine-01's key stops the trail, which is told at once, and then takes the policy off sixty"
+        " users. No event tells of it, nor of two lost devices that carol removes. wanda's exemption ends, and carol"
+        " deletes exempt-01's. The day's sweep finds all of them. IAM is slow, eight seconds a call, so its time runs"
+        " out: it wakes itself, and goes on.",
+        ("phone-01", "passkey-01", "wanda"),
+        _events_are_lost,
+        Expected(
+            wakes=(_EXEMPTED, Wakes(f"{_ALERT}TrailTampering", _ALERT), _DAILY),
+            users={
+                **dict.fromkeys(_LOST, _WITH_DEVICE),
+                "phone-01": _MARKED,
+                "passkey-01": _MARKED,
+                "wanda": Stands(frozenset({Way.USER}), marked=True, exempt=True),
+                "exempt-01": _MARKED,
+            },
+            mails=(
+                Sends(Kind.EXEMPTION, None, ("exempt-01", "no longer exempt")),
+                Sends(Kind.TAMPERING, None, ("StopLogging", TRAIL, "user/machine-01", "203.0.113.50")),
+                _digest(
+                    Severity.HIGH,
+                    "problem: trail",
+                    "is not logging",
+                    "start-logging",
+                    "phone-01: enforced: the policy attached, tagged noncompliant",
+                    "Time ran out",
+                ),
+                _digest(
+                    Severity.HIGH,
+                    "phone-60: enforced: the policy attached",
+                    "passkey-01: ",
+                    "wanda: enforced: the policy attached",
+                    "exempt-01: enforced: the policy attached",
+                    lacks=("Time ran out",),
+                ),
+            ),
+            counted={
+                "UsersEnforced": 62,
+                "UsersMarkedNoncompliant": 4,
+                "NoticesSent": 4,
+                "SweepFinished": 1,
+            },
+            measured=_gauges(102, 81, 16, enforced=171, oldest=102, problems=1),
+            budget=Budget(_SWEEP, 2 * _FLOOR + _PER_CHANGE * 63, users=63),
+            echoes=(_REQUESTED,),
+        ),
+        arrive=until_the_trail_stops,
+    ),
+    Step(
+        "A week of silence",
+        "carol starts the trail again. Nothing else happens for seven days, and then one mail says so: silence is not"
+        " what all's well sounds like.",
+        (),
+        _a_week_passes,
+        Expected(
+            wakes=(_DAILY,),
+            mails=(_digest(Severity.MEDIUM, "81 of 199 users", "ivan: 109 days", lacks=("changed", "problem")),),
+            counted={"NoticesSent": 1, "SweepFinished": 1},
+            measured=_gauges(102, 81, 16, enforced=171, oldest=109),
+            budget=Budget(_SWEEP, _FLOOR, users=0),
+        ),
+    ),
+)
+
+THE_WHOLE_ACCOUNT: Final = Chapter(
+    "The whole account",
+    f"Another account, with {len(_EVERYBODY)} users who are older than the guard. Users below /partners/ are exempt."
+    " Between two steps time passes, and nobody waits for it.",
+    {**PARAMETERS, "ExemptPathPrefixes": "/partners/"},
+    prepare,
+    _STEPS,
+    {crowd.label: crowd.names for crowd in CROWDS},
+)
