@@ -42,6 +42,7 @@ from mfa_guard.core.cloudtrail import EventNotUnderstood, Fields, parse_record
 from mfa_guard.core.custom_resource import StackId, parse_stack_id
 from mfa_guard.core.health import Check, Deployed, judge
 from mfa_guard.core.settings import Settings, parse_settings, present
+from mfa_guard.core.text import safe
 from mfa_guard.ports import Metric
 from mfa_guard.release import ReleaseWorld
 from mfa_guard.remediate import World
@@ -221,6 +222,7 @@ def understood(event: object, parse: Callable[[Fields], Parsed]) -> Parsed:
     An event that cannot be understood is logged and counted before EventNotUnderstood goes on to Lambda, so that it
     ends in the dead-letter queue.
     """
+    name_delivery(event)
     try:
         detail = _detail(event)
         parsed = parse(detail)
@@ -229,8 +231,14 @@ def understood(event: object, parse: Callable[[Fields], Parsed]) -> Parsed:
         TELEMETRY.warning("Event not understood", problem=str(error))
         raise
     record = parse_record(detail)
-    LOGGER.append_keys(event_name=record.name, event_id=record.id, actor=record.actor.label)
+    LOGGER.append_keys(event_name=safe(record.name), event_id=safe(record.id), actor=safe(record.actor.label))
     return parsed
+
+
+def name_delivery(event: object) -> None:
+    """Let every log line carry the delivery's id, bounded: whoever forges an event chooses it."""
+    delivery = event.get("id") if isinstance(event, Mapping) else None
+    LOGGER.set_correlation_id(safe(delivery) if isinstance(delivery, str) else "")
 
 
 def _detail(event: object) -> Fields:

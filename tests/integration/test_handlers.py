@@ -156,6 +156,13 @@ class TestWhatCannotBeDone:
         assert "EventsNotUnderstood" in metric_names(lines)
         assert [line for line in lines if line.get("message") == "Event not understood"]
 
+    @pytest.mark.parametrize("field", ["eventID", "sourceIPAddress", "userAgent", "id"])
+    def test_no_log_line_grows_with_what_a_stranger_wrote(self, context: Context, printed: Printed, field: str) -> None:
+        root = detail("EnableMFADevice", {"userName": "AWS ROOT USER"})
+        event = envelope(root if field == "id" else root | {field: "x" * 300_000})
+        user_event.lambda_handler(event | ({"id": "x" * 300_000} if field == "id" else {}), context)
+        assert all(len(json.dumps(line)) < 10_000 for line in printed())
+
     def test_a_user_not_visible_yet_raises(self, context: Context) -> None:
         with pytest.raises(UserNotVisibleYet):
             user_event.lambda_handler(created(), context)

@@ -160,6 +160,12 @@ class TestSomebodyWithDevice:
         run(account, detail("DeactivateMFADevice", {"userName": "alice", "serialNumber": "phone"}))
         assert account.notifier.kinds == ["noncompliant"]
 
+    def test_a_device_enabled_in_the_very_second_of_its_removal_is_stale(self) -> None:
+        removed_at = NOW - timedelta(seconds=30)
+        account = FakeAccount(FakeUser(attached=True, password=True, devices=[device("phone", enabled_at=removed_at)]))
+        run(account, detail("DeactivateMFADevice", {"userName": "alice", "serialNumber": "phone"}))
+        assert account.notifier.kinds == ["noncompliant"]
+
     def test_a_device_enabled_again_after_the_event_counts(self) -> None:
         account = FakeAccount(FakeUser(attached=True, devices=[device("phone", enabled_at=NOW)]))
         run(account, detail("DeactivateMFADevice", {"userName": "alice", "serialNumber": "phone"}))
@@ -233,6 +239,12 @@ class TestDrift:
         run(account, detail("TagUser"))
         assert account.alice.tags == {}
         assert account.notifier.kinds == ["tags-changed"]
+
+    def test_tags_on_somebody_nobody_saw_before_are_the_lesser_news(self) -> None:
+        account = FakeAccount(FakeUser(password=True))
+        run(account, detail("TagUser"))
+        assert account.notifier.kinds == ["noncompliant"]
+        assert severity(account) == "high"
 
     def test_a_moved_date_is_told_though_nothing_can_be_repaired(self) -> None:
         account = FakeAccount(FakeUser(attached=True, tags=dict(MARKED)))
@@ -424,6 +436,11 @@ class TestPossibleTakeover:
         account = FakeAccount(FakeUser(attached=True, devices=[device()]))
         run(account, detail("EnableMFADevice", userIdentity=user_identity("alice")))
         assert account.notifier.sent == []
+
+    def test_a_device_that_is_gone_again_is_no_takeover(self) -> None:
+        account = FakeAccount(FakeUser(attached=True, password=True))
+        run(account, detail("EnableMFADevice", userIdentity=long_term_key("mallory")))
+        assert account.notifier.kinds == ["noncompliant"]
 
 
 class TestRoot:

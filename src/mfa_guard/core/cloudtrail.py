@@ -6,7 +6,7 @@ A record is a hint written by strangers. Nothing here decides; it only names the
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -303,8 +303,10 @@ def _required(detail: Fields, key: str) -> str:
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
+        # The first and the last day of the calendar have no counterpart in other zones.
+        utc = time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        utc = None
+    if utc is None:
         raise EventNotUnderstood(f"The record's eventTime is not a UTC time: {text[:40]!a}.")
-    return time
+    return utc

@@ -47,16 +47,16 @@ def parse_exemption_change(record: object, now: datetime) -> ExemptionChange:
     if not isinstance(event_id, str) or not isinstance(name, str) or not isinstance(time, int | float) or not user_id:
         raise EventNotUnderstood("The record is none of the exemption table's stream.")
     try:
-        change = Change(name)
-    except ValueError:
-        raise EventNotUnderstood(f"The exemption table's stream knows no {name[:40]!a}.") from None
+        change, at = Change(name), datetime.fromtimestamp(time, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise EventNotUnderstood(f"The exemption table's stream knows no {name[:40]!a} at that time.") from None
     item = _texts(stream.get("OldImage" if change is Change.REMOVED else "NewImage"))
     return ExemptionChange(
         record=Record(
             id=event_id,
             name=f"exemption {change.name.lower()}",
             source=STREAM,
-            time=datetime.fromtimestamp(time, UTC),
+            time=at,
             actor=Actor(ActorKind.UNKNOWN),
             address=None,
             user_agent=None,

@@ -428,11 +428,11 @@ def _enrolling(t: _Telling) -> list[str]:
             "Assign MFA device; sign out and in again."
         )
         return [first, sessions]
-    if t.state.keys == ():
+    if isinstance(t.state.keys, tuple) and not any(key.active for key in t.state.keys):
         return [f"{t.name} has nothing to sign in with yet. With a password or an access key comes enrolling a device."]
     first = (
         f"{t.name} has no console password, so the device is enrolled with the access key: aws iam "
-        "create-virtual-mfa-device, then aws iam enable-mfa-device with two codes (AllowEnrolmentWithAccessKeys)."
+        "create-virtual-mfa-device, then aws iam enable-mfa-device with two codes, if AllowEnrolmentWithAccessKeys is yes."
     )
     return [first, sessions]
 

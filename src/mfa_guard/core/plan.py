@@ -151,6 +151,9 @@ def _exempt_without_device(case: _Case) -> bool:
 def _tags_changed(case: _Case) -> bool:
     if case.occasion.trigger is not Trigger.TAGS_CHANGED or case.standing is Standing.EXEMPT:
         return False
+    if {Action.ENFORCE, Action.MARK} <= set(case.actions):
+        # Nobody has seen this user before; that he has no device is the greater news.
+        return False
     # Of somebody without a device also when nothing is to be repaired: `since` may have been moved.
     return Action.CLEAR in case.actions or not case.state.has_device()
 

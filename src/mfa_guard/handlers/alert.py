@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.alert import tell_alert, tell_exemption
@@ -23,7 +22,7 @@ from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.ports import Metric
 
 
-@LOGGER.inject_lambda_context(clear_state=True, correlation_id_path=correlation_paths.EVENT_BRIDGE)
+@LOGGER.inject_lambda_context(clear_state=True)
 @METRICS.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
     """Tell the administrators what an EventBridge event's CloudTrail record, or a batch of the table's stream, says.

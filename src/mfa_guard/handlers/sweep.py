@@ -2,16 +2,26 @@
 
 from datetime import timedelta
 
-from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mfa_guard.bootstrap import LOGGER, METRICS, TELEMETRY, Answer, count_event, once, settings, sweep_world
+from mfa_guard.bootstrap import (
+    LOGGER,
+    METRICS,
+    TELEMETRY,
+    Answer,
+    count_event,
+    name_delivery,
+    once,
+    settings,
+    sweep_world,
+)
 from mfa_guard.core.sweeping import SweepNotUnderstood, parse_sweep_request
+from mfa_guard.core.text import safe
 from mfa_guard.ports import Metric
 from mfa_guard.sweep import sweep
 
 
-@LOGGER.inject_lambda_context(clear_state=True, correlation_id_path=correlation_paths.EVENT_BRIDGE)
+@LOGGER.inject_lambda_context(clear_state=True)
 @METRICS.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
     """Sweep the account; the schedule sends the same event as an administrator.
@@ -19,13 +29,14 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
     Raises whatever leaves the sweep undone: Lambda retries twice, then the event goes to the dead-letter queue.
     """
     count_event()
+    name_delivery(event)
     try:
         request = parse_sweep_request(event)
     except SweepNotUnderstood as error:
         TELEMETRY.count(Metric.EVENTS_NOT_UNDERSTOOD)
         TELEMETRY.warning("Event not understood", problem=str(error))
         raise
-    LOGGER.append_keys(event_id=request.id, round=request.round)
+    LOGGER.append_keys(event_id=safe(request.id), round=request.round)
 
     def body() -> Answer:
         chosen = settings()

@@ -1,6 +1,5 @@
 """UserEventFunction: an IAM event about one user."""
 
-from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.bootstrap import LOGGER, METRICS, Answer, count_event, once, settings, understood, user_world
@@ -8,7 +7,7 @@ from mfa_guard.core.cloudtrail import SubjectKind, parse_user_event
 from mfa_guard.remediate import remediate
 
 
-@LOGGER.inject_lambda_context(clear_state=True, correlation_id_path=correlation_paths.EVENT_BRIDGE)
+@LOGGER.inject_lambda_context(clear_state=True)
 @METRICS.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
     """Remediate the subject of an EventBridge event that holds a CloudTrail record of IAM.

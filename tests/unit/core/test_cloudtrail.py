@@ -161,7 +161,16 @@ class TestEvent:
         with pytest.raises(EventNotUnderstood, match=missing):
             parse_record(record)
 
-    @pytest.mark.parametrize("time", ["yesterday", "2026-03-01T12:00:00", "Jul 10, 2023 12:23:05 PM"])
+    @pytest.mark.parametrize(
+        "time",
+        [
+            "0001-01-01T00:00:00+23:59",
+            "9999-12-31T23:59:59-23:59",
+            "yesterday",
+            "2026-03-01T12:00:00",
+            "Jul 10, 2023 12:23:05 PM",
+        ],
+    )
     def test_a_time_that_is_not_utc_is_not_understood(self, time: str) -> None:
         with pytest.raises(EventNotUnderstood, match="eventTime"):
             parse_record(detail("CreateUser", eventTime=time))

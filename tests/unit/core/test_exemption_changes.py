@@ -75,6 +75,8 @@ def test_a_strangers_name_starts_no_line_of_its_own() -> None:
         {},
         stream_record("INSERT", ITEM) | {"eventID": 7},
         stream_record("INSERT", ITEM) | {"eventName": "PURGE"},
+        stream_record("INSERT", ITEM)
+        | {"dynamodb": {"Keys": {"user_id": {"S": "A"}}, "ApproximateCreationDateTime": 10**30}},
         stream_record("INSERT", ITEM) | {"dynamodb": {"Keys": {"user_id": {"S": "A"}}}},
         stream_record("INSERT", ITEM) | {"dynamodb": {"ApproximateCreationDateTime": 1}},
     ],
