@@ -431,8 +431,9 @@ def _enrolling(t: _Telling) -> list[str]:
     if isinstance(t.state.keys, tuple) and not any(key.active for key in t.state.keys):
         return [f"{t.name} has nothing to sign in with yet. With a password or an access key comes enrolling a device."]
     first = (
-        f"{t.name} has no console password, so the device is enrolled with the access key: aws iam "
-        "create-virtual-mfa-device, then aws iam enable-mfa-device with two codes, if AllowEnrolmentWithAccessKeys is yes."
+        f"{t.name} has no console password, so the device is enrolled with the access key, if the stack's "
+        "AllowEnrolmentWithAccessKeys is yes: aws iam create-virtual-mfa-device, then aws iam enable-mfa-device with two "
+        "codes."
     )
     return [first, sessions]
 
