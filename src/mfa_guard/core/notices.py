@@ -432,8 +432,8 @@ def _enrolling(t: _Telling) -> list[str]:
         return [f"{t.name} has nothing to sign in with yet. With a password or an access key comes enrolling a device."]
     first = (
         f"{t.name} has no console password, so the device is enrolled with the access key, if the stack's "
-        "AllowEnrolmentWithAccessKeys is yes: aws iam create-virtual-mfa-device, then aws iam enable-mfa-device with two "
-        "codes."
+        "AllowEnrolmentWithAccessKeys is yes: aws iam create-virtual-mfa-device, then aws iam enable-mfa-device with "
+        "two codes."
     )
     return [first, sessions]
 
