@@ -12,6 +12,7 @@ from mfa_guard import bootstrap
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.exemptions import ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
+from mfa_guard.adapters.keys import AccessKeys
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.message import Message
@@ -93,6 +94,15 @@ class TestIam:
         assert iam.user("alice").tags == {"team": "red", **marks}
         iam.clear("alice", marks)
         assert iam.user("alice").tags == {"team": "red"}
+
+    def test_an_announcement_is_noted_beside_the_other_tags(self, iam: IamUsers) -> None:
+        iam.warn("alice", NOW)
+        assert iam.user("alice").tags == {"team": "red", "mfa-guard:warned": "2026-03-01T12:00:00Z"}
+
+    def test_a_key_is_deactivated_and_not_deleted(self, iam: IamUsers) -> None:
+        key = boto3.client("iam").create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
+        AccessKeys(bootstrap._iam()).deactivate("alice", key)
+        assert [(each.id, each.active) for each in iam.keys("alice")] == [(key, False)]
 
     def test_service_specific_credentials(self, iam: IamUsers) -> None:
         assert iam.service_credentials("alice") == ()

@@ -35,7 +35,7 @@ EXEMPTION = {
 
 @pytest.fixture
 def sweeping(fresh_clients: None) -> Iterator[Account]:  # noqa: ARG001 - the clients belong to the account
-    stack = load_template().render(parameters={"Mode": "all"})
+    stack = load_template().render(parameters={"Mode": "all", "AlertEmail": "security@example.com"})
     with open_account(stack) as opened, patch.dict(os.environ, stack.environment("SweepFunction")):
         yield opened
 
