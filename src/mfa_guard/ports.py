@@ -63,7 +63,10 @@ class Gauge(StrEnum):
 
 
 class Iam(Protocol):
-    """IAM, user by user. Every call raises UserGone for a missing user and Refused for any other refusal."""
+    """IAM, user by user. Every call raises UserGone for a missing user and Refused for any other refusal.
+
+    `password` takes NoSuchEntity for no password, since IAM answers both in the same way.
+    """
 
     def user(self, name: str) -> UserState: ...
     def devices(self, name: str) -> tuple[Device, ...]: ...

@@ -11,6 +11,7 @@ from typing import Final
 
 from mfa_guard.apply import flat, put_on, take_off
 from mfa_guard.core.cloudtrail import UserEvent
+from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.kinds import RESUMABLE, Kind
 from mfa_guard.core.notices import Done, root_message, user_message
 from mfa_guard.core.plan import Action, Occasion, Plan, plan
@@ -55,7 +56,10 @@ class World:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one event, small and plain: idempotency stores it and answers repetitions with it."""
+    """What became of one event, small and plain: idempotency stores it and answers repetitions with it.
+
+    `notice` is the kind of the mail that this event sent, None when it sent none.
+    """
 
     standing: str
     actions: tuple[str, ...] = ()
@@ -73,16 +77,25 @@ def remediate(event: UserEvent, settings: Settings, world: World) -> Outcome:
     if name is None:
         return _tell_of_root(event, settings, world)
     try:
-        state, decided = _observe_and_plan(event, name, settings, world)
-        return _carry_out(event, state, decided, settings, world)
+        state = world.iam.user(name)
     except UserGone as missing:
         return _gone(event, name, world, missing)
+    try:
+        state, decided = _observe_and_plan(event, state, settings, world)
+        return _carry_out(event, state, decided, settings, world)
+    except UserGone as missing:
+        # NoSuchEntity may have been about something of the user's: he himself is asked for once more.
+        try:
+            world.iam.user(name)
+        except UserGone:
+            return _gone(event, name, world, missing)
+        raise UserNotVisibleYet(f"IAM shows {name} in one place and not in another.") from missing
 
 
 def _tell_of_root(event: UserEvent, settings: Settings, world: World) -> Outcome:
     ticket = Ticket(event.record.id, Kind.ROOT_CREDENTIALS, event.record.id)
-    _tell(ticket, lambda: world.notifier.notices(root_message(event, settings)), world)
-    return Outcome("root", notice=ticket.kind.value)
+    told = _tell(ticket, lambda: world.notifier.notices(root_message(event, settings)), world)
+    return Outcome("root", notice=ticket.kind.value if told else None)
 
 
 def _gone(event: UserEvent, name: str, world: World, missing: UserGone) -> Outcome:
@@ -95,8 +108,8 @@ def _young(event: UserEvent, world: World) -> bool:
     return event.record.name in _MAKES_VISIBLE and world.clock.now() - event.record.time < _YOUNG
 
 
-def _observe_and_plan(event: UserEvent, name: str, settings: Settings, world: World) -> tuple[UserState, Plan]:
-    state, occasion = world.iam.user(name), Occasion.of(event)
+def _observe_and_plan(event: UserEvent, state: UserState, settings: Settings, world: World) -> tuple[UserState, Plan]:
+    occasion = Occasion.of(event)
     while isinstance(decided := plan(state, occasion, settings, world.clock.now()), Question):
         state = _answer(state, decided, event, world)
     return state, decided
@@ -105,7 +118,17 @@ def _observe_and_plan(event: UserEvent, name: str, settings: Settings, world: Wo
 def _answer(state: UserState, question: Question, event: UserEvent, world: World) -> UserState:
     match question:
         case Question.EXEMPTION:
-            return replace(state, exemption=world.exemptions.get(state.id, world.clock.now()))
+            record = world.exemptions.get(state.id, world.clock.now())
+            if isinstance(record, MalformedExemption):
+                world.telemetry.warning("Exemption does not count", problem=record.problem)
+            return replace(state, exemption=record)
+        case Question.PASSWORD:
+            found = observe(state, question, world.iam)
+            if event.record.name == "CreateLoginProfile" and not found.has_password() and _young(event, world):
+                raise UserNotVisibleYet(
+                    f"IAM does not show the password of {state.name} yet, which was made moments ago."
+                )
+            return found
         case Question.UNFINISHED:
             return replace(state, unfinished=world.leases.unfinished(state.id, event.record.id))
         case Question.DEVICES:
@@ -118,7 +141,7 @@ def _answer(state: UserState, question: Question, event: UserEvent, world: World
 
 def _carry_out(event: UserEvent, state: UserState, decided: Plan, settings: Settings, world: World) -> Outcome:
     due = decided.due
-    ticket = Ticket(state.id, due.kind, event.record.id, due.exposure) if due else None
+    ticket = Ticket(state.id, due.kind, event.record.id, due.exposure, due.ends) if due else None
     if ticket and ticket.kind in RESUMABLE:
         # Before anything changes: should this attempt die, the next one knows what it had begun to tell.
         ticket.claim(world.leases)
@@ -127,9 +150,10 @@ def _carry_out(event: UserEvent, state: UserState, decided: Plan, settings: Sett
         ticket = Ticket(state.id, Kind.NOT_ENFORCED, event.record.id)
         world.telemetry.count(Metric.ENFORCEMENT_FAILED)
         world.telemetry.warning("Enforcement failed", problem=done.problem)
+    told = False
     if ticket:
         message = user_message(event, state, decided, done, settings, world.clock.now())
-        _tell(ticket, lambda: world.notifier.notices(message), world)
+        told = _tell(ticket, lambda: world.notifier.notices(message), world)
     if done.retry:
         raise EnforcementMissing(done.problem)
     marked = _mark(event, state, decided, done, settings, world) if settings.writes else ()
@@ -138,7 +162,7 @@ def _carry_out(event: UserEvent, state: UserState, decided: Plan, settings: Sett
     return Outcome(
         standing=decided.standing.value,
         actions=tuple(action.value for action in (*put_on, *taken_off, *marked)),
-        notice=ticket.kind.value if ticket else None,
+        notice=ticket.kind.value if ticket and told else None,
     )
 
 
@@ -178,11 +202,11 @@ def _mark(
         world.telemetry.count(Metric.ENFORCEMENT_FAILED)
         world.telemetry.warning("Enforcement failed", problem=problem)
         message = user_message(event, state, decided, failed, settings, now)
-        ticket = Ticket(state.id, Kind.NOT_ENFORCED, event.record.id)
+        ticket = Ticket(state.id, Kind.NOT_TAGGED, event.record.id)
         _tell(ticket, lambda: world.notifier.notices(message), world)
         return ()
     return tuple(action for action in decided.actions if action in {Action.MARK, Action.CLEAR})
 
 
-def _tell(ticket: Ticket, publish: Callable[[], None], world: World) -> None:
-    tell_once(ticket, publish, world.leases, world.clock, world.telemetry)
+def _tell(ticket: Ticket, publish: Callable[[], None], world: World) -> bool:
+    return tell_once(ticket, publish, world.leases, world.clock, world.telemetry)

@@ -16,6 +16,7 @@ from mfa_guard.core.census import Finding, census, count, judged
 from mfa_guard.core.commands import activate_command
 from mfa_guard.core.digest import Change, Digest, Failure, digest_message, pending, problem_names
 from mfa_guard.core.escalation import Step
+from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.health import NOTICES_TOPIC, Check, problems
 from mfa_guard.core.notices import Done
 from mfa_guard.core.plan import Action, demand
@@ -228,7 +229,7 @@ def _digest(
     findings = tuple(each.finding for each in treated if not each.gone) if writes else census(snapshot, settings, now)
     return Digest(
         counts=count(findings),
-        changes=tuple(_changes(treated)),
+        changes=tuple(_changes(treated, now)),
         failures=tuple(Failure(each.finding.state.name, each.failure) for each in treated if each.failure),
         findings=findings,
         carried=before.unmarked,
@@ -240,25 +241,34 @@ def _digest(
     )
 
 
-def _changes(treated: Iterable[_Treated]) -> Iterable[Change]:
+def _changes(treated: Iterable[_Treated], now: datetime) -> Iterable[Change]:
     for each in treated:
         if each.gone:
             yield Change(each.finding.state.name, "was deleted while the sweep ran")
-        elif deeds := _deeds(each):
+        elif deeds := _deeds(each, now):
             yield Change(each.finding.state.name, ", ".join(deeds))
 
 
-def _deeds(treated: _Treated) -> list[str]:
+def _deeds(treated: _Treated, now: datetime) -> list[str]:
     if not treated.reached:
         return []
     put = {Way.USER: "enforced: the policy attached", Way.GROUP: "enforced: added to the enforcement group"}
-    deeds = [put[treated.done.way]] if treated.done.way else []
+    deeds = [put[treated.done.way], *_because(treated.finding.state, now)] if treated.done.way else []
     deeds += ["released, as exempt"] if treated.done.released else []
     if treated.failure and not treated.done.problem:
         return deeds
     tags = {Action.MARK: "tagged noncompliant: no MFA device", Action.CLEAR: "noncompliance tags removed"}
     deeds += [tags[action] for action in treated.finding.demand.actions if action in tags]
     return deeds + _escalating(treated)
+
+
+def _because(state: UserState, now: datetime) -> list[str]:
+    """Return what else the administrators must hear of somebody who was bound now."""
+    ended = isinstance(state.exemption, Exemption) and not state.exemption.holds(now)
+    told = [f"the exemption ended at {utc_text(state.exemption.expires_at)}"] if ended else []  # type: ignore[union-attr]
+    keys = state.keys_in_use(now) if isinstance(state.keys, tuple) else ()
+    used = [f"{key.id} (last used {utc_text(key.last_used)})" for key in keys if key.last_used]
+    return told + ([f"access keys in use that stop working without MFA: {', '.join(used)}"] if used else [])
 
 
 def _escalating(treated: _Treated) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mfa_guard.core.kinds import ENDS, Kind
+from mfa_guard.core.kinds import Kind
 from mfa_guard.ports import Claim, Clock, Leases, Metric, Telemetry
 
 _PAUSE_SECONDS: Final = 0.5
@@ -27,6 +27,7 @@ class Ticket:
     kind: Kind
     holder: str
     exposure: frozenset[str] = frozenset()
+    ends: tuple[Kind, ...] = ()
 
     def claim(self, leases: Leases) -> Claim:
         """Ask to be the one who tells."""
@@ -51,7 +52,7 @@ def tell_once(ticket: Ticket, publish: Callable[[], None], leases: Leases, clock
         telemetry.info("Notice already sent", kind=ticket.kind.value)
         return False
     # Before publishing: whatever crashes after it, what this notice ends can be told again when it comes back.
-    leases.drop(ticket.scope, ENDS.get(ticket.kind, ()))
+    leases.drop(ticket.scope, ticket.ends)
     publish()
     telemetry.count(Metric.NOTICES_SENT)
     leases.sent(ticket.scope, ticket.kind, ticket.holder)

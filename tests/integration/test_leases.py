@@ -48,6 +48,15 @@ def test_what_was_sent_is_told_to_everybody_for_fifteen_minutes(leases: Leases, 
     assert claim(leases, "b") is Claim.MINE
 
 
+def test_what_was_sent_covers_no_more_than_it_named(leases: Leases) -> None:
+    claim(leases, "a", exposure=frozenset({"password"}))
+    leases.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    assert claim(leases, "b", exposure=frozenset({"AKIA1"})) is Claim.MINE
+    assert claim(leases, "c", exposure=frozenset({"AKIA1"})) is Claim.HELD
+    leases.sent("AIDA1", Kind.NONCOMPLIANT, "b")
+    assert claim(leases, "c", exposure=frozenset({"password", "AKIA1"})) is Claim.TOLD
+
+
 def test_an_unfinished_lease_is_taken_over_after_fifteen_seconds(leases: Leases, clock: FakeClock) -> None:
     claim(leases, "a")
     clock.sleep(14)

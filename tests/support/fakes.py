@@ -212,8 +212,12 @@ class FakeLeases:
             if told and told.sent and told.until >= now and exposure <= told.exposure:
                 return Claim.TOLD
         lease = self.items.get((scope, kind))
-        if lease and lease.until >= now and (lease.sent or lease.holder != holder):
-            return Claim.TOLD if lease.sent else Claim.HELD
+        if lease and lease.until >= now and not lease.sent and lease.holder != holder:
+            return Claim.HELD
+        if lease and lease.until >= now and lease.sent:
+            if exposure <= lease.exposure:
+                return Claim.TOLD
+            exposure |= lease.exposure
         self.items[scope, kind] = FakeLease(holder, now + IN_PROGRESS, exposure)
         self.calls.leave()
         return Claim.MINE

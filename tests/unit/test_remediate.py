@@ -9,7 +9,7 @@ from mfa_guard.core.cloudtrail import parse_user_event
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
 from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, ServiceCredential, Way
-from mfa_guard.ports import Metric, UserNotVisibleYet
+from mfa_guard.ports import Metric, UserGone, UserNotVisibleYet
 from mfa_guard.remediate import EnforcementMissing, Outcome, remediate
 from support import factories
 from support.factories import MARKED, NOW, detail, device, exemption, key, long_term_key, settings, user_identity
@@ -50,6 +50,26 @@ class TestSomebodyWithoutDevice:
         account = FakeAccount(FakeUser())
         run(account, detail("CreateUser"))
         assert severity(account) == "medium"
+
+    def test_tags_given_at_birth_hide_nobody(self) -> None:
+        account = FakeAccount(FakeUser(password=True, tags=dict(MARKED)))
+        run(account, detail("CreateUser"))
+        assert account.notifier.kinds == ["noncompliant"]
+        assert severity(account) == "high"
+
+    def test_somebody_marked_who_is_bound_only_now_is_told_as_without_device(self) -> None:
+        account = FakeAccount(FakeUser(password=True, tags=dict(MARKED)))
+        run(account, detail("UpdateUser"))
+        assert account.alice.attached
+        assert account.notifier.kinds == ["noncompliant"]
+
+    def test_a_second_credential_within_minutes_is_told_too(self) -> None:
+        account = FakeAccount(FakeUser(password=True, attached=True, tags=dict(MARKED)))
+        run(account, detail("CreateLoginProfile"))
+        account.alice.keys = [key("AKIASECOND", used=None)]
+        run(account, detail("CreateAccessKey"))
+        assert account.notifier.kinds == ["new-credential", "new-credential"]
+        assert "AKIASECOND" in mail(account)
 
     def test_a_new_credential_of_a_marked_user_is_told(self) -> None:
         account = FakeAccount(FakeUser(password=True, attached=True, tags=dict(MARKED)))
@@ -222,6 +242,20 @@ class TestDrift:
         assert account.notifier.kinds == ["enforcement-removed"]
         assert "role/Admin/bob@example.com" in mail(account)
 
+    def test_another_actor_within_minutes_is_named_too(self) -> None:
+        account = FakeAccount(FakeUser(devices=[device()], password=True))
+        for actor in ("bob", "eve", "eve"):
+            account.alice.attached = False
+            run(account, detail("DetachUserPolicy", userIdentity=user_identity(actor)))
+        assert [("user/bob" in mail(account, 0)), ("user/eve" in mail(account, 1))] == [True, True]
+        assert len(account.notifier.sent) == 2
+
+    def test_somebody_still_bound_is_not_said_to_be_put_back(self) -> None:
+        account = FakeAccount(FakeUser(devices=[device()], password=True, attached=True))
+        run(account, detail("RemoveUserFromGroup"))
+        assert severity(account) == "medium"
+        assert account.notifier.sent[-1].subject == "MEDIUM: policy taken off alice, still bound"
+
     def test_a_user_taken_out_of_the_group_is_put_back(self) -> None:
         account = FakeAccount(FakeUser(devices=[device()], password=True))
         run(account, detail("RemoveUserFromGroup"), settings(enforce_through=Way.GROUP))
@@ -292,6 +326,19 @@ class TestWorkingMachineUsers:
         account = FakeAccount(FakeUser(keys=[key(used=used)]))
         run(account, detail("CreateAccessKey"))
         assert account.alice.attached
+
+    def test_a_machine_with_a_device_is_told_at_every_event_and_once_in_a_burst(self) -> None:
+        account = FakeAccount(FakeUser(keys=[key()], devices=[device()]))
+        run(account, detail("UpdateUser"))
+        run(account, detail("UpdateUser"))
+        assert account.notifier.kinds == ["decision"]
+        assert severity(account) == "medium"
+
+    def test_a_machine_that_got_a_device_is_solved_and_still_undecided(self) -> None:
+        account = FakeAccount(FakeUser(keys=[key()], devices=[device()], tags=dict(MARKED)))
+        run(account, detail("EnableMFADevice"))
+        assert account.notifier.kinds == ["solved"]
+        assert "waits for your decision" in mail(account)
 
     def test_a_password_makes_a_person(self) -> None:
         account = FakeAccount(FakeUser(keys=[key()], password=True))
@@ -437,10 +484,28 @@ class TestPossibleTakeover:
         run(account, detail("EnableMFADevice", userIdentity=user_identity("alice")))
         assert account.notifier.sent == []
 
-    def test_a_device_that_is_gone_again_is_no_takeover(self) -> None:
+    def test_a_device_that_is_gone_again_hides_no_takeover(self) -> None:
         account = FakeAccount(FakeUser(attached=True, password=True))
         run(account, detail("EnableMFADevice", userIdentity=long_term_key("mallory")))
-        assert account.notifier.kinds == ["noncompliant"]
+        assert account.notifier.kinds == ["device-with-key"]
+        assert severity(account) == "high"
+        assert "no longer listed" in mail(account)
+        assert account.alice.tags[STATUS_TAG] == NONCOMPLIANT
+
+    def test_ones_own_enrolment_a_moment_ago_silences_no_takeover(self) -> None:
+        account = FakeAccount(FakeUser(attached=True, devices=[device()]))
+        for actor in ("alice", "mallory", "mallory"):
+            run(account, detail("EnableMFADevice", userIdentity=long_term_key(actor)))
+        assert [each.attributes["severity"] for each in account.notifier.sent] == ["medium", "high"]
+
+    def test_a_device_enrolled_with_a_key_and_removed_leaves_nobody_silently_without(self) -> None:
+        account = FakeAccount(FakeUser(password=True))
+        run(account, detail("CreateUser"))
+        account.alice.devices = [device()]
+        run(account, detail("EnableMFADevice", userIdentity=long_term_key("alice")))
+        account.alice.devices = []
+        run(account, detail("DeactivateMFADevice"))
+        assert account.notifier.kinds == ["noncompliant", "device-with-key", "noncompliant"]
 
 
 class TestRoot:
@@ -535,11 +600,38 @@ class TestIamRefuses:
         assert Metric.USERS_ENFORCED not in account.telemetry.counts
         assert account.alice.tags[STATUS_TAG] == NONCOMPLIANT
 
+    def test_when_the_tags_fail_too_both_are_told(self) -> None:
+        account = FakeAccount(FakeUser(password=True, policies_left=0, groups_left=0, tags_left=0))
+        run(account, detail("CreateUser"))
+        assert account.notifier.kinds == ["not-enforced", "not-tagged"]
+
+    def test_a_password_that_iam_does_not_show_yet_is_retried(self) -> None:
+        account = FakeAccount(FakeUser(keys=[key()]))
+        with pytest.raises(UserNotVisibleYet, match="password of alice"):
+            run(account, detail("CreateLoginProfile"))
+        assert account.notifier.sent == []
+
+    def test_something_missing_of_a_user_who_is_there_is_no_reason_to_think_him_gone(self) -> None:
+        account = FakeAccount(FakeUser(password=True))
+        account.iam.refusing["devices", "alice"] = UserGone("what?")
+        with pytest.raises(UserNotVisibleYet, match="in one place"):
+            run(account, detail("UpdateUser"))
+
+    def test_somebody_who_goes_meanwhile_is_gone(self) -> None:
+        account = FakeAccount(FakeUser(password=True))
+
+        def goes() -> None:
+            if "iam.devices" in account.calls.made:
+                account.iam.users.clear()
+
+        account.calls.meanwhile = goes
+        assert run(account, detail("UpdateUser")) == Outcome("gone")
+
     def test_tags_over_quota_are_critical_counted_and_finished(self) -> None:
         account = FakeAccount(FakeUser(password=True, tags_left=0))
         run(account, detail("CreateUser"))
         assert account.alice.attached
-        assert account.notifier.kinds == ["noncompliant", "not-enforced"]
+        assert account.notifier.kinds == ["noncompliant", "not-tagged"]
         assert account.telemetry.counts[Metric.ENFORCEMENT_FAILED] == 1
         assert "detach-user-policy" in mail(account)
 

@@ -140,6 +140,12 @@ class TestEnforcing:
         account.exemptions.records["AIDAANN"] = exemption("AIDAANN", ends=timedelta(0))
         run(account)
         assert account.iam.users["ann"].attached
+        assert "the exemption ended at 2026-03-01T12:00:00Z" in mail(account)
+
+    def test_keys_that_stop_are_named(self) -> None:
+        account = FakeAccount(user("bob", password=True, keys=[key()]))
+        run(account)
+        assert "access keys in use that stop working without MFA: AKIAEXAMPLE1" in mail(account)
 
     def test_a_recreated_user_of_the_name_is_not_exempt(self) -> None:
         account = FakeAccount(done_user("ann", attached=False))

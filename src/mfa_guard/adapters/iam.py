@@ -88,16 +88,17 @@ class IamUsers:
         with translated():
             pages = self._client.get_paginator("list_access_keys").paginate(UserName=name)
             listed = [key for page in pages for key in page["AccessKeyMetadata"]]
-            return tuple(
-                AccessKey(
-                    id=key["AccessKeyId"],
-                    active=key["Status"] == "Active",
-                    last_used=self._client.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])[
-                        "AccessKeyLastUsed"
-                    ].get("LastUsedDate"),
-                )
-                for key in listed
-            )
+        found = (self._key(key["AccessKeyId"], active=key["Status"] == "Active") for key in listed)
+        return tuple(key for key in found if key)
+
+    def _key(self, key_id: str, *, active: bool) -> AccessKey | None:
+        try:
+            with translated():
+                used = self._client.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+        except UserGone:
+            # The key went between the two calls, and the user need not have.
+            return None
+        return AccessKey(key_id, active, used.get("LastUsedDate"))
 
     def service_credentials(self, name: str) -> tuple[ServiceCredential, ...]:
         """Return the user's service-specific credentials."""

@@ -107,8 +107,33 @@ class LeaseTable:
                 },
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            state = self._item(scope, kind).get("state", {"S": "begun"})
-            return Claim.TOLD if state == {"S": "sent"} else Claim.HELD
+            item = self._item(scope, kind)
+            if item.get("state") != {"S": "sent"}:
+                return Claim.HELD
+            return Claim.TOLD if self._covers(item, exposure) else self._reopen(item, holder, exposure)
+        return Claim.MINE
+
+    def _reopen(self, item: "dict[str, AttributeValueTypeDef]", holder: str, exposure: frozenset[str]) -> Claim:
+        """Claim a lease whose notice was sent and did not name all of `exposure`."""
+        now = self._clock.now()
+        named = exposure | {name["S"] for name in item["exposure"]["L"]}
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=item
+                | {
+                    "holder": {"S": holder},
+                    "state": {"S": "begun"},
+                    "until": _seconds(now + IN_PROGRESS),
+                    "exposure": {"L": [{"S": name} for name in sorted(named)]},
+                    "expiration": _seconds(now + _KEPT),
+                },
+                ConditionExpression="#holder = :holder AND #state = :sent",
+                ExpressionAttributeNames={"#state": "state", "#holder": "holder"},
+                ExpressionAttributeValues={":holder": item["holder"], ":sent": {"S": "sent"}},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return Claim.HELD
         return Claim.MINE
 
     def _item(self, scope: str, kind: Kind) -> "dict[str, AttributeValueTypeDef]":

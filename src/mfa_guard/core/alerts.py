@@ -94,7 +94,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
             Kind.TAMPERING,
             Severity.HIGH,
             "topic",
-            ("topicArn", "subscriptionArn"),
+            ("topicArn", "subscriptionArn", "resourceArn"),
             "Notices or alarms may no longer reach you, or may reach somebody else.",
             "Check the subscriptions of both topics. " + _REDEPLOY,
         ),

@@ -138,13 +138,14 @@ def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Secti
     noncompliant = sorted(
         (each for each in digest.findings if each.noncompliant), key=lambda each: (-each.days(now), each.state.name)
     )
+    worst_first = sorted(digest.checks, key=lambda check: check.verdict is Verdict.FINE)
     scan = f"aws dynamodb scan --region {settings.region} --table-name {settings.exemptions_table}"
     logs = "SweepFunction's log names every change and failure"
     undo = "To undo one: the stack's output HowToExempt records an exemption, then releases."
     decide = f"To exempt: the stack's output HowToExempt. To enforce: {_enforcing(settings)}"
     return (
-        _Section("health", "HEALTH OF THE GUARD", [_check(check) for check in digest.checks], logs),
         _Section("failures", "WHAT FAILED", _failed(digest), logs),
+        _Section("health", "HEALTH OF THE GUARD", [_check(check) for check in worst_first], logs),
         _Section(
             "changes", "WHAT MFA-GUARD DID", [f"{each.name}: {each.deeds}" for each in digest.changes], logs, undo
         ),

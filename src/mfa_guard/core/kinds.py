@@ -28,6 +28,7 @@ class Kind(StrEnum):
     EXEMPT_WITHOUT_DEVICE = "exempt-without-device"
     RELEASED = "released"
     NOT_ENFORCED = "not-enforced"
+    NOT_TAGGED = "not-tagged"
     ROOT_CREDENTIALS = "root-credentials"
     ROOT_SIGN_IN = "root-sign-in"
     TAMPERING = "tampering"
@@ -35,10 +36,13 @@ class Kind(StrEnum):
     EXEMPTION = "exemption"
 
 
+# What a device that came puts an end to, whatever notice tells of it.
+SOLVING: Final = (Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION)
+
 # A notice of the first kind ends what the others said, so that their next occasion is news again even within the
 # fifteen minutes in which a repetition would be none.
 ENDS: Final[Mapping[Kind, tuple[Kind, ...]]] = {
-    Kind.SOLVED: (Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION),
+    Kind.SOLVED: SOLVING,
     Kind.NONCOMPLIANT: (Kind.SOLVED, Kind.RELEASED),
     Kind.DECISION: (Kind.SOLVED, Kind.RELEASED),
     Kind.ENFORCEMENT_REMOVED: (Kind.RELEASED,),
@@ -47,7 +51,7 @@ ENDS: Final[Mapping[Kind, tuple[Kind, ...]]] = {
 }
 
 # Kinds whose occasion the user's state no longer shows once the guard has acted: a retry has to ask what it began.
-RESUMABLE: Final = (Kind.ENFORCED, Kind.RELEASED)
+RESUMABLE: Final = (Kind.ENFORCED, Kind.NONCOMPLIANT, Kind.RELEASED)
 
 # A new credential is no news when a notice of these kinds, sent moments ago, named it already.
 COVERED_BY: Final[Mapping[Kind, tuple[Kind, ...]]] = {Kind.NEW_CREDENTIAL: (Kind.NONCOMPLIANT, Kind.DECISION)}

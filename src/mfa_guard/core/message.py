@@ -167,7 +167,7 @@ def _deeds(draft: Draft, settings: Settings) -> str:
     if not draft.acts:
         return ""
     title = "WHAT MFA-GUARD DOES" if settings.writes else "WHAT MFA-GUARD WOULD DO (Mode: audit, nothing is changed)"
-    return _block(title, [f"- {deed}" for deed in draft.done] or ["- nothing: no change is needed"])
+    return _block(title, [f"- {deed}" for deed in draft.done] or ["- nothing more: there is nothing left to change"])
 
 
 def _links(draft: Draft, record: Record, settings: Settings) -> list[str]:

@@ -85,7 +85,7 @@ def user_message(
     """
     telling = _Telling(event, state, plan, done, settings, now)
     if done.problem:
-        kind, severity = Kind.NOT_ENFORCED, Severity.CRITICAL
+        kind, severity = Kind.NOT_TAGGED if done.unmarked else Kind.NOT_ENFORCED, Severity.CRITICAL
     elif plan.due:
         kind, severity = plan.due.kind, plan.due.severity
     else:
@@ -95,7 +95,7 @@ def user_message(
         kind=kind,
         severity=severity,
         headline=headline,
-        lead=[lead, *_stopping(telling), *_exemption(telling)],
+        lead=[lead, *_stopping(kind, telling), *_exemption(telling)],
         subject={"kind": "user", "name": state.name, "id": state.id, "path": state.path},
         link=console(settings, f"iam/home#/users/details/{quote(state.name, safe='')}"),
         done=_deeds(telling),
@@ -170,7 +170,9 @@ def exemption_message(change: ExemptionChange, settings: Settings, now: datetime
         subject={"kind": "user", "name": name, "id": safe(change.user_id, 128)},
         link=console(settings, f"iam/home#/users/details/{quote(name, safe='')}"),
         acts=False,
-        next=["If nobody planned this, look in CloudTrail for who may write to the table, and delete the record."],
+        next=[
+            "If nobody planned this, see who may write to the table, and set the record back (point-in-time recovery)."
+        ],
     )
     return compose(draft, change.record, settings)
 
@@ -178,15 +180,15 @@ def exemption_message(change: ExemptionChange, settings: Settings, now: datetime
 def _exempting(change: ExemptionChange, name: str, now: datetime) -> str:
     record = change.exemption
     if change.change is Change.REMOVED:
-        return f"{name} is no longer exempt. The next event about {name}, or the next sweep, enforces again."
+        return f"{name} is no longer exempt. The next event about {name}, or in Mode all the next sweep, enforces."
     if isinstance(record, MalformedExemption):
         return f"A record in the exemption table does not count, and {name} is not exempt. {record.problem}"
     if not record.holds(now):
         return f"The exemption of {name} has ended at {utc_text(record.expires_at)}, and {name} is not exempt."
     return (
         f"{name} is exempt until {utc_text(record.expires_at)}: owner {safe(record.owner)}, reason "
-        f"{safe(record.reason)}, recorded by {safe(record.created_by)}. The next event about {name}, or the next "
-        "sweep, releases."
+        f"{safe(record.reason)}, recorded by {safe(record.created_by)}. The next event about {name}, or in Mode all "
+        "the next sweep, releases."
     )
 
 
@@ -207,7 +209,9 @@ def _new_credential(t: _Telling) -> tuple[str, str]:
 
 
 def _solved(t: _Telling) -> tuple[str, str]:
-    return f"{t.name} has an MFA device now", f"{t.name} has an MFA device now, and is no longer noncompliant."
+    machine = t.plan.standing is Standing.WORKING_MACHINE
+    rest = " The policy still does not bind this working machine user: that waits for your decision." if machine else ""
+    return f"{t.name} has an MFA device now", f"{t.name} has an MFA device now, and is no longer noncompliant.{rest}"
 
 
 def _decision(t: _Telling) -> tuple[str, str]:
@@ -229,8 +233,10 @@ def _enforcement_removed(t: _Telling) -> tuple[str, str]:
             f"policy taken off {t.name}",
             f"{lead} It stays off: EnforceOn covers users with a console password only.",
         )
-    if t.is_bound:
+    if t.done.way:
         return f"policy taken off {t.name}, put back", f"{lead} The policy binds {t.name} again."
+    if t.is_bound:
+        return f"policy taken off {t.name}, still bound", f"{lead} When mfa-guard looked, the policy bound {t.name}."
     return f"policy taken off {t.name}", f"{lead} In audit mode it stays off."
 
 
@@ -250,6 +256,8 @@ def _tags_changed(t: _Telling) -> tuple[str, str]:
 def _device_with_key(t: _Telling) -> tuple[str, str]:
     key = safe(t.event.record.actor.key_id)
     device = safe(t.event.device)
+    if t.state.devices == ():
+        device += " (no longer listed, or not yet; a session made with it may go on for hours)"
     if t.event.by_oneself:
         return (
             f"{t.name} enrolled MFA with a key",
@@ -290,11 +298,13 @@ def _released(t: _Telling) -> tuple[str, str]:
 
 
 def _not_enforced(t: _Telling) -> tuple[str, str]:
-    if t.done.unmarked:
-        return f"{t.name} could not be tagged", f"{t.name} could not be tagged: {t.done.problem}"
     exposed = f" {_exposed(t)}" if t.plan.due and t.plan.due.exposure else ""
     lead = f"{t.name} could not be enforced: {t.done.problem} Until that is repaired, {t.name} works without MFA."
     return f"{t.name} could not be enforced", lead + exposed
+
+
+def _not_tagged(t: _Telling) -> tuple[str, str]:
+    return f"{t.name} could not be tagged", f"{t.name} could not be tagged: {t.done.problem}"
 
 
 _LEADS: Final[Mapping[Kind, Callable[[_Telling], tuple[str, str]]]] = {
@@ -309,6 +319,7 @@ _LEADS: Final[Mapping[Kind, Callable[[_Telling], tuple[str, str]]]] = {
     Kind.EXEMPT_WITHOUT_DEVICE: _exempt_without_device,
     Kind.RELEASED: _released,
     Kind.NOT_ENFORCED: _not_enforced,
+    Kind.NOT_TAGGED: _not_tagged,
 }
 
 
@@ -325,9 +336,11 @@ def _exposed(t: _Telling) -> str:
     return f"{'Credentials' if t.was_bound else 'Usable without MFA until now'}: {', '.join(parts)}."
 
 
-def _stopping(t: _Telling) -> list[str]:
-    asked = isinstance(t.state.keys, tuple) and t.plan.standing is Standing.ENFORCED
-    keys = [key.id for key in t.state.keys_in_use(t.now)] if asked else []
+def _stopping(kind: Kind, t: _Telling) -> list[str]:
+    # Put on now, or by an earlier attempt at the same event, or in audit mode planned.
+    planned = not t.settings.writes and Action.ENFORCE in t.plan.actions
+    stops = t.done.way is not None or planned or kind is Kind.ENFORCED
+    keys = [key.id for key in t.state.keys_in_use(t.now)] if stops and isinstance(t.state.keys, tuple) else []
     verb = "stop" if t.settings.writes else "would stop"
     return [f"Access keys in use that {verb} working without MFA: {', '.join(keys)}."] if keys else []
 
@@ -388,7 +401,7 @@ def _verb(base: str, t: _Telling) -> str:
 
 
 _BLOCKED: Final = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.ENFORCEMENT_REMOVED, Kind.TAGS_CHANGED}
-_UNDOABLE: Final = _BLOCKED | {Kind.ENFORCED, Kind.NOT_ENFORCED}
+_UNDOABLE: Final = _BLOCKED | {Kind.ENFORCED, Kind.NOT_ENFORCED, Kind.NOT_TAGGED}
 
 
 def _next_steps(kind: Kind, t: _Telling) -> list[str]:
@@ -408,6 +421,7 @@ def _next_steps(kind: Kind, t: _Telling) -> list[str]:
             f"Remove the cause: make room by fewer policies, groups or tags on {t.name}, or deploy the stack again if "
             "its policy or group is gone. mfa-guard tries again with the next event about the user.",
         ],
+        Kind.NOT_TAGGED: [f"Make room: IAM allows 50 tags on {t.name}. mfa-guard tries again with the next event."],
         Kind.ENFORCEMENT_REMOVED: ["If it was meant to be, record an exemption first: drift repair respects it."],
         Kind.SOLVED: [f"{t.name} signs out and in again: a session opened before enrolling stays without MFA."],
         Kind.RELEASED: ["If this is not what you want, end the exemption; the next event about the user enforces."],

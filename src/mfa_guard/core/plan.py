@@ -12,8 +12,9 @@ from typing import Final
 
 from mfa_guard.core.cloudtrail import Trigger, UserEvent
 from mfa_guard.core.exemption import Exemption
-from mfa_guard.core.kinds import Kind, Severity
+from mfa_guard.core.kinds import ENDS, SOLVING, Kind, Severity
 from mfa_guard.core.settings import EnforceOn, Settings, WorkingMachineUsers
+from mfa_guard.core.text import safe
 from mfa_guard.core.user import Ask, Question, UserState
 
 
@@ -42,11 +43,14 @@ class Occasion:
     trigger: Trigger
     by_oneself: bool
     with_long_term_key: bool
+    actor: str
 
     @classmethod
     def of(cls, event: UserEvent) -> "Occasion":
         """Return the occasion that an event is."""
-        return cls(event.trigger, event.by_oneself, event.record.actor.key_id is not None)
+        return cls(
+            event.trigger, event.by_oneself, event.record.actor.key_id is not None, safe(event.record.actor.label)
+        )
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,16 @@ class Demand:
 
 @dataclass(frozen=True)
 class Due:
-    """A notice that is due. `exposure`: what one could get in with, so that a burst is told once."""
+    """A notice that is due.
+
+    `exposure`: the credentials or the actor that it names, so that a burst is told once and nothing else is taken for
+    told. `ends`: the kinds that may be told again after it.
+    """
 
     kind: Kind
     severity: Severity
     exposure: frozenset[str] = frozenset()
+    ends: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,8 +148,8 @@ def _actions(state: UserState, standing: Standing, settings: Settings, now: date
 
 
 def _device_with_key(case: _Case) -> bool:
-    occasion = case.occasion
-    return occasion.trigger is Trigger.DEVICE_ENABLED and occasion.with_long_term_key and case.state.has_device()
+    # Told by its event, like drift: whoever takes the device off again at once keeps a session made with it.
+    return case.occasion.trigger is Trigger.DEVICE_ENABLED and case.occasion.with_long_term_key
 
 
 def _exempt_without_device(case: _Case) -> bool:
@@ -161,14 +170,19 @@ def _tags_changed(case: _Case) -> bool:
 def _decision(case: _Case) -> bool:
     if case.standing is not Standing.WORKING_MACHINE:
         return False
+    if case.state.has_device() and Action.CLEAR not in case.actions:
+        # No tag can say that this was told, so every event about him does, once in fifteen minutes.
+        return True
     return case.occasion.trigger in {Trigger.NEW_CREDENTIAL, Trigger.ENFORCEMENT_REMOVED} or _without_device_now(case)
 
 
 def _without_device_now(case: _Case) -> bool:
-    # A removed device is news even of somebody who is marked: an attempt may have told that a device came, and died
-    # before it took the tags away.
-    removed = case.occasion.trigger is Trigger.DEVICE_REMOVED and case.standing is not Standing.EXEMPT
-    return Action.MARK in case.actions or (removed and not case.state.has_device())
+    if case.standing is Standing.EXEMPT or case.state.has_device():
+        return False
+    # Marked is not always told. A removed device: an attempt may have told that one came, and died before it took the
+    # tags away. A new user: whoever makes him can give him the tags. Somebody who is bound only now: see the severity.
+    news = case.occasion.trigger in {Trigger.DEVICE_REMOVED, Trigger.NEW_USER}
+    return news or Action.MARK in case.actions or Action.ENFORCE in case.actions
 
 
 def _enforcement_removed(case: _Case) -> bool:
@@ -212,6 +226,11 @@ def _by_device(case: _Case) -> Severity:
     return Severity.MEDIUM if case.state.has_device() else Severity.HIGH
 
 
+def _by_binding(case: _Case) -> Severity:
+    bound = case.standing is Standing.ENFORCED and Action.ENFORCE not in case.actions
+    return Severity.MEDIUM if bound else Severity.HIGH
+
+
 def _by_keys(case: _Case) -> Severity:
     return Severity.HIGH if case.state.keys_in_use(case.now) else Severity.LOW
 
@@ -222,7 +241,7 @@ _SEVERITIES: Final[Mapping[Kind, Severity | Callable[[_Case], Severity]]] = {
     Kind.EXEMPT_WITHOUT_DEVICE: Severity.LOW,
     Kind.TAGS_CHANGED: Severity.MEDIUM,
     Kind.DECISION: _by_device,
-    Kind.ENFORCEMENT_REMOVED: Severity.HIGH,
+    Kind.ENFORCEMENT_REMOVED: _by_binding,
     Kind.NONCOMPLIANT: _by_exposure,
     Kind.NEW_CREDENTIAL: _by_exposure,
     Kind.SOLVED: Severity.LOW,
@@ -230,10 +249,15 @@ _SEVERITIES: Final[Mapping[Kind, Severity | Callable[[_Case], Severity]]] = {
 }
 
 _TOLD_WITH_EXPOSURE: Final = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION}
+_TOLD_WITH_ACTOR: Final = {Kind.DEVICE_WITH_KEY, Kind.ENFORCEMENT_REMOVED, Kind.TAGS_CHANGED}
 
 
 # When what an earlier attempt began to tell is still true, and not told yet.
-_RESUMED: Final[Mapping[Kind, Standing]] = {Kind.RELEASED: Standing.EXEMPT, Kind.ENFORCED: Standing.ENFORCED}
+_RESUMED: Final[Mapping[Kind, Callable[[_Case], bool]]] = {
+    Kind.RELEASED: lambda case: case.standing is Standing.EXEMPT,
+    Kind.ENFORCED: lambda case: case.standing is Standing.ENFORCED and case.state.has_device(),
+    Kind.NONCOMPLIANT: lambda case: case.standing is Standing.ENFORCED and not case.state.has_device(),
+}
 
 
 def _due(case: _Case) -> Due | None:
@@ -241,13 +265,20 @@ def _due(case: _Case) -> Due | None:
     if kind is None:
         return None
     severity = _SEVERITIES[kind]
-    return Due(
-        kind=kind,
-        severity=severity if isinstance(severity, Severity) else severity(case),
-        exposure=case.state.exposure() if kind in _TOLD_WITH_EXPOSURE else frozenset(),
-    )
+    found = severity if isinstance(severity, Severity) else severity(case)
+    if Action.ENFORCE in case.actions and case.state.keys_in_use(case.now):
+        # Whatever else is told, keys that stop working are.
+        found = Severity.HIGH
+    came = SOLVING if Action.CLEAR in case.actions or kind is Kind.DEVICE_WITH_KEY else ()
+    return Due(kind, found, _named(kind, case), (*ENDS.get(kind, ()), *came))
+
+
+def _named(kind: Kind, case: _Case) -> frozenset[str]:
+    if kind in _TOLD_WITH_EXPOSURE:
+        return case.state.exposure()
+    return frozenset({case.occasion.actor}) if kind in _TOLD_WITH_ACTOR else frozenset()
 
 
 def _resumed(case: _Case) -> Kind | None:
     kind = case.state.unfinished_kind()
-    return kind if kind and _RESUMED[kind] is case.standing else None
+    return kind if kind and _RESUMED[kind](case) else None

@@ -14,6 +14,8 @@ def utc_text(time: datetime) -> str:
 def parse_utc(text: str) -> datetime | None:
     """Return the time that `utc_text` wrote, or None for any other text."""
     try:
-        return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+        time = datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
     except ValueError:
         return None
+    # strptime also takes single digits and the digits of other scripts.
+    return time if utc_text(time) == text else None

@@ -78,9 +78,9 @@ This sweep changed nothing in IAM.
 IAM did not finish the credential report.
 
 HEALTH OF THE GUARD
-  - fine: trail. The trail main logs IAM's write events.
   - problem: dead-letter queue. 2 events wait. Read them, then redrive.
   - advice: termination protection. It is off. Switch it on.
+  - fine: trail. The trail main logs IAM's write events.
 
 WORKING MACHINE USERS AWAITING A DECISION
   - ci: key 1, last used 2026-02-28T12:00:00Z

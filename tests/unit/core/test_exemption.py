@@ -41,7 +41,16 @@ def test_a_missing_or_empty_field_is_named(field: str, broken: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "time", ["2026-04-01", "soon", "2026-04-01T00:00:00", "2026-04-01T00:00:00+02:00", "1775001600"]
+    "time",
+    [
+        "2026-04-01",
+        "soon",
+        "2026-04-01T00:00:00",
+        "2026-04-01T00:00:00+02:00",
+        "1775001600",
+        "2026-4-1T0:0:0Z",
+        "\uff12\uff10\uff12\uff16-04-01T00:00:00Z",
+    ],
 )
 def test_an_end_of_another_form_does_not_exempt(time: str) -> None:
     assert "expires_at" in problem(ITEM | {"expires_at": time})

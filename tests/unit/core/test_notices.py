@@ -86,6 +86,9 @@ EVERY_KIND: dict[Kind, Callable[[Settings], Message]] = {
     Kind.NOT_ENFORCED: lambda s: told(
         detail("CreateUser"), NONCOMPLIANT, s, Done(problem="neither way is possible. IAM said: LimitExceeded")
     ),
+    Kind.NOT_TAGGED: lambda s: told(
+        detail("CreateUser"), NONCOMPLIANT, s, Done(way=Way.USER, problem="the tags cannot be set.", unmarked=True)
+    ),
     Kind.ROOT_CREDENTIALS: lambda s: root_message(
         parse_user_event(detail("EnableMFADevice", {"userName": "AWS ROOT USER"})), s
     ),
@@ -161,10 +164,14 @@ def test_the_longest_user_name_fits_the_subject_line_of_every_kind() -> None:
         if kind in ONLY_TOLD:
             continue
         decided = Plan(Standing.ENFORCED, (), Due(kind, severity))
-        done = Done(problem="no.") if kind is Kind.NOT_ENFORCED else Done()
+        done = (
+            Done(problem="no.", unmarked=kind is Kind.NOT_TAGGED)
+            if kind in {Kind.NOT_ENFORCED, Kind.NOT_TAGGED}
+            else Done()
+        )
         line = user_message(parse_user_event(detail("CreateUser")), longest, decided, done, settings(), NOW).subject
         assert LONG in line
-        if severity is not Severity.CRITICAL or kind is Kind.NOT_ENFORCED:
+        if severity is not Severity.CRITICAL or kind in {Kind.NOT_ENFORCED, Kind.NOT_TAGGED}:
             assert not line.endswith("..."), line
 
 
@@ -324,8 +331,12 @@ class TestWhatIsKnown:
 
     def test_keys_in_use_that_stop_are_named_whatever_the_kind(self) -> None:
         user = state(devices=(), attached=False, keys=(key("AKIAINUSE"), key("AKIAOLD", used=timedelta(days=200))))
-        text = mail(told(detail("CreateUser"), user))
+        text = mail(told(detail("CreateUser"), user, done=Done(way=Way.USER)))
         assert "Access keys in use that stop working without MFA: AKIAINUSE." in text
+
+    def test_nothing_stops_where_nothing_was_put_on(self) -> None:
+        user = state(devices=(), attached=False, keys=(key("AKIAINUSE"),))
+        assert "stop working" not in mail(told(detail("CreateUser"), user, done=Done(problem="no quota is left.")))
 
     def test_the_exemption_with_owner_reason_and_end(self) -> None:
         text = mail(EVERY_KIND[Kind.RELEASED](settings()))
