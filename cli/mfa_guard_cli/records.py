@@ -104,13 +104,44 @@ def _read_text(path: Path) -> str:
         content = path.read_bytes()
         if content.startswith(_GZIP_MAGIC):
             content = gzip.decompress(content)
-        return content.decode("utf-8-sig")
+        return _decoded(content)
     except UnicodeDecodeError as error:
         raise FileNotRead(f"{path}: the file is not JSON: it is no UTF-8 text.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileNotRead(f"{path}: the file cannot be unpacked: its gzip data is damaged or cut off.") from error
     except OSError as error:
         raise FileNotRead(f"{path}: the file cannot be read: {error.strerror}.") from error
+
+
+def _decoded(content: bytes) -> str:
+    """Return the text; lines that are no UTF-8 become lines that are no JSON, unless there are no others."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        lines = content.split(b"\n")
+        if not any(map(_is_text, filter(None, lines))):
+            raise
+        return "\n".join(line.decode("utf-8-sig") if _is_text(line) else _NO_TEXT for line in lines)
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# Stands for a line that is no UTF-8, and is no JSON either.
+_NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def _integer(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        # More digits than Python converts; nothing in a record that is read here is such a number.
+        return digits
 
 
 @dataclass(frozen=True)
@@ -149,7 +180,7 @@ def _documents(path: Path, text: str) -> Iterator[_Document]:
 
 
 def _scan(text: str, name: str) -> Iterator[_Document]:
-    decode = json.JSONDecoder().raw_decode
+    decode = json.JSONDecoder(parse_int=_integer).raw_decode
     first = position = _skip_whitespace(text, 0)
     line, counted = 1, 0
     while position < len(text):
@@ -158,7 +189,6 @@ def _scan(text: str, name: str) -> Iterator[_Document]:
         end_of_line = text.find("\n", start) % (len(text) + 1)
         try:
             value, position = decode(text, start)
-        # A number of more digits than Python converts is a ValueError of its own.
         except (ValueError, RecursionError):
             value = _NOTHING
         # Two values on one line are no two documents, unless they are objects.

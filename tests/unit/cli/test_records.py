@@ -90,6 +90,19 @@ def test_a_broken_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     ]
 
 
+def test_a_line_that_is_no_utf_8_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    lines = [json.dumps(ONE).encode(), b'{"eventName": "\xff"}', json.dumps(TWO).encode()]
+    assert read(tmp_path, b"\n".join(lines)) == [ONE, Broken("Line 2 of file.json is not JSON."), TWO]
+
+
+def test_a_number_of_any_length_hides_no_record(tmp_path: Path) -> None:
+    long = {**ONE, "additionalEventData": 0}
+    content = json.dumps({"Records": [long, TWO]}).replace(
+        '"additionalEventData": 0', f'"additionalEventData": {"1" * 5000}'
+    )
+    assert read(tmp_path, content) == [{**long, "additionalEventData": "1" * 5000}, TWO]
+
+
 def test_the_first_line_may_be_the_broken_one(tmp_path: Path) -> None:
     for line in ('{"eventName"', '"eventName": 1}', "1 2 3", "]"):
         assert read(tmp_path, f"{line}\n{json.dumps(TWO)}\n") == [Broken("Line 1 of file.json is not JSON."), TWO]
@@ -119,7 +132,6 @@ PRINTED = json.dumps({"Records": [{**ONE, "resources": ["x", {}]}, TWO]}, indent
         b"\xff\xfe",
         b'{"a": "\xe9"}',
         b"[" * 100_000,
-        b"1" * 5000,
         json.dumps({"Records": [ONE, TWO]})[:-2].encode(),
         *(PRINTED[: PRINTED.index(mark) + len(mark)].encode() for mark in ('"x",', "{}", "userAgent")),
     ],
