@@ -228,6 +228,12 @@ def _heidi_gets_a_key(scene: Scene) -> None:
         iam.create_access_key(UserName="heidi")
 
 
+def _judy_is_made_with_fifty_tags(scene: Scene) -> None:
+    tags = [{"Key": f"cost-{number}", "Value": "x"} for number in range(50)]
+    with _acting(scene, CAROL) as iam:
+        iam.create_user(UserName="judy", Tags=tags)  # type: ignore[arg-type]
+
+
 def _frank_is_exempted_only(scene: Scene) -> None:
     scene.paste(CAROL, scene.last_mail(Kind.NONCOMPLIANT, "frank"), "TO UNDO", limit=1)
     with _acting(scene, CAROL) as iam:
@@ -533,6 +539,22 @@ _STEPS: Final[tuple[Step, ...]] = (
             users={"heidi": Stands(marked=True)},
             mails=(Sends(Kind.NOT_ENFORCED, Severity.CRITICAL, ("heidi", "PoliciesPerUser", "GroupsPerUser")),),
             counted={"EnforcementFailed": 1, "UsersMarkedNoncompliant": 1, "NoticesSent": 1},
+        ),
+    ),
+    Step(
+        "No room for a tag",
+        "judy is made with as many tags as IAM allows. She is bound and told, and a second, critical mail says that the"
+        " tags are missing.",
+        ("judy",),
+        _judy_is_made_with_fifty_tags,
+        Expected(
+            wakes=(_CREDENTIALS,),
+            users={"judy": Stands(_THROUGH_USER)},
+            mails=(
+                Sends(Kind.NONCOMPLIANT, Severity.MEDIUM, ("judy",)),
+                Sends(Kind.NOT_TAGGED, Severity.CRITICAL, ("judy", "TagsPerUser")),
+            ),
+            counted={"UsersEnforced": 1, "EnforcementFailed": 1, "NoticesSent": 2},
         ),
     ),
     Step(
