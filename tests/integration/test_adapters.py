@@ -88,6 +88,11 @@ class TestIam:
         assert keys[used] == AccessKey(used, active=True, last_used=NOW)
         assert keys[idle] == AccessKey(idle, active=False, last_used=None)
 
+    def test_a_key_that_goes_while_it_is_read_is_no_key(self, iam: IamUsers, faults: Faults) -> None:
+        boto3.client("iam").create_access_key(UserName="alice")
+        faults.failing["GetAccessKeyLastUsed"] = "NoSuchEntity"
+        assert iam.keys("alice") == ()
+
     def test_tags_are_set_and_removed_beside_others(self, iam: IamUsers) -> None:
         iam.mark("alice", NOW)
         marks = {"mfa-guard:status": "noncompliant", "mfa-guard:since": "2026-03-01T12:00:00Z"}

@@ -57,6 +57,22 @@ def test_what_was_sent_covers_no_more_than_it_named(leases: Leases) -> None:
     assert claim(leases, "c", exposure=frozenset({"password", "AKIA1"})) is Claim.TOLD
 
 
+def test_of_two_who_have_more_to_tell_one_does(clock: FakeClock, stack: Stack, account: Account) -> None:  # noqa: ARG001
+    table = stack.physical_id("StateTable")
+    slower, faster = boto3.client("dynamodb"), LeaseTable(boto3.client("dynamodb"), table, clock, FakeTelemetry())
+    claim(faster, "a", exposure=frozenset({"password"}))
+    faster.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    more = frozenset({"AKIA1"})
+    overtaken: list[Claim] = []
+
+    def overtake(**_: object) -> None:
+        overtaken.append(claim(faster, "b", exposure=more))
+
+    slower.meta.events.register("after-call.dynamodb.GetItem", overtake)
+    assert claim(LeaseTable(slower, table, clock, FakeTelemetry()), "c", exposure=more) is Claim.HELD
+    assert overtaken == [Claim.MINE]
+
+
 def test_an_unfinished_lease_is_taken_over_after_fifteen_seconds(leases: Leases, clock: FakeClock) -> None:
     claim(leases, "a")
     clock.sleep(14)
