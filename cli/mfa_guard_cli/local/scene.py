@@ -1,6 +1,7 @@
 """The scene of a story: somebody acts on the local account, the guard is woken, and does what it does."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 _SETTLE_SECONDS: Final = 120
+_POLL_SECONDS: Final = 0.05
 # The guard's own writes come back as events; should these make it write again and again, this ends it.
 _ROUNDS: Final = 5
 
@@ -189,6 +191,14 @@ class Scene:
             if mail.data["kind"] == kind and isinstance(subject, Mapping) and subject["name"] == user:
                 return mail
         raise StoryBroken(f"There was no mail of kind {kind} about {user}.")
+
+    def wait_until(self, done: Callable[[], bool], otherwise: str) -> None:
+        """Wait for something that goes on beside the story; raises StoryBroken with `otherwise` when it never ends."""
+        end = time.monotonic() + _SETTLE_SECONDS
+        while not done():
+            if time.monotonic() > end:
+                raise StoryBroken(f"{otherwise} after {_SETTLE_SECONDS} seconds.")
+            time.sleep(_POLL_SECONDS)
 
     def play(self, happens: Happening, arrive: Arrival = in_order) -> Played:
         """Let something happen, and everything that follows from it."""

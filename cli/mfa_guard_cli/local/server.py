@@ -107,7 +107,7 @@ class LocalAccount:
         self.trail = CloudTrail(stack.account, stack.region, clock.now)
         self.activity = Activity(clock.now, watcher.happened)
         self.mailbox = Mailbox(stack, self.sns, clock.now, watcher.mail)
-        self.cloudformation = CloudFormation(stack, _Hands(self), watcher.told, self._fail)
+        self.cloudformation = CloudFormation(stack, _Hands(self), clock.now, watcher.told, self._fail)
         self._actions = {each.logical_id: frozenset(_actions(stack, each)) for each in _functions(stack)}
         door = Door(
             iam=self.iam,

@@ -13,7 +13,7 @@ from mfa_guard_cli.local.chapter import Chapter, Step
 from mfa_guard_cli.local.crowd import CROWDS, delete_exemption, names, populate, record_exemption
 from mfa_guard_cli.local.events_chapter import CAROL, NADIA, PARAMETERS, create_roles, update_stack
 from mfa_guard_cli.local.expectations import Budget, Expected, Sends, Stands, Wakes
-from mfa_guard_cli.local.scene import Scene
+from mfa_guard_cli.local.scene import Scene, StoryBroken
 from mfa_guard_cli.local.surroundings import TRAIL
 from mfa_guard_cli.template import Fields
 
@@ -136,6 +136,25 @@ def _a_week_passes(scene: Scene) -> None:
         scene.clients.cloudtrail.start_logging(Name=TRAIL)
     scene.let_pass(timedelta(days=7))
     scene.fire(_DAILY.rule)
+
+
+def _protection_is_lifted(scene: Scene) -> None:
+    with scene.acting(CAROL):
+        scene.clients.any("cloudformation").update_termination_protection(
+            StackName=scene.account.stack.name, EnableTerminationProtection=False
+        )
+
+
+def _stack_is_deleted(scene: Scene) -> None:
+    name = scene.account.stack.name
+    with scene.acting(CAROL):
+        cloudformation = scene.clients.any("cloudformation")
+        cloudformation.delete_stack(StackName=name)
+        scene.wait_until(
+            lambda: scene.account.cloudformation.status != "DELETE_IN_PROGRESS", "The stack is not deleted"
+        )
+    if scene.account.cloudformation.status != "DELETE_COMPLETE":
+        raise StoryBroken(f"The stack is not deleted: {scene.account.cloudformation.reason}")
 
 
 _STEPS: Final[tuple[Step, ...]] = (
@@ -334,6 +353,36 @@ _STEPS: Final[tuple[Step, ...]] = (
             counted={"NoticesSent": 1, "SweepFinished": 1},
             measured=_gauges(102, 81, 16, enforced=171, oldest=109),
             budget=Budget(_SWEEP, _FLOOR, users=0),
+        ),
+    ),
+    Step(
+        "The protection against deletion is lifted",
+        "carol is going to delete the stack, and termination protection is on. That she lifts it is told.",
+        (),
+        _protection_is_lifted,
+        Expected(
+            wakes=(Wakes(f"{_ALERT}StackChange", _ALERT),),
+            mails=(Sends(Kind.STACK_CHANGE, None, ("UpdateTerminationProtection", "mfa-guard", "user/carol")),),
+            counted={"NoticesSent": 1},
+        ),
+    ),
+    Step(
+        "The stack is deleted",
+        "The guard's rules go first, so that nobody is bound again. Then CloudFormation wakes ReleaseFunction, which"
+        " lets everybody go, and the policy can be deleted. The exemptions stay.",
+        ("phone-02", "nodevice-01", "heidi"),
+        _stack_is_deleted,
+        Expected(
+            users={
+                **_ends(Stands(), "password only", "idle key only", "nothing", "key at work only", "exempt by path"),
+                **_ends(Stands(), "tagged long ago", "10 policies", "and 10 groups", "out of reach"),
+                **_ends(Stands(devices=1), "password, phone", "password, passkey", "phone, key at work"),
+                **_ends(Stands(exempt=True), "exempt by table", "exempt, 36 h left", "exempt, yet bound"),
+                **_ends(Stands(exempt=True), "record malformed"),
+                # Their devices went in the night without events, and so did this exemption.
+                **dict.fromkeys(("phone-01", "passkey-01", "exempt-01"), Stands()),
+            },
+            echoes=(Wakes("CloudFormation", "ReleaseFunction"),),
         ),
     ),
 )

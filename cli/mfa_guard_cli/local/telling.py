@@ -255,6 +255,8 @@ class Teller:
 def _event(envelope: Fields) -> Text:
     if isinstance(records := envelope.get("Records"), list):
         return Text(f"exemption table {', '.join(map(_change, records))}")
+    if "RequestType" in envelope:
+        return Text(f"CloudFormation {envelope['RequestType']} of the resource {envelope['LogicalResourceId']}")
     detail = _detail(envelope)
     if envelope["detail-type"] == DETAIL_TYPE:
         asked = ", ".join(f"{name} {value}" for name, value in detail.items())
