@@ -163,6 +163,7 @@ def _the_stack_may_be_deleted(stage: Stage) -> None:
 
 
 def _a_sweep_is_asked_for(stage: Stage) -> None:
+    stage.hands.cloudtrail.stop_logging(Name=TRAIL)
     entry = {"Source": "mfa-guard", "DetailType": "Sweep requested", "Detail": "{}"}
     stage.carol.events.put_events(Entries=[entry])  # type: ignore[list-item]  # the stubs want a class of their own
 
@@ -176,7 +177,8 @@ def _the_schedule_fires(stage: Stage) -> None:
         },
         State="ENABLED",
     )
-    # Something new to tell, as a digest without news is not sent.
+    # Something new to tell, as a digest without news is not sent, and something wrong.
+    stage.hands.cloudtrail.stop_logging(Name=TRAIL)
     stage.hands.iam.create_user(UserName="unseen")
     stage.account.fire_schedule()
 
