@@ -45,10 +45,10 @@ def table_row(outlook: Outlook, now: datetime) -> tuple[str, ...]:
         f"{outlook.name}{path}{' <- these credentials' if outlook.own else ''}",
         outlook.sort,
         password_text(outlook, now),
-        "\n".join(keys_text(outlook, now)),
+        "; ".join(keys_text(outlook, now)),
         devices_text(outlook),
         outlook.outcome,
-        "\n".join(stops(outlook)) or "-",
+        "; ".join(stops(outlook)) or "-",
     )
 
 

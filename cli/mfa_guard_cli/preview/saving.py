@@ -13,15 +13,15 @@ _BEGINNING: Final = 4096
 
 def check_target(file: Path) -> None:
     """Return when the page may be written there; raises WrongUse with the reason otherwise."""
-    if not file.resolve().parent.is_dir():
-        raise WrongUse(f"There is no folder {file.parent} for {file.name}; make it, or name another file.")
-    if not file.exists():
-        return
     try:
+        if not file.resolve().parent.is_dir():
+            raise WrongUse(f"There is no folder {file.parent} for {file.name}; make it, or name another file.")
+        if not file.exists():
+            return
         with file.open("rb") as opened:
             own = MARK.encode() in opened.read(_BEGINNING)
-    except OSError as error:
-        raise WrongUse(f"{file} is no file to write a page to ({error.strerror}); name another one.") from error
+    except (OSError, ValueError) as error:
+        raise WrongUse(f"{file} is no file to write a page to ({_reason(error)}); name another one.") from error
     if not own:
         raise WrongUse(f"{file} exists and is no page of mfa-guard preview; name another file, or remove it.")
 
@@ -45,4 +45,8 @@ def save(file: Path, text: str) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise WrongUse(f"{file} cannot be written ({error.strerror}); name another file.") from error
+        raise WrongUse(f"{file} cannot be written ({_reason(error)}); name another file.") from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
