@@ -34,11 +34,11 @@ _COLUMNS: Final = ("User", "Kind", "Password", "Access keys", "MFA devices", "En
 _BAR: Final = 1000
 
 _MFA_MEANINGS: Final[Mapping[Mfa, str]] = {
-    Mfa.CODES: "An app or token whose codes also make a session for the CLI",
-    Mfa.PASSKEY: "For the console; the CLI takes aws login",
+    Mfa.CODES: "Codes of an app or a token, for the CLI as well",
+    Mfa.PASSKEY: "For the console; the CLI needs aws login",
     Mfa.OTHER: "A device of another kind, or whose kind was not read",
     Mfa.NONE: "Nothing to sign in with yet",
-    Mfa.UNKNOWN: "Not known: the credential report does not tell",
+    Mfa.UNKNOWN: "Not known; the credential report does not tell",
 }
 
 

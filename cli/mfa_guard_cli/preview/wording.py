@@ -11,15 +11,15 @@ from mfa_guard_cli.preview.advice import Advice, exempt_command
 from mfa_guard_cli.preview.model import CallerKind, DeviceKind, Key, Mfa, Outcome, Outlook, Preview, Reading, Sort
 
 MEANINGS: Final[Mapping[Outcome, str]] = {
-    Outcome.KEYS_STOP: "Enforced, and access keys in use stop working without MFA",
-    Outcome.ENROL: "Enforced, and blocked until an MFA device is enrolled",
-    Outcome.DECIDE: "A working machine: not enforced, a notice asks whether to exempt or enforce it",
-    Outcome.UNKNOWN: "Not known: the credential report does not tell",
-    Outcome.REPORTED: "Not enforced without a console password; reported while there is no MFA device",
-    Outcome.IDLE: "Enforced, with no password and no access key in use",
-    Outcome.READY: "Enforced, signs in with the MFA device there is",
-    Outcome.BOUND: "The enforcement policy binds the user already",
-    Outcome.EXEMPT: "Left alone: the path is exempt",
+    Outcome.KEYS_STOP: "Enforced; access keys in use stop without MFA",
+    Outcome.ENROL: "Enforced; blocked until an MFA device is enrolled",
+    Outcome.DECIDE: "A working machine, not enforced until you decide",
+    Outcome.UNKNOWN: "Not known; the credential report does not tell",
+    Outcome.REPORTED: "Not enforced without a password; reported without a device",
+    Outcome.IDLE: "Enforced; no password and no access key in use",
+    Outcome.READY: "Enforced; signs in with the MFA device there is",
+    Outcome.BOUND: "Bound by the enforcement policy before",
+    Outcome.EXEMPT: "Left alone, as the path is exempt",
 }
 
 ENFORCED: Final = (Outcome.KEYS_STOP, Outcome.ENROL, Outcome.IDLE, Outcome.READY)
@@ -98,7 +98,7 @@ def _stops(outlook: Outlook) -> Iterator[str]:
     if outlook.mfa is Mfa.PASSKEY:
         yield "GetSessionToken for the CLI, as a passkey gives no code: use aws login"
     if outlook.outcome is Outcome.IDLE and not outlook.certain:
-        yield "a service-specific credential in use, if there is one"
+        yield "a service-specific credential, if any"
 
 
 def caller_lines(preview: Preview) -> tuple[tuple[str, ...], tuple[str, ...]]:
