@@ -4,8 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.main import app

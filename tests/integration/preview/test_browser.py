@@ -4,32 +4,18 @@ With MFA_GUARD_SCREENSHOT=FILE the first test also takes the picture that the do
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from mfa_guard_cli.local.crowd import populate
+from support.browser import open_browser
 from support.preview_command import Command
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 HOSTILE = "/\"><script>document.title='hit'</script><img/src=x/onerror=document.title='hit'>/"
-
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).is_file(), reason="Chromium is not installed; on Debian: apt-get install chromium"
-)
 
 
 @pytest.fixture
@@ -48,10 +34,8 @@ def file(command: Command, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield launched
-        launched.close()
+    with open_browser() as opened:
+        yield opened
 
 
 @dataclass
@@ -63,7 +47,7 @@ class Opened:
     complaints: list[str] = field(default_factory=list)
 
     def rows(self) -> list[str]:
-        return [text for text in self.page.locator("tbody tr:not([hidden]) .name").all_inner_texts()]
+        return self.page.locator("tbody tr:not([hidden]) .name").all_inner_texts()
 
     def column(self, number: int) -> list[str]:
         return [
@@ -133,14 +117,10 @@ def test_its_policy_stops_whatever_were_smuggled_in(window: Window) -> None:
 def test_it_fits_every_width(window: Window, width: int, dark: bool) -> None:
     opened = window.open(width, 760, dark=dark)
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert (
-        opened.page.evaluate(
-            "width => [...document.querySelectorAll('main *')].filter(each => each.getBoundingClientRect().right > width)"
-            ".length",
-            width,
-        )
-        == 0
+    beyond = (
+        "width => [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > width).length"
     )
+    assert opened.page.evaluate(beyond, width) == 0
 
 
 def test_it_is_dark_where_the_reader_wants_it(window: Window) -> None:
@@ -181,7 +161,7 @@ class TestSorting:
         opened.page.keyboard.press("Enter")
         assert head.get_attribute("aria-sort") == "ascending"
         ascending = opened.rows()
-        assert ascending == sorted(ascending, key=lambda name: _by_number(name))
+        assert ascending == sorted(ascending, key=_by_number)
         opened.page.keyboard.press("Space")
         assert head.get_attribute("aria-sort") == "descending"
         assert opened.rows() == ascending[::-1]

@@ -13,8 +13,8 @@ from support.preview import KEY, Somebody, by_role, by_user, outlook_of, preview
 OLD_KEY = replace(KEY, last_used=NOW - timedelta(days=91))
 PERSON = Somebody(password=True)
 MACHINE = Somebody(keys=(KEY,))
-ENFORCE = {"working_machine_users": WorkingMachineUsers.ENFORCE}
-CONSOLE = {"enforce_on": EnforceOn.CONSOLE}
+ENFORCE: dict[str, object] = {"working_machine_users": WorkingMachineUsers.ENFORCE}
+CONSOLE: dict[str, object] = {"enforce_on": EnforceOn.CONSOLE}
 
 
 class TestSort:

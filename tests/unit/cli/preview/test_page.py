@@ -67,6 +67,8 @@ class TestSelfContained:
             f"script-src 'sha256-{allowed['script']}'",
             "base-uri 'none'",
             "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
         ]
 
     def test_the_policy_comes_before_what_it_governs(self, source: str) -> None:

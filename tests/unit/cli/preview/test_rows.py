@@ -73,7 +73,7 @@ def test_json_tells_everything() -> None:
     }
     assert answer["notes"] == ["A note."]
     users = {each["user"]: each for each in answer["users"]}
-    assert list(users)[0] == "anna"
+    assert next(iter(users)) == "anna"
     assert users["anna"]["mfa_devices"] == [DeviceKind.TOTP_APP]
     assert (users["new"]["password"], users["new"]["access_keys"], users["new"]["mfa_devices"]) == (None, None, None)
     assert users["bot"]["keys_stopping"] == ["key 1"]
