@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from mfa_guard.core.census import Finding, census
-from mfa_guard.core.plan import Standing
+from mfa_guard.core.plan import Action, Standing
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.snapshot import ListedUser, ReportRow, Snapshot, hinted
 from mfa_guard.core.user import AccessKey, Unasked, UserState
@@ -130,7 +130,7 @@ class Reading:
 class Outlook:
     """One user, and what enforcing would do.
 
-    `password`, `keys`, `devices` are None where nothing tells. `stopping`: the active keys in use that would stop
+    `password`, `keys`, `devices`, `actions` are None where nothing tells. `actions`: what the guard would change. `stopping`: the active keys in use that would stop
     without MFA; of a working machine about whom somebody has to decide, those at stake. `certain` is false when a
     service-specific credential, of which no bulk call tells, would change what is done.
     """
@@ -144,6 +144,7 @@ class Outlook:
     keys: tuple[Key, ...] | None
     devices: tuple[DeviceKind, ...] | None
     outcome: Outcome
+    actions: tuple[Action, ...] | None
     stopping: tuple[Key, ...]
     certain: bool
     own: bool
@@ -261,6 +262,7 @@ def _outlook(user: ListedUser, finding: Finding, snapshot: Snapshot, reading: Re
         keys=shown,
         devices=_devices(state, reading),
         outcome=outcome,
+        actions=None if outcome is Outcome.UNKNOWN else finding.demand.actions,
         stopping=tuple(key for key in shown or () if key.active and key.in_use) if at_stake else (),
         certain=finding.certain,
         own=reading.caller.kind is CallerKind.USER and user.id == reading.caller.id,

@@ -18,7 +18,7 @@ MEANINGS: Final[Mapping[Outcome, str]] = {
     Outcome.REPORTED: "Not enforced without a password; reported without a device",
     Outcome.IDLE: "Enforced; no password and no access key in use",
     Outcome.READY: "Enforced; signs in with the MFA device there is",
-    Outcome.BOUND: "Bound by the enforcement policy before",
+    Outcome.BOUND: "Bound by the enforcement policy already",
     Outcome.EXEMPT: "Left alone, as the path is exempt",
 }
 
@@ -31,6 +31,7 @@ LIMITS: Final = (
     "The credential report tells one use of a key, the last one; other services may use the same key.",
     "Of users with a TOTP app, no other devices were asked for. The exemption table of a guard that is already deployed"
     " was not read.",
+    "Whether the credentials of aws login carry the mark of MFA is unverified.",
 )
 
 Part = TypeVar("Part", bound=StrEnum)
@@ -95,7 +96,7 @@ def _stops(outlook: Outlook) -> Iterator[str]:
         yield f"{keys}, if you enforce" if outlook.outcome is Outcome.DECIDE else keys
     if outlook.outcome in ENFORCED and outlook.mfa is Mfa.NONE and outlook.sort is not Sort.UNUSED:
         yield "all but enrolling a device"
-    if outlook.mfa is Mfa.PASSKEY:
+    if outlook.mfa is Mfa.PASSKEY and outlook.outcome in (*ENFORCED, Outcome.BOUND):
         yield "GetSessionToken for the CLI, as a passkey gives no code: use aws login"
     if outlook.outcome is Outcome.IDLE and not outlook.certain:
         yield "a service-specific credential, if any"

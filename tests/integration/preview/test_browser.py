@@ -5,30 +5,49 @@ With MFA_GUARD_SCREENSHOT=FILE the first test also takes the picture that the do
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from mfa_guard.core.settings import parse_settings
+from mfa_guard_cli.local.account import open_account
 from mfa_guard_cli.local.crowd import populate
+from mfa_guard_cli.preview.model import foresee
+from mfa_guard_cli.preview.page import page
+from mfa_guard_cli.preview.reading import AccountReader, identify
+from mfa_guard_cli.template import Stack
+from support.aws import Faults
 from support.browser import open_browser
+from support.fakes import FakeClock
 from support.preview_command import Command
 
 HOSTILE = "/\"><script>document.title='hit'</script><img/src=x/onerror=document.title='hit'>/"
 
 
-@pytest.fixture
-def file(command: Command, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def source(stack: Stack) -> str:
     """Return the page of the demo's 200 users, some machines in a path of their own, and one with a hostile path."""
-    account = command.account
-    account.iam.delete_login_profile("carol")
-    populate(account)
-    for name in ("build", "deploy", "backup"):
-        command.machine(f"ci-{name}", f"/machines/{name}/")
-    account.iam.create_user("us-east-1", "eve", HOSTILE)
+    with open_account(stack) as account:
+        populate(account)
+        command = Command(account, Faults())
+        for name in ("build", "deploy", "backup"):
+            command.machine(f"ci-{name}", f"/machines/{name}/")
+        account.iam.create_user("us-east-1", "eve", HOSTILE)
+        settings = parse_settings(stack.environment("SweepFunction"))
+        chosen = replace(settings, exempt_path_prefixes=("/partners/",))
+        credentials = account.session.get_credentials()
+        assert credentials is not None
+        caller, _ = identify(account.session.client("sts"), credentials.access_key)
+        reader = AccountReader(account.clients.iam, chosen, FakeClock(account.clock.now()), lambda *_: None)
+        return page(foresee(reader.read(caller), chosen))
+
+
+@pytest.fixture
+def file(source: str, tmp_path: Path) -> Path:
     written = tmp_path / "page.html"
-    assert command.run("--exempt-path-prefixes", "/partners/", "--html", str(written)).exit_code == 0
+    written.write_text(source, "utf-8")
     return written
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from mfa_guard.core.plan import Action
 from mfa_guard.core.settings import EnforceOn, WorkingMachineUsers
 from mfa_guard_cli.preview.model import DeviceKind, Mfa, Outcome, Sort, kind_of, to_ask
 from support.factories import ACCOUNT, NOW
@@ -69,6 +70,19 @@ class TestOutcome:
         outlook = outlook_of(PERSON, report=None)
         assert (outlook.outcome, outlook.password, outlook.keys, outlook.devices) == (Outcome.UNKNOWN, None, None, None)
         assert outlook.unread
+
+    @pytest.mark.parametrize(
+        ("somebody", "actions"),
+        [
+            (PERSON, (Action.ENFORCE, Action.MARK)),
+            (replace(PERSON, virtual=True), (Action.ENFORCE,)),
+            (MACHINE, (Action.MARK,)),
+            (replace(PERSON, attached=True, virtual=True), ()),
+            (Somebody(reported=False), None),
+        ],
+    )
+    def test_comes_with_the_plans_own_actions(self, somebody: Somebody, actions: tuple[Action, ...] | None) -> None:
+        assert outlook_of(somebody).actions == actions
 
     def test_of_an_unused_user_hangs_on_credentials_that_no_bulk_call_shows(self) -> None:
         assert not outlook_of(Somebody()).certain

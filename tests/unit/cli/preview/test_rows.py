@@ -77,6 +77,7 @@ def test_json_tells_everything() -> None:
     assert users["anna"]["mfa_devices"] == [DeviceKind.TOTP_APP]
     assert (users["new"]["password"], users["new"]["access_keys"], users["new"]["mfa_devices"]) == (None, None, None)
     assert users["bot"]["keys_stopping"] == ["key 1"]
+    assert (users["bot"]["actions"], users["new"]["actions"]) == (["mark"], None)
     assert users["lone"]["access_keys"] == [
         {
             "key": "key 1",
