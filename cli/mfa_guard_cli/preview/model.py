@@ -130,9 +130,10 @@ class Reading:
 class Outlook:
     """One user, and what enforcing would do.
 
-    `password`, `keys`, `devices`, `actions` are None where nothing tells. `actions`: what the guard would change. `stopping`: the active keys in use that would stop
-    without MFA; of a working machine about whom somebody has to decide, those at stake. `certain` is false when a
-    service-specific credential, of which no bulk call tells, would change what is done.
+    `password`, `keys`, `devices`, `actions` are None where nothing tells. `actions`: what the guard would change.
+    `stopping`: the active keys in use that would stop without MFA; of a working machine about whom somebody has to
+    decide, those at stake. `certain` is false when a service-specific credential, of which no bulk call tells, would
+    change what is done.
     """
 
     name: str
