@@ -1,9 +1,11 @@
 """The command line: one module per sub-command, registered here."""
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
 from mfa_guard_cli.local.command import demo
+from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.replay import replay
 from mfa_guard_cli.template import TemplateError
 
@@ -12,12 +14,20 @@ class _Commands(TyperGroup):
     """The group of all sub-commands; it turns the errors that any of them may meet into one sentence."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # the wider type is private to typer
-        """Run a sub-command; exit code 2 when the template is the problem."""
+        """Run a sub-command; exit code 2 for wrong use, 3 when AWS said no."""
         try:
             return super().invoke(ctx)
+        except ProgramError as error:
+            raise _ended(error) from error
         except TemplateError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(2) from error
+            raise _ended(WrongUse(str(error))) from error
+        except (BotoCoreError, ClientError) as error:
+            raise _ended(as_program_error(error)) from error
+
+
+def _ended(error: ProgramError) -> typer.Exit:
+    typer.echo(str(error), err=True)
+    return typer.Exit(error.exit_code)
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
