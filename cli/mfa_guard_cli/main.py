@@ -4,7 +4,8 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
-from mfa_guard_cli.local.command import demo
+from mfa_guard_cli.local.command import app as local
+from mfa_guard_cli.local.demo_command import demo
 from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.replay import replay
 from mfa_guard_cli.template import TemplateError
@@ -40,3 +41,4 @@ def main() -> None:
 
 app.command()(replay)
 app.command()(demo)
+app.add_typer(local, name="local")
