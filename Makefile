@@ -17,13 +17,17 @@ demo: .venv/.demo ## Tell the guard's story on an in-process AWS: no account, no
 test: .venv/.dev ## Run every test, with 100 % coverage of src/
 	$(RUN) pytest -n auto --cov --cov-report=term $(ARGS)
 
-lint: .venv/.dev .tools/.checkov ## Check style, types, imports, the template and its security
+lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, known vulnerabilities (AUDIT=--require: all checked)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) mypy src cli tests
+	$(RUN) mypy src cli tests tools
 	$(RUN) lint-imports
 	$(RUN) cfn-lint template.yaml
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
+	$(RUN) bandit -q -r src
+	$(RUN) bandit -q -r cli tools --severity-level medium
+	@$(UV) export -q --frozen --no-default-groups --no-emit-project --format requirements-txt -o .venv/program.txt
+	$(RUN) python tools/audit.py $(AUDIT) src/requirements.txt .venv/program.txt
 
 format: .venv/.dev ## Format the code
 	$(RUN) ruff format .
@@ -32,9 +36,10 @@ format: .venv/.dev ## Format the code
 docs: .venv/.dev ## Write docs/policy.md anew, from the template and the request table
 	PYTHONPATH=tests $(RUN) python -m policy.page
 
-build: .tools/.sam ## Build the functions with sam build
+build: .tools/.sam .venv/.dev ## Build the functions with sam build, and list what is in them
 	.tools/sam/bin/sam validate --lint
 	PATH="$(CURDIR)/.tools/bin:$$PATH" .tools/sam/bin/sam build
+	$(RUN) python tools/sbom.py .aws-sam/sbom.cdx.json
 
 deploy: build ## Deploy with sam deploy (CONFIG=prod, ARGS="--parameter-overrides Mode=audit")
 	.tools/sam/bin/sam deploy --config-env $(or $(CONFIG),default) $(ARGS)
