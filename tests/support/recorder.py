@@ -7,7 +7,7 @@ tests/roles compares the resources with it.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -18,8 +18,6 @@ from botocore.client import BaseClient
 from moto.iam.models import IAMBackend, iam_backends
 
 from mfa_guard.handlers import alert, release, sweep, user_event
-from mfa_guard_cli.local.functions import Context as LocalContext
-from mfa_guard_cli.local.functions import Function
 from mfa_guard_cli.template import Stack, load_template
 from policy.evaluator import EVERYTHING, Decision, Policy, Request, evaluate, parse_policy
 
@@ -87,27 +85,20 @@ class Recorder:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Record from now on: of the handlers as tests call them, and as the local account runs them."""
-        make_call, attempt = cast("Any", BaseClient)._make_api_call, Function.attempt
+        """Record from now on, whenever a test calls one of the handlers in this process."""
+        make_call = cast("Any", BaseClient)._make_api_call
         recorder = self
 
         def recorded(client: BaseClient, operation_name: str, api_params: Params) -> object:
             recorder._record(client, operation_name, api_params)
             return make_call(client, operation_name, api_params)
 
-        def attempted(function: Function, event: Mapping[str, object], context: LocalContext) -> object:
-            with recorder._running(function.logical_id, context):
-                return attempt(function, event, context)
-
-        with patch.object(BaseClient, "_make_api_call", recorded), patch.object(Function, "attempt", attempted):
-            originals = {name: module.lambda_handler for name, module in HANDLERS.items()}
-            try:
-                for name, module in HANDLERS.items():
-                    module.lambda_handler = self._watched(name, originals[name])
-                yield
-            finally:
-                for name, module in HANDLERS.items():
-                    module.lambda_handler = originals[name]
+        with ExitStack() as patches:
+            patches.enter_context(patch.object(BaseClient, "_make_api_call", recorded))
+            for name, module in HANDLERS.items():
+                watched = self._watched(name, module.lambda_handler)
+                patches.enter_context(patch.object(module, "lambda_handler", watched))
+            yield
 
     def _watched(self, function: str, handler: Callable[..., object]) -> Callable[..., object]:
         def watched(event: object, context: object) -> object:
