@@ -116,7 +116,7 @@ _SOME_CREDENTIAL: Final = ServiceCredential("a credential", "a service", active=
 
 _ASSUMED: Final = {
     Question.DEVICES: {"devices": ()},
-    Question.PASSWORD: {"password": False},  # nosec B105 - an answer, not a password
+    Question.PASSWORD: {"password": False},  # nosec B105 # an answer, not a password
     Question.KEYS: {"keys": ()},
     Question.SERVICE_CREDENTIALS: {"service_credentials": ()},
 }
