@@ -23,8 +23,6 @@ from support.aws import Context
 from support.factories import detail, envelope
 from support.recorder import HANDLERS, Call
 
-Statement = Mapping[str, object]
-
 
 def test_everything_a_function_asks_for_is_allowed(calls: Sequence[Call]) -> None:
     assert calls
