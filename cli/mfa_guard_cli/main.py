@@ -6,6 +6,7 @@ from typer.core import TyperGroup
 
 from mfa_guard_cli.local.command import app as local
 from mfa_guard_cli.local.demo_command import demo
+from mfa_guard_cli.preview.command import preview
 from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.replay import replay
 from mfa_guard_cli.template import TemplateError
@@ -39,6 +40,7 @@ def main() -> None:
     """Enforce MFA for the IAM users of one AWS account: tools around the mfa-guard stack."""
 
 
+app.command()(preview)
 app.command()(replay)
 app.command()(demo)
 app.add_typer(local, name="local")

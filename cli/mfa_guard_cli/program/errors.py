@@ -75,6 +75,11 @@ def as_program_error(error: BotoCoreError | ClientError) -> ProgramError:
     return AwsSaidNo(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
+def is_denied(error: ClientError) -> bool:
+    """Tell whether AWS refused for want of a permission."""
+    return error.response.get("Error", {}).get("Code") in _DENIED
+
+
 def _refusal(error: ClientError) -> str:
     code = error.response.get("Error", {}).get("Code", "Unknown")
     message = " ".join(error.response.get("Error", {}).get("Message", "").split()).rstrip(".")
