@@ -257,9 +257,8 @@ class LocalAccount:
         for function in _functions(stack):
             self._actions[function.logical_id] = frozenset(_actions(stack, function))
             self.runners[function.logical_id].close()
+            # Started with its next event: a process ends with the thread that started it, and this one is a request's.
             self.runners[function.logical_id].hosted = self._hosted(stack, function.logical_id)
-            if not self.plan.story:
-                self.runners[function.logical_id].start()
 
     def _hosted(self, stack: Stack, logical_id: str) -> Hosted:
         role = as_text(stack.resource(logical_id).properties["Role"])
