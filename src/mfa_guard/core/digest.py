@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mfa_guard.core.census import Counts, Finding
+from mfa_guard.core.commands import program_command
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.health import Check, Verdict, problems
 from mfa_guard.core.kinds import Severity
@@ -141,8 +142,9 @@ def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Secti
     worst_first = sorted(digest.checks, key=lambda check: check.verdict is Verdict.FINE)
     scan = f"aws dynamodb scan --region {settings.region} --table-name {settings.exemptions_table}"
     logs = "SweepFunction's log names every change and failure"
-    undo = "To undo one: the stack's output HowToExempt records an exemption, then releases."
-    decide = f"To exempt: the stack's output HowToExempt. To enforce: {_enforcing(settings)}"
+    release, exempt, enforce = (program_command(paste, "NAME", settings) for paste in ("undo", "exempt", "enforce"))
+    undo = f"To undo one: the stack's output HowToExempt records an exemption, then releases; so does {release}"
+    decide = f"To exempt: the stack's output HowToExempt, or {exempt}. To enforce: {_enforcing(settings)}, or {enforce}"
     return (
         _Section("failures", "WHAT FAILED", _failed(digest), logs),
         _Section("health", "HEALTH OF THE GUARD", [_check(check) for check in worst_first], logs),

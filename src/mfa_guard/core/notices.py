@@ -12,6 +12,7 @@ from mfa_guard.core.commands import (
     enable_rule_command,
     enforce_command,
     exempt_command,
+    program_command,
     remove_device_command,
     take_back_command,
     undo_command,
@@ -91,6 +92,7 @@ def user_message(
     else:
         raise ValueError("There is no notice due for this plan.")
     headline, lead = _LEADS[kind](telling)
+    pastes = _pastes(kind, telling)
     draft = Draft(
         kind=kind,
         severity=severity,
@@ -100,7 +102,8 @@ def user_message(
         link=console(settings, f"iam/home#/users/details/{quote(state.name, safe='')}"),
         done=_deeds(telling),
         next=_next_steps(kind, telling),
-        pastes=_pastes(kind, telling),
+        pastes=pastes,
+        program={name: command for name in pastes if (command := program_command(name, state.name, settings))},
         about=_about_user(telling),
     )
     return compose(draft, event.record, settings)
