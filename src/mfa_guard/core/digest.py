@@ -187,7 +187,7 @@ def _check(check: Check) -> str:
 
 
 def _deciding(digest: Digest, now: datetime) -> list[str]:
-    return [f"{each.state.name}: {_use(each, now)}" for each in digest.findings if each.awaiting]
+    return [f"{each.state.name}: {in_use(each, now)}" for each in digest.findings if each.awaiting]
 
 
 def _planned(digest: Digest, now: datetime) -> list[str]:
@@ -201,7 +201,7 @@ def _plan_line(finding: Finding, now: datetime) -> str:
     doing = ", ".join(_INTENTS[action] for action in finding.demand.actions)
     doubt = "" if finding.certain else "; IAM is asked again before anything is done"
     stops = (
-        f"; would stop working without MFA: {_use(finding, now)}" if Action.ENFORCE in finding.demand.actions else ""
+        f"; would stop working without MFA: {in_use(finding, now)}" if Action.ENFORCE in finding.demand.actions else ""
     )
     return f"{finding.state.name} ({kind}): {doing}{stops if _used(finding, now) else ''}{doubt}"
 
@@ -219,7 +219,8 @@ def _used(finding: Finding, now: datetime) -> list[str]:
     return [f"{key.id}, last used {utc_text(key.last_used)}" for key in keys if key.last_used and key.in_use(now)]
 
 
-def _use(finding: Finding, now: datetime) -> str:
+def in_use(finding: Finding, now: datetime) -> str:
+    """Return which credentials of somebody who has one in use are in use."""
     return "; ".join(_used(finding, now)) or "a service-specific credential"
 
 

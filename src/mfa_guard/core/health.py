@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from mfa_guard.core.settings import Settings
+from mfa_guard.core.settings import Settings, present
 from mfa_guard.core.text import safe
 
 NOTICES_TOPIC: Final = "notices topic"
@@ -62,6 +62,18 @@ class Deployed:
     rules: tuple[str, ...]
     functions: tuple[str, ...]
     queue_url: str
+
+
+def parse_deployed(environment: Mapping[str, str], settings: Settings, own_arn: str) -> Deployed:
+    """Return what SweepFunction's environment says was deployed; `own_arn` is the function's. Raises SettingsError."""
+    return Deployed(
+        settings=settings,
+        stack_name=present(environment, "STACK_NAME"),
+        policy_digest=present(environment, "POLICY_DIGEST"),
+        rules=tuple(present(environment, "RULE_NAMES").split(",")),
+        functions=(*present(environment, "RULE_TARGETS").split(","), own_arn),
+        queue_url=present(environment, "DEAD_LETTER_QUEUE_URL"),
+    )
 
 
 @dataclass(frozen=True)

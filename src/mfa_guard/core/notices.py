@@ -104,7 +104,7 @@ def user_message(
         next=_next_steps(kind, telling),
         pastes=pastes,
         program={name: command for name in pastes if (command := program_command(name, state.name, settings))},
-        about=_about_user(telling),
+        about=about_user(state),
     )
     return compose(draft, event.record, settings)
 
@@ -488,9 +488,8 @@ def _bound_by(state: UserState, way: Way) -> bool:
     return (state.attached if way is Way.USER else state.grouped) is True
 
 
-def _about_user(t: _Telling) -> list[str]:
+def about_user(state: UserState) -> list[str]:
     """Return what the guard knows of the user; what it had no reason to ask is not mentioned."""
-    state = t.state
     lines = [f"{state.name} (id {state.id}, path {safe(state.path, 512)})"]
     if isinstance(state.devices, tuple):
         lines.append("MFA devices: " + (", ".join(safe(device.serial) for device in state.devices) or "none"))
