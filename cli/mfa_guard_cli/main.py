@@ -4,10 +4,11 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
+from mfa_guard_cli.admin import commands as admin
+from mfa_guard_cli.intrinsics import TemplateError
 from mfa_guard_cli.local.command import demo
 from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.replay import replay
-from mfa_guard_cli.template import TemplateError
 
 
 class _Commands(TyperGroup):
@@ -40,3 +41,4 @@ def main() -> None:
 
 app.command()(replay)
 app.command()(demo)
+admin.register(app)
