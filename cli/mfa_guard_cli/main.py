@@ -6,7 +6,8 @@ from typer.core import TyperGroup
 
 from mfa_guard_cli.admin import commands as admin
 from mfa_guard_cli.intrinsics import TemplateError
-from mfa_guard_cli.local.command import demo
+from mfa_guard_cli.local.command import app as local
+from mfa_guard_cli.local.demo_command import demo
 from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.replay import replay
 
@@ -41,4 +42,5 @@ def main() -> None:
 
 app.command()(replay)
 app.command()(demo)
+app.add_typer(local, name="local")
 admin.register(app)
