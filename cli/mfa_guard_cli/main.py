@@ -8,7 +8,7 @@ from mfa_guard_cli.admin import commands as admin
 from mfa_guard_cli.intrinsics import TemplateError
 from mfa_guard_cli.local.command import app as local
 from mfa_guard_cli.local.demo_command import demo
-from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
+from mfa_guard_cli.program.errors import NO_ANSWER, AwsSaidNo, ProgramError, WrongUse, as_program_error, is_no_answer
 from mfa_guard_cli.replay import replay
 
 
@@ -25,6 +25,10 @@ class _Commands(TyperGroup):
             raise _ended(WrongUse(str(error))) from error
         except (BotoCoreError, ClientError) as error:
             raise _ended(as_program_error(error)) from error
+        except Exception as error:
+            if not is_no_answer(error):
+                raise
+            raise _ended(AwsSaidNo(NO_ANSWER)) from error
 
 
 def _ended(error: ProgramError) -> typer.Exit:

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 
-
 _NEEDED: Final = ("moto", "aws_lambda_powertools")
 
 
