@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -96,6 +96,17 @@ def hosted(
         },
         log=folder / f"{logical_id}.log",
         names=names,
+    )
+
+
+def in_story_time(made: Hosted, clock: Path) -> Hosted:
+    """Return the function with its handler wrapped, so that it lives in the account's time."""
+    story = {"MFA_GUARD_STORY_CLOCK": str(clock), "MFA_GUARD_STORY_HANDLER": made.handler}
+    return replace(
+        made,
+        handler="mfa_guard_cli.local.story_time.lambda_handler",
+        environment={**made.environment, **story},
+        names=(*made.names, Path(__file__).resolve().parents[2]),
     )
 
 
