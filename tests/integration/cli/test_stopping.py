@@ -23,7 +23,7 @@ def off(deployed: Deployed) -> set[str]:
 
 
 def schedule(deployed: Deployed) -> dict[str, object]:
-    found = dict(deployed.account.clients.scheduler.get_schedule(Name=SCHEDULE))
+    found = dict(deployed.account.clients.any("scheduler").get_schedule(Name=SCHEDULE))
     for changing in ("ResponseMetadata", "LastModificationDate"):
         found.pop(changing, None)
     return found
