@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format build deploy lock clean
+.PHONY: help demo test lint format docs build deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: .venv/.dev .tools/.checkov ## Check style, types, imports, the template an
 format: .venv/.dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+docs: .venv/.dev ## Write docs/cli.md from the program's own help
+	$(RUN) python -m mfa_guard_cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 
 build: .tools/.sam ## Build the functions with sam build
 	.tools/sam/bin/sam validate --lint

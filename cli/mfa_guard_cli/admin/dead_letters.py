@@ -145,7 +145,7 @@ class Redriver:
                 ShardIteratorType="AT_SEQUENCE_NUMBER",
                 SequenceNumber=batch.first,
             )
-            found = streams.get_records(ShardIterator=iterator["ShardIterator"], Limit=max(1, batch.size))
+            found = streams.get_records(ShardIterator=iterator["ShardIterator"], Limit=batch.size)
         except ClientError as error:
             if error.response["Error"]["Code"] != _TRIMMED:
                 raise

@@ -10,10 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from mfa_guard.core.cloudtrail import EventNotUnderstood, subject_of
 from mfa_guard.core.text import safe
 from mfa_guard.core.times import utc_text
+
+
+# As many records as Lambda hands over at once, and DynamoDB gives.
+_LARGEST_BATCH: Final = 10_000
 
 
 class Shape(StrEnum):
@@ -43,7 +48,7 @@ class Batch:
     stream_arn: str
     shard_id: str
     first: str
-    last: str
+    last: int
     size: int
 
 
@@ -85,7 +90,7 @@ def parse_letter(message: Message) -> Letter:
     """Return what a message says. Whatever is none of the three shapes is of the fourth."""
     try:
         body = json.loads(message.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         return Letter(message, Shape.UNKNOWN, "", "The body is no JSON object.")
@@ -115,19 +120,20 @@ def _of_function(message: Message, body: Mapping[str, object]) -> Letter:
 
 def _of_stream(message: Message, body: Mapping[str, object]) -> Letter:
     context, info = _fields(body.get("requestContext")), _fields(body["DDBStreamBatchInfo"])
-    texts = [_text(info, key) for key in ("streamArn", "shardId", "startSequenceNumber", "endSequenceNumber")]
+    keys = ("streamArn", "shardId", "startSequenceNumber", "endSequenceNumber")
+    stream, shard, first, last = (_text(info, key) or "" for key in keys)
     size = info.get("batchSize")
-    if not all(texts) or not isinstance(size, int):
+    counted = isinstance(size, int) and not isinstance(size, bool) and 0 < size <= _LARGEST_BATCH
+    if not (stream and shard and counted and all(each.isascii() and each.isdigit() for each in (first, last))):
         return Letter(message, Shape.UNKNOWN, "", "Its DDBStreamBatchInfo does not say where the records are.")
-    stream, shard, first, last = (text or "" for text in texts)
     function = _unqualified(_text(context, "functionArn") or "")
     reason = safe(_text(context, "condition") or "not said", 300)
-    return Letter(message, Shape.STREAM, function, reason, batch=Batch(stream, shard, first, last, size))
+    return Letter(message, Shape.STREAM, function, reason, batch=Batch(stream, shard, first, int(last), size))
 
 
 def stream_event(records: Sequence[Mapping[str, object]], batch: Batch) -> Mapping[str, object]:
     """Return the records of the batch as Lambda hands them to a function: times are seconds, the rest is as it was."""
-    return {"Records": [_plain(record) for record in records if _sequence(record) <= int(batch.last)]}
+    return {"Records": [_plain(record) for record in records if _sequence(record) <= batch.last]}
 
 
 def _sequence(record: Mapping[str, object]) -> int:
