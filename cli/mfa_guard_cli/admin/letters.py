@@ -16,7 +16,6 @@ from mfa_guard.core.cloudtrail import EventNotUnderstood, subject_of
 from mfa_guard.core.text import safe
 from mfa_guard.core.times import utc_text
 
-
 # As many records as Lambda hands over at once, and DynamoDB gives.
 _LARGEST_BATCH: Final = 10_000
 
@@ -122,13 +121,17 @@ def _of_stream(message: Message, body: Mapping[str, object]) -> Letter:
     context, info = _fields(body.get("requestContext")), _fields(body["DDBStreamBatchInfo"])
     keys = ("streamArn", "shardId", "startSequenceNumber", "endSequenceNumber")
     stream, shard, first, last = (_text(info, key) or "" for key in keys)
-    size = info.get("batchSize")
-    counted = isinstance(size, int) and not isinstance(size, bool) and 0 < size <= _LARGEST_BATCH
-    if not (stream and shard and counted and all(each.isascii() and each.isdigit() for each in (first, last))):
+    size = _size(info.get("batchSize"))
+    if not (stream and shard and size and all(each.isascii() and each.isdigit() for each in (first, last))):
         return Letter(message, Shape.UNKNOWN, "", "Its DDBStreamBatchInfo does not say where the records are.")
     function = _unqualified(_text(context, "functionArn") or "")
     reason = safe(_text(context, "condition") or "not said", 300)
     return Letter(message, Shape.STREAM, function, reason, batch=Batch(stream, shard, first, int(last), size))
+
+
+def _size(value: object) -> int:
+    """Return how many records a batch has, 0 for what no batch has."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_BATCH else 0
 
 
 def stream_event(records: Sequence[Mapping[str, object]], batch: Batch) -> Mapping[str, object]:
