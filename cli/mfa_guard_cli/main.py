@@ -1,5 +1,8 @@
 """The command line: one module per sub-command, registered here."""
 
+import io
+import sys
+
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
@@ -32,7 +35,10 @@ class _Commands(TyperGroup):
 
 
 def _ended(error: ProgramError) -> typer.Exit:
-    typer.echo(str(error), err=True)
+    # Only who has an error to show pays for what shows it. AWS's words, and records in tables, are strangers'.
+    from mfa_guard_cli.program.output import printable  # noqa: PLC0415
+
+    typer.echo(printable(str(error)), err=True)
     return typer.Exit(error.exit_code)
 
 
@@ -42,6 +48,10 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=
 @app.callback()
 def main() -> None:
     """Enforce MFA for the IAM users of one AWS account: tools around the mfa-guard stack."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An owner's name that the terminal has no letters for is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
 
 
 app.command()(replay)

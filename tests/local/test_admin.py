@@ -143,6 +143,19 @@ def test_a_new_user_is_explained_released_and_bound_again(terminal: Terminal) ->
     assert json.loads(terminal.run("exempt", "list", "--format", "json")) == []
 
 
+def test_an_owner_for_whom_the_terminal_has_no_letters_is_no_reason_to_fail(terminal: Terminal) -> None:
+    terminal.iam.create_user(UserName="zoe")
+    terminal.run("exempt", "add", "zoe", "--owner", "Zoë 測試", "--reason", "build machine", "--yes")
+    done = subprocess.run(
+        [PROGRAM, "exempt", "list"],
+        env=terminal.environment | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"Zo\\xeb" in done.stdout
+    terminal.run("exempt", "remove", "zoe", "--yes")
+
+
 def test_a_stopped_guard_binds_nobody_and_a_started_one_catches_up_with_the_next_event(terminal: Terminal) -> None:
     code, shown = terminal.type("stop", answer="y")
     assert (code, "schedule mfa-guard-sweep: disabled" in shown) == (0, True)

@@ -208,12 +208,15 @@ def redrive_letters(ids: Sequence[str], place: Place, form: Format, *, yes: bool
     ask(["Will be handed to their functions again, and deleted:", *plan], f"Redrive {len(letters)}?", yes=yes)
     # Read again, as nobody was kept from reading them while a person thought.
     taken = queue.take(_HIDDEN_REDRIVING)
-    outcome = _redrive_each([each for each in _in_order(taken) if each.message.id in letters], Redriver(guard, queue))
-    queue.show([each for each in taken if each.id not in outcome.facts["deleted"]])  # type: ignore[operator]
+    outcome, deleted = _redrive_each(
+        [each for each in _in_order(taken) if each.message.id in letters], Redriver(guard, queue)
+    )
+    queue.show([each for each in taken if each.id not in deleted])
     tell(outcome, form)
 
 
-def _redrive_each(letters: Iterable[Letter], redriver: Redriver) -> Outcome:
+def _redrive_each(letters: Iterable[Letter], redriver: Redriver) -> tuple[Outcome, list[str]]:
+    """Return what became of each letter, and the ids of the messages that are deleted."""
     done, failed, left, deleted = list[str](), list[str](), list[str](), list[str]()
     for letter in letters:
         name = letter.message.id
@@ -225,7 +228,7 @@ def _redrive_each(letters: Iterable[Letter], redriver: Redriver) -> Outcome:
         except (ClientError, BotoCoreError) as error:
             failed.append(f"{name}: left in the queue. {as_program_error(error)}")
     notes = ["What fails again is back in the queue some minutes later."] if done else []
-    return Outcome(done=done, failed=failed, left=left, notes=notes, facts={"deleted": deleted})
+    return Outcome(done=done, failed=failed, left=left, notes=notes, facts={"deleted": deleted}), deleted
 
 
 def _in_order(messages: Iterable[Message]) -> list[Letter]:

@@ -52,7 +52,7 @@ def list_exemptions(place: Place, form: RowFormat) -> None:
 
 
 def _names(guard: Guard) -> dict[str, str]:
-    pages = guard.iam.get_paginator("list_users").paginate()
+    pages = guard.iam.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 1000})
     return {user["UserId"]: user["UserName"] for page in pages for user in page["Users"]}
 
 
@@ -79,7 +79,10 @@ def add_exemption(name: str, terms: Terms, place: Place, form: Format, *, yes: b
         now=now,
     )
     earlier = guard.exemptions.get(state.id, now)
-    plan = [f"{state.name} (id {state.id}) will be exempt {in_words(exemption)}."]
+    plan = [
+        f"{state.name} (id {state.id}) will be exempt {in_words(exemption)}.",
+        "If the policy binds this user, the guard takes it off at the next event or, in Mode: all, by the next sweep.",
+    ]
     if isinstance(earlier, Exemption):
         plan.append(f"This replaces the exemption {in_words(earlier)}.")
     if isinstance(earlier, MalformedExemption):
@@ -90,8 +93,7 @@ def add_exemption(name: str, terms: Terms, place: Place, form: Format, *, yes: b
         Outcome(
             done=[f"{state.name} is exempt {in_words(exemption)}."],
             notes=[
-                f"Who is bound now is released at the next event, in Mode: all by the next sweep, or at once with: "
-                f"{place.command('release', state.name)}",
+                f"To release at once: {place.command('release', state.name)}",
                 "When it ends, the exemption binds again: the next event or, in Mode: all, the next sweep enforces.",
             ],
             back=[_again(earlier, place) or place.command("exempt", "remove", state.name)],

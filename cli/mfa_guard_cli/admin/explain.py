@@ -167,6 +167,22 @@ def _would(found: _Explained) -> list[str]:
     return lines
 
 
+def _exemption(record: Exemption | MalformedExemption | None, now: datetime) -> dict[str, str] | None:
+    match record:
+        case None:
+            return None
+        case MalformedExemption():
+            return {"state": "malformed", "problem": record.problem}
+        case _:
+            return {
+                "state": "valid" if record.holds(now) else "expired",
+                "until": utc_text(record.expires_at),
+                "owner": record.owner,
+                "reason": record.reason,
+                "created_by": record.created_by,
+            }
+
+
 def _as_json(found: _Explained) -> dict[str, object]:
     state = found.state
     record = state.exemption_record()
@@ -188,7 +204,7 @@ def _as_json(found: _Explained) -> dict[str, object]:
             ],
             "bound_by": [way.value for way in state.ways()],
             "tags": {key: state.tags[key] for key in state.guard_tags()},
-            "exemption": None if record is None else _record(record, found.now),
+            "exemption": _exemption(record, found.now),
         },
         "mode": found.settings.mode.value,
         "standing": found.demand.standing.value,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FUNCTION: Final = "UserEventFunction"
 # Fifty events each; CloudTrail answers two such requests a second.
-_PAGES: Final = 20
+_PAGES: Final = 10
 _NAMED: Final = 10
 
 

@@ -1,6 +1,6 @@
 """What a command is about to do, and what it did with the way back: said the same way by all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import typer
@@ -23,7 +23,7 @@ class Outcome:
     left: Sequence[str] = ()
     notes: Sequence[str] = ()
     back: Sequence[str] = ()
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 def ask(plan: Sequence[str], question: str, *, yes: bool) -> None:

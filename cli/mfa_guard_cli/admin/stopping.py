@@ -14,7 +14,7 @@ from mfa_guard_cli.admin.outcome import Outcome, ask, tell
 from mfa_guard_cli.admin.place import Place
 from mfa_guard_cli.admin.stack import SWEEP_FUNCTION, Guard, open_guard
 from mfa_guard_cli.admin.switches import State, Stop, StopRecord, Switch, Switchboard, switches_of
-from mfa_guard_cli.program.errors import FOUND, as_program_error
+from mfa_guard_cli.program.errors import FOUND, WrongUse, as_program_error
 from mfa_guard_cli.program.options import Format
 
 _GOES_ON: Final = (
@@ -24,31 +24,46 @@ _GOES_ON: Final = (
 
 
 def stop_guard(place: Place, form: Format, *, yes: bool) -> None:
-    """Switch off the rules that act on users, requests for sweeps, and the schedule; remember which."""
+    """Switch off the rules that act on users, requests for sweeps, and the schedule; remember which.
+
+    What cannot be remembered is switched off all the same: it is an emergency.
+    """
     guard = open_guard(place)
     board, record = Switchboard(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
     states = board.states(switches_of(guard))
     on = tuple(switch for switch, state in states.items() if state is State.ON)
-    earlier = record.load()
+    earlier = _earlier(record)
     if not on:
         since = f" since {utc_text(earlier.since)}, by {earlier.by}" if earlier else ""
         tell(Outcome(notes=[f"The guard is stopped already{since}; nothing was changed."]), form)
         return
     ask(["Will be disabled:", *(f"  {switch}" for switch in on), _GOES_ON], "Stop the guard?", yes=yes)
-    # First, so that whatever happens then is known to be this stop's doing.
     begun = earlier or Stop((), guard.now(), guard.caller())
-    record.save(replace(begun, switches=tuple(dict.fromkeys((*begun.switches, *on)))))
+    # First, so that whatever happens then is known to be this stop's doing.
+    forgotten = _remember(replace(begun, switches=tuple(dict.fromkeys((*begun.switches, *on)))), record)
     done, failed = _switch(on, State.OFF, board)
-    tell(
-        Outcome(
-            done=done,
-            failed=failed,
-            notes=[_GOES_ON],
-            back=[place.command("start")],
-            facts={"stopped_since": utc_text(begun.since)},
-        ),
-        form,
-    )
+    before = [str(switch) for switch, state in states.items() if state is not State.ON and switch not in begun.switches]
+    notes = [*([f"Off before: {', '.join(before)}."] if before else []), _GOES_ON]
+    back = place.command("start", options=["--all"] if forgotten else [])
+    facts = {"stopped_since": utc_text(begun.since)}
+    tell(Outcome(done=done, failed=[*failed, *forgotten], notes=notes, back=[back], facts=facts), form)
+
+
+def _earlier(record: StopRecord) -> Stop | None:
+    """Return the stop that lasts, as far as the table tells."""
+    try:
+        return record.load()
+    except (WrongUse, ClientError, BotoCoreError):
+        return None
+
+
+def _remember(stop: Stop, record: StopRecord) -> list[str]:
+    """Remember a stop, or return why that is not possible."""
+    try:
+        record.save(stop)
+    except (ClientError, BotoCoreError) as error:
+        return [f"What was on could not be remembered, so that start needs --all: {as_program_error(error)}"]
+    return []
 
 
 def start_guard(place: Place, form: Format, *, everything: bool, yes: bool) -> None:
@@ -63,7 +78,7 @@ def start_guard(place: Place, form: Format, *, everything: bool, yes: bool) -> N
     off = [switch for switch, state in states.items() if state is State.OFF]
     stopped = set(stop.switches) if stop else set[Switch]()
     mine = off if everything else [switch for switch in off if switch in stopped]
-    throttled = board.sweeps_throttled()
+    throttled = board.sweeps_known_to_be_throttled()
     left = _left(states, mine, place, throttled=throttled and not everything)
     if not mine and not (throttled and everything):
         _nothing_to_start(record if stop else None, left, form)

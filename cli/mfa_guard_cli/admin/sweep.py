@@ -1,7 +1,5 @@
 """Ask for a sweep of the whole account, as the output StartSweep does."""
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from mfa_guard.adapters.bus import Bus, NotWoken
 from mfa_guard.core.settings import Mode
 from mfa_guard_cli.admin.outcome import Outcome, ask, tell
@@ -44,11 +42,7 @@ def _must_be_heard(guard: Guard, place: Place) -> None:
     rule = sweep_rule(guard)
     if rule is None or board.state(rule) is not State.ON:
         raise WrongUse(f"The guard is stopped, so no sweep can be asked for; start it first: {place.command('start')}")
-    try:
-        throttled = board.sweeps_throttled()
-    except (ClientError, BotoCoreError):
-        # Whoever may not read it learns it from the dead-letter queue.
-        return
-    if throttled:
+    # Whoever may not read it learns it from the dead-letter queue.
+    if board.sweeps_known_to_be_throttled():
         start = place.command("start", options=["--all"])
         raise WrongUse(f"{SWEEP_FUNCTION} is switched off by its concurrency of 0; switch it on first: {start}")

@@ -59,6 +59,12 @@ def test_an_exempt_user_is_left_alone_unless_told(deployed: Deployed) -> None:
     assert (deployed.policies_of(), deployed.record(user_id)) == ({deployed.policy}, None)
 
 
+def test_a_records_words_cannot_steer_the_terminal(deployed: Deployed) -> None:
+    deployed.exempt(deployed.user(), reason="x\x1b[2J\ny")
+    result = deployed.run("enforce", "alice", "--yes")
+    assert (result.exit_code, len(result.stderr.splitlines()), "\x1b" in result.stderr) == (2, 1, False)
+
+
 def test_whoever_is_bound_and_exempt_loses_the_exemption_only(deployed: Deployed) -> None:
     user_id = deployed.user(bound=True)
     deployed.exempt(user_id)

@@ -91,9 +91,32 @@ def test_a_start_that_failed_half_way_is_finished_by_the_next(deployed: Deployed
     assert schedule(deployed)["State"] == "ENABLED"
 
 
-def test_when_it_cannot_be_remembered_nothing_is_switched(deployed: Deployed) -> None:
-    deployed.failing = {"PutItem": "AccessDeniedException"}
-    assert deployed.run("stop", "--yes").exit_code == 3
+def test_what_cannot_be_remembered_is_switched_off_all_the_same(deployed: Deployed) -> None:
+    deployed.account.clients.events.disable_rule(Name="mfa-guard-tags-changed")
+    deployed.failing = {"PutItem": "AccessDeniedException", "GetItem": "AccessDeniedException"}
+    told = deployed.json("stop", "--yes", exit_code=3)
+    assert off(deployed) == ACTING
+    assert "could not be remembered, so that start needs --all: AWS refused PutItem" in str(told["failed"])
+    assert (told["back"], "Off before: rule mfa-guard-tags-changed." in str(told["notes"])) == (
+        ["mfa-guard start --all"],
+        True,
+    )
+
+
+def test_a_record_that_nobody_understands_does_not_hinder_a_stop(deployed: Deployed) -> None:
+    table = deployed.account.stack.physical_id("StateTable")
+    deployed.account.clients.dynamodb.put_item(
+        TableName=table, Item={"id": {"S": "emergency-stop"}, "stopped": {"S": "{"}}
+    )
+    assert deployed.run("stop", "--yes").exit_code == 0
+    assert deployed.run("start", "--yes").exit_code == 0
+    assert off(deployed) == set()
+
+
+def test_whoever_may_not_read_the_concurrency_may_start_all_the_same(deployed: Deployed) -> None:
+    deployed.run("stop", "--yes")
+    deployed.failing = {"GetFunctionConcurrency": "AccessDeniedException"}
+    assert deployed.run("start", "--yes").exit_code == 0
     assert off(deployed) == set()
 
 
