@@ -1,6 +1,6 @@
 """The emergency stop and its end: what acts on users is switched off, and only that is switched on again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -32,7 +32,7 @@ def stop_guard(place: Place, form: Format, *, yes: bool) -> None:
     board, record = Switchboard(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
     states = board.states(switches_of(guard))
     on = tuple(switch for switch, state in states.items() if state is State.ON)
-    earlier = _earlier(record)
+    earlier = _earlier(record, states)
     if not on:
         since = f" since {utc_text(earlier.since)}, by {earlier.by}" if earlier else ""
         tell(Outcome(notes=[f"The guard is stopped already{since}; nothing was changed."]), form)
@@ -49,12 +49,15 @@ def stop_guard(place: Place, form: Format, *, yes: bool) -> None:
     tell(Outcome(done=done, failed=[*failed, *forgotten], notes=notes, back=[back], facts=facts), form)
 
 
-def _earlier(record: StopRecord) -> Stop | None:
-    """Return the stop that lasts, as far as the table tells."""
+def _earlier(record: StopRecord, states: Mapping[Switch, State]) -> Stop | None:
+    """Return the stop that still lasts, as far as the table tells, with what is still off of it."""
     try:
-        return record.load()
+        stop = record.load()
     except (WrongUse, ClientError, BotoCoreError):
         return None
+    # What somebody enabled by hand since, and then disabled for a reason of his own, is no longer this stop's.
+    still = tuple(each for each in stop.switches if states.get(each) is State.OFF) if stop else ()
+    return replace(stop, switches=still) if stop and still else None
 
 
 def _remember(stop: Stop, record: StopRecord) -> list[str]:

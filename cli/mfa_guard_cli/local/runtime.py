@@ -115,6 +115,9 @@ class Runner(Protocol):
 
     hosted: Hosted
 
+    def start(self) -> None:
+        """Start the function's process ahead of its first event."""
+
     def invoke(self, event: Fields, request_id: str) -> Attempt:
         """Return how one run ended. Never raises for what the function does."""
 

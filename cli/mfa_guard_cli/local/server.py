@@ -165,6 +165,8 @@ class LocalAccount:
         if self.plan.story:
             self.cloudformation.status = "CREATE_COMPLETE"
         else:
+            for runner in self.runners.values():
+                runner.start()
             self.cloudformation.created()
 
     def close(self) -> None:
@@ -252,6 +254,8 @@ class LocalAccount:
             self._actions[function.logical_id] = frozenset(_actions(stack, function))
             self.runners[function.logical_id].close()
             self.runners[function.logical_id].hosted = self._hosted(stack, function.logical_id)
+            if not self.plan.story:
+                self.runners[function.logical_id].start()
 
     def _hosted(self, stack: Stack, logical_id: str) -> Hosted:
         role = as_text(stack.resource(logical_id).properties["Role"])

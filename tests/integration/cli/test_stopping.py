@@ -91,6 +91,19 @@ def test_a_start_that_failed_half_way_is_finished_by_the_next(deployed: Deployed
     assert schedule(deployed)["State"] == "ENABLED"
 
 
+def test_a_stop_that_was_ended_by_hand_is_over(deployed: Deployed) -> None:
+    deployed.run("stop", "--yes")
+    for name in ACTING:
+        deployed.account.clients.events.enable_rule(Name=name)
+    scheduler = deployed.account.clients.any("scheduler")
+    kept = {name: schedule(deployed)[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+    scheduler.update_schedule(**kept, State="ENABLED")
+    deployed.account.clients.events.disable_rule(Name="mfa-guard-tags-changed")
+    deployed.run("stop", "--yes")
+    deployed.run("start", "--yes")
+    assert off(deployed) == {"mfa-guard-tags-changed"}
+
+
 def test_what_cannot_be_remembered_is_switched_off_all_the_same(deployed: Deployed) -> None:
     deployed.account.clients.events.disable_rule(Name="mfa-guard-tags-changed")
     deployed.failing = {"PutItem": "AccessDeniedException", "GetItem": "AccessDeniedException"}
