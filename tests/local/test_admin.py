@@ -2,11 +2,10 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,33 +15,39 @@ import pexpect
 import pytest
 
 from mfa_guard_cli.local.command import environment
-from support.factories import ROOT_OF_THE_PROJECT, detail, envelope
+from support.factories import detail, envelope
+from support.local_account import PROGRAM as PROGRAM_PATH
+from support.local_account import local_account
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-PROGRAM = str(Path(sys.executable).with_name("mfa-guard"))
+PROGRAM = str(PROGRAM_PATH)
 POLICY = "arn:aws:iam::111122223333:policy/EnrolMFADeviceThenSignInAgain"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """A person at a terminal, as the administrator of the local account."""
+    """A person at a terminal; `given` is what the local account says to export."""
 
-    endpoint: str
+    given: Mapping[str, str]
 
     @property
     def environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return {**own, **environment(self.endpoint), "AWS_CONFIG_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
+        return {**own, **self.given, "AWS_CONFIG_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
 
     @property
     def session(self) -> boto3.Session:
-        given = environment(self.endpoint)
+        given = self.given
         return boto3.Session(
             given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=given["AWS_REGION"]
         )
+
+    @property
+    def endpoint(self) -> str:
+        return self.given["AWS_ENDPOINT_URL"]
 
     @property
     def iam(self) -> "IAMClient":
@@ -86,30 +91,10 @@ class Terminal:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """Run a local account for this module, in a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("local") / "log"
-    with log.open("w") as output:
-        account = subprocess.Popen(
-            [PROGRAM, "local", "--port", str(port), "--brief"],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=ROOT_OF_THE_PROJECT,
-        )
-        try:
-            end = time.monotonic() + 60
-            while "Ctrl-C ends it" not in log.read_text("utf-8"):
-                assert account.poll() is None, log.read_text("utf-8")
-                assert time.monotonic() < end, log.read_text("utf-8")
-                time.sleep(0.1)
-            yield Terminal(f"http://localhost:{port}")
-        finally:
-            account.terminate()
-            account.wait(PATIENCE_SECONDS)
-    assert "itself failed" not in log.read_text("utf-8")
+def terminal() -> Iterator[Terminal]:
+    with local_account() as account:
+        yield Terminal(account.environment)
+    assert not [line for line in account.lines if "itself failed" in line]
 
 
 def test_a_new_user_is_explained_released_and_bound_again(terminal: Terminal) -> None:
@@ -217,7 +202,7 @@ def test_what_is_no_aws_is_said_so_without_a_stack_trace(tmp_path: Path) -> None
         port = proxy.stdout.readline().split("port ")[1].split()[0]
         done = subprocess.run(
             [PROGRAM, "status"],
-            env=Terminal(f"http://127.0.0.1:{port}").environment,
+            env=Terminal(environment(f"http://127.0.0.1:{port}")).environment,
             capture_output=True,
             text=True,
             check=False,

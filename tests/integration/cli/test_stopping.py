@@ -92,16 +92,13 @@ def test_a_start_that_failed_half_way_is_finished_by_the_next(deployed: Deployed
 
 
 def test_a_stop_that_was_ended_by_hand_is_over(deployed: Deployed) -> None:
-    deployed.run("stop", "--yes")
-    for name in ACTING:
-        deployed.account.clients.events.enable_rule(Name=name)
-    scheduler = deployed.account.clients.any("scheduler")
-    kept = {name: schedule(deployed)[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
-    scheduler.update_schedule(**kept, State="ENABLED")
-    deployed.account.clients.events.disable_rule(Name="mfa-guard-tags-changed")
-    deployed.run("stop", "--yes")
-    deployed.run("start", "--yes")
-    assert off(deployed) == {"mfa-guard-tags-changed"}
+    ended = {"since": "2020-01-01T00:00:00Z", "by": "nadia", "switches": [["rule", name] for name in sorted(ACTING)]}
+    deployed.account.clients.dynamodb.put_item(
+        TableName=deployed.account.stack.physical_id("StateTable"),
+        Item={"id": {"S": "emergency-stop"}, "stopped": {"S": json.dumps(ended)}},
+    )
+    assert deployed.json("stop", "--yes")["stopped_since"] != "2020-01-01T00:00:00Z"
+    assert deployed.json("status", exit_code=1)["stopped_by"] == "arn:aws:iam::111122223333:user/carol"
 
 
 def test_what_cannot_be_remembered_is_switched_off_all_the_same(deployed: Deployed) -> None:
