@@ -11,6 +11,7 @@ from mfa_guard_cli.admin import commands as admin
 from mfa_guard_cli.intrinsics import TemplateError
 from mfa_guard_cli.local.command import app as local
 from mfa_guard_cli.local.demo_command import demo
+from mfa_guard_cli.preview.command import preview
 from mfa_guard_cli.program.errors import NO_ANSWER, AwsSaidNo, ProgramError, WrongUse, as_program_error, is_no_answer
 from mfa_guard_cli.replay import replay
 
@@ -54,6 +55,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+app.command()(preview)
 app.command()(replay)
 app.command()(demo)
 app.add_typer(local, name="local")

@@ -91,6 +91,11 @@ def is_no_answer(error: Exception) -> bool:
     return parsers is not None and isinstance(error, parsers.ResponseParserError)
 
 
+def is_denied(error: ClientError) -> bool:
+    """Tell whether AWS refused for want of a permission."""
+    return error.response.get("Error", {}).get("Code") in _DENIED
+
+
 def _refusal(error: ClientError) -> str:
     code = error.response.get("Error", {}).get("Code", "Unknown")
     message = " ".join(error.response.get("Error", {}).get("Message", "").split()).rstrip(".")

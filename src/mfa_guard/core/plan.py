@@ -23,7 +23,7 @@ class Standing(StrEnum):
 
     EXEMPT = "exempt"
     WORKING_MACHINE = "working machine user"
-    WITHOUT_PASSWORD = "without console password"  # noqa: S105 - a standing, not a password
+    WITHOUT_PASSWORD = "without console password"  # nosec B105 # noqa: S105 - a standing, not a password
     ENFORCED = "enforced"
 
 
@@ -34,7 +34,7 @@ class Rule(StrEnum):
     EXEMPT_BY_RECORD = "exempt by record"
     BOUND_ALREADY = "bound already"
     WORKING_MACHINE = "working machine user under review"
-    WITHOUT_PASSWORD = "without console password while EnforceOn is console"  # noqa: S105 - a rule, not a password
+    WITHOUT_PASSWORD = "without console password while EnforceOn is console"  # nosec B105 # noqa: S105 - a rule
     EVERYBODY_ELSE = "everybody else"
 
 
