@@ -124,6 +124,7 @@ class LocalAccount:
             known=known_calls(stack),
             actions=self._actions,
             deliver=self.deliver,
+            invoke=self.invoke,
             changed=self._changed,
             published=self.mailbox.collect,
             noticed=watcher.told,
@@ -215,6 +216,15 @@ class LocalAccount:
             yield held
         finally:
             self._held = None
+
+    def invoke(self, function: str, event: Fields) -> bool:
+        """Invoke a function of the stack by its name or ARN, and wait for nothing; False when there is none."""
+        name = function.split(":")[6] if function.startswith("arn:") else function.partition(":")[0]
+        found = next((each.hosted.logical_id for each in self.runners.values() if each.hosted.name == name), None)
+        if found is None:
+            return False
+        self.bus.invoke(found, event, "Invoke")
+        return True
 
     def take_changes(self) -> tuple[Fields, ...]:
         """Return the exemption table's records since they were last taken."""
