@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 from mfa_guard_cli.local.command import demo
 from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.replay import replay
+from mfa_guard_cli.session import session
 from mfa_guard_cli.template import TemplateError
 
 
@@ -40,3 +41,5 @@ def main() -> None:
 
 app.command()(replay)
 app.command()(demo)
+# The first word that is no option begins the command, whose options are its own.
+app.command(context_settings={"allow_interspersed_args": False})(session)

@@ -1,0 +1,114 @@
+"""Whose credentials a session is made from: the boto3 session with a long-term access key."""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, MutableMapping
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
+
+from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.program.output import printable
+from mfa_guard_cli.program.session import open_session
+
+if TYPE_CHECKING:
+    import boto3
+
+# In the environment: the profiles of the mfa-guard sessions that wait for this one, outermost first, as JSON.
+MARK: Final = "MFA_GUARD_SESSION_OF"
+_DEFAULT: Final = "default"
+_PROGRAM: Final = "mfa-guard"
+# What botocore calls the ways in which it finds credentials that are a session already.
+_SESSIONS: Final[Mapping[str, str]] = {
+    "assume-role": "assumes a role",
+    "assume-role-with-web-identity": "assumes a role",
+    "sso": "signs in through Identity Center",
+    "login": "signs in with aws login",
+    "iam-role": "is the machine's role",
+    "container-role": "is the container's role",
+}
+_NO_KEY: Final = "Profile {shown} {way}; a session is made from a user's access key: name its profile with --profile."
+
+
+def open_source(
+    profile: str | None, region: str | None, *, inherit_profile: bool, environment: MutableMapping[str, str]
+) -> "boto3.Session":
+    """Return a session whose credentials are a long-term access key, and mark the environment against recursion.
+
+    `inherit_profile`: whether AWS_PROFILE counts where `profile` is None. It must not in a credential_process, where
+    it may name the very profile that waits for the answer. Raises WrongUse, and botocore's ProfileNotFound.
+    """
+    session = open_session(profile, region, inherit_profile=inherit_profile)
+    if profile is not None or not environment.get("AWS_ACCESS_KEY_ID"):
+        _refuse_profile(session, session.profile_name or _DEFAULT, environment)
+    credentials = session.get_credentials()
+    shown = printable(session.profile_name or _DEFAULT)
+    if credentials is None:
+        raise WrongUse(f"There is no access key in the environment or in profile {shown}; name another with --profile.")
+    if way := _SESSIONS.get(credentials.method):
+        raise WrongUse(_NO_KEY.format(shown=shown, way=way))
+    if credentials.token and credentials.method == "env":
+        raise WrongUse(
+            "The environment holds a session already, from which no other can be made; name the profile with your"
+            " access key with --profile, or unset AWS_SESSION_TOKEN and the keys beside it."
+        )
+    if credentials.token:
+        raise WrongUse(_NO_KEY.format(shown=shown, way="holds a session already"))
+    return session
+
+
+def _refuse_profile(session: "boto3.Session", name: str, environment: MutableMapping[str, str]) -> None:
+    """Raise WrongUse for a profile without a key of its own, before botocore runs what it names.
+
+    Otherwise note in the environment that the profile waits, for whatever is called from here.
+    """
+    profiles: Mapping[str, Mapping[str, object]] = session._session.full_config.get("profiles", {})  # noqa: SLF001
+    profile = profiles.get(name, {})
+    waiting = _waiting(environment)
+    process = profile.get("credential_process")
+    static = "aws_access_key_id" in profile
+    if name in waiting or (isinstance(process, str) and not static and _is_own(process)):
+        raise WrongUse(
+            f"Profile {printable(name)} gets its credentials from mfa-guard itself; --profile must name the profile"
+            " with your access key."
+        )
+    if "role_arn" in profile:
+        raise WrongUse(_NO_KEY.format(shown=printable(name), way="assumes a role"))
+    environment[MARK] = json.dumps([*waiting, name])
+
+
+def access_key_id(session: "boto3.Session") -> str:
+    """Return the access key that a session signs with. Raises WrongUse when there is none."""
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise WrongUse("There are no AWS credentials; name a profile with --profile.")
+    return credentials.access_key
+
+
+def named_region(session: "boto3.Session", asked: str | None, environment: Mapping[str, str]) -> str | None:
+    """Return the region that was asked for, or else that of a profile which whoever gets the session will not see.
+
+    None where the environment says it, and for the default profile, which everybody reads.
+    """
+    if asked:
+        return asked
+    if session.profile_name == _DEFAULT or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"):
+        return None
+    region = session._session.get_scoped_config().get("region")  # noqa: SLF001
+    return region if isinstance(region, str) else None
+
+
+def _waiting(environment: Mapping[str, str]) -> list[str]:
+    try:
+        names = json.loads(environment.get(MARK, "[]"))
+    except ValueError:
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _is_own(process: str) -> bool:
+    try:
+        words = shlex.split(process, posix=os.name == "posix")
+    except ValueError:
+        words = process.split()
+    return any(PurePath(word.strip("\"'")).stem == _PROGRAM or word == "mfa_guard_cli.main" for word in words)
