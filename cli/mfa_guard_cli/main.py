@@ -4,6 +4,8 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
+from mfa_guard_cli.doctor import doctor
+from mfa_guard_cli.enroll import enroll
 from mfa_guard_cli.local.command import demo
 from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.replay import replay
@@ -41,5 +43,7 @@ def main() -> None:
 
 app.command()(replay)
 app.command()(demo)
+app.command()(enroll)
 # The first word that is no option begins the command, whose options are its own.
 app.command(context_settings={"allow_interspersed_args": False})(session)
+app.command()(doctor)

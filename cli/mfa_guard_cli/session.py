@@ -93,7 +93,7 @@ def session(
     from mfa_guard_cli.user.child import find_command, run  # noqa: PLC0415
     from mfa_guard_cli.user.credentials_file import CredentialsFile, checked_name, credentials_path  # noqa: PLC0415
     from mfa_guard_cli.user.obtain import Wish  # noqa: PLC0415
-    from mfa_guard_cli.user.source import named_region, open_source  # noqa: PLC0415
+    from mfa_guard_cli.user.source import open_source, whereabouts  # noqa: PLC0415
     from mfa_guard_cli.user.tokens import checked_duration, checked_role  # noqa: PLC0415
 
     wish = Wish(device, checked_duration(duration), checked_role(role_arn, role_session_name), renew)
@@ -115,7 +115,7 @@ def session(
         file.write(write_profile, credentials)
         typer.echo(f"Profile {write_profile} in {credentials_path()} works until {credentials.expiration:%F %T} UTC.")
         return
-    environment = variables(credentials, named_region(source, region, os.environ))
+    environment = variables(credentials, whereabouts(source, region, os.environ))
     if export_:
         sys.stdout.write(f"{export(shell, environment)}\n")
     elif command:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mfa_guard_cli.program.errors import AwsSaidNo
 from mfa_guard_cli.user.devices import Device
@@ -132,12 +132,13 @@ class Account:
         except ClientError as error:
             raise _not_allowed(error) from error
 
-    def delete_device(self, device: Device) -> None:
-        """Remove a virtual device that is nobody's. Raises NotAllowed."""
+    def delete_device(self, device: Device) -> bool:
+        """Remove a virtual device that is nobody's; tell whether that could be done. Whoever asks says what is left."""
         try:
             self._iam.delete_virtual_mfa_device(SerialNumber=device.serial)
-        except ClientError as error:
-            raise _not_allowed(error) from error
+        except (BotoCoreError, ClientError):
+            return False
+        return True
 
     def session(self, device: Device, code: str, seconds: int) -> Credentials:
         """Return MFA-authenticated credentials. Raises CodeRefused."""

@@ -15,7 +15,7 @@ from mfa_guard_cli.program.errors import AwsSaidNo, WrongUse
 from mfa_guard_cli.program.output import printable
 from mfa_guard_cli.user.account import CodeRefused, NameTaken, NewDevice, NotAllowed, VirtualDevice
 from mfa_guard_cli.user.codes import as_code
-from mfa_guard_cli.user.devices import Device
+from mfa_guard_cli.user.devices import Device, is_serial
 from mfa_guard_cli.user.identity import Identity, Principal
 from mfa_guard_cli.user.private_files import create_private
 from mfa_guard_cli.user.qr import SUFFIXES, drawn, otpauth, picture
@@ -36,7 +36,7 @@ class Aws(Protocol):
     def virtual_devices(self) -> Sequence[VirtualDevice]: ...
     def create_device(self, name: str) -> NewDevice: ...
     def enable_device(self, user: str, device: Device, codes: tuple[str, str]) -> None: ...
-    def delete_device(self, device: Device) -> None: ...
+    def delete_device(self, device: Device) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ def enrol(aws: Aws, wish: Wish, terminal: Terminal) -> Device:
     _room_for_one_more(_own(aws, caller), caller, wish, terminal)
     known = _virtual_devices(aws)
     if wish.resume is not None:
-        device = Device(f"arn:{caller.partition}:iam::{caller.account}:mfa/{wish.resume}")
+        whole = is_serial(wish.resume)
+        device = Device(wish.resume if whole else f"arn:{caller.partition}:iam::{caller.account}:mfa/{wish.resume}")
         terminal.say(f"Going on with {printable(device.serial)}.")
         _enable(aws, caller, device, None, terminal)
         return device
@@ -243,11 +244,9 @@ def _code(question: str, secret: _Secret | None, terminal: Terminal, *, other_th
 def _leave(aws: Aws, device: Device, terminal: Terminal) -> None:
     """Remove a device that was not enabled, or say what is left behind."""
     terminal.say()
-    try:
-        aws.delete_device(device)
-    except NotAllowed:
-        terminal.say(f"{device.serial} was made, is nobody's, and can be removed only by somebody signed in with MFA.")
-        terminal.say(f"If your app has its secret, go on with: mfa-guard enroll --resume {device.name}")
-        terminal.say("Otherwise start again with mfa-guard enroll, which takes another name; it does no harm.")
-    else:
+    if aws.delete_device(device):
         terminal.say(f"{device.serial} was removed again; nothing is left behind.")
+        return
+    terminal.say(f"{device.serial} is left behind, nobody's; only somebody signed in with MFA can delete it.")
+    terminal.say(f"If your app has its secret, go on with: mfa-guard enroll --resume {device.name}")
+    terminal.say("Otherwise start again with mfa-guard enroll, which takes another name; what is left does no harm.")

@@ -21,8 +21,10 @@ def skew(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def in_words(ahead: timedelta) -> str:
-    """Say how far the clock is off: `75 s ahead of AWS`."""
+    """Say how far the clock is off: `75 s ahead of AWS`. The header has whole seconds, so one more is no difference."""
     seconds = int(ahead.total_seconds())
+    if abs(seconds) <= 1:
+        return "right"
     return f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} AWS"
 
 

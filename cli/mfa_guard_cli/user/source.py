@@ -3,7 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,11 @@ _SESSIONS: Final[Mapping[str, str]] = {
     "login": "signs in with aws login",
     "iam-role": "is the machine's role",
     "container-role": "is the container's role",
+}
+# Settings of a profile, and the variables for them.
+_VARIABLES: Final[Mapping[str, Sequence[str]]] = {
+    "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "endpoint_url": ("AWS_ENDPOINT_URL",),
 }
 _NO_KEY: Final = "Profile {shown} {way}; a session is made from a user's access key: name its profile with --profile."
 
@@ -85,17 +90,19 @@ def access_key_id(session: "boto3.Session") -> str:
     return credentials.access_key
 
 
-def named_region(session: "boto3.Session", asked: str | None, environment: Mapping[str, str]) -> str | None:
-    """Return the region that was asked for, or else that of a profile which whoever gets the session will not see.
+def whereabouts(session: "boto3.Session", region: str | None, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variables that say what a named profile says: whoever gets the session will not see the profile.
 
-    None where the environment says it, and for the default profile, which everybody reads.
+    `region` is the one that was asked for. What the environment says stays as it is.
     """
-    if asked:
-        return asked
-    if session.profile_name == _DEFAULT or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"):
-        return None
-    region = session._session.get_scoped_config().get("region")  # noqa: SLF001
-    return region if isinstance(region, str) else None
+    settings = session._session.get_scoped_config() if session.profile_name != _DEFAULT else {}  # noqa: SLF001
+    found = {"region": region or settings.get("region"), "endpoint_url": settings.get("endpoint_url")}
+    return {
+        name: str(found[setting])
+        for setting, names in _VARIABLES.items()
+        if found[setting] and (setting == "region" and region or not any(environment.get(name) for name in names))
+        for name in names
+    }
 
 
 def _waiting(environment: Mapping[str, str]) -> list[str]:

@@ -39,15 +39,14 @@ def credential_process(credentials: Credentials) -> str:
     )
 
 
-def variables(credentials: Credentials, region: str | None) -> Mapping[str, str]:
-    """Return the environment variables of a session; the region only where the profile that is left out had one."""
-    regional = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region} if region else {}
+def variables(credentials: Credentials, whereabouts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment variables of a session, and those that say where it is used."""
     return {
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_SESSION_TOKEN": credentials.session_token,
         "AWS_CREDENTIAL_EXPIRATION": _expiration(credentials),
-        **regional,
+        **whereabouts,
     }
 
 
