@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 # template.yaml, EnforcementPolicy: the name never changes.
 GUARD_POLICY: Final = "EnrolMFADeviceThenSignInAgain"
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-_EXPLICIT: Final = re.compile(r"with an explicit deny(?: in an? (?P<kind>[\w -]+?))?(?:: (?P<arn>arn:\S+))?(?:\s|$)")
+_EXPLICIT: Final = re.compile(r"with an explicit deny(?: in an? (?P<kind>[\w -]*\w))?(?:: (?P<arn>arn:[^\s,]+))?")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping, MutableMapping, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from mfa_guard_cli.program.errors import WrongUse
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 # In the environment: the profiles of the mfa-guard sessions that wait for this one, outermost first, as JSON.
 MARK: Final = "MFA_GUARD_SESSION_OF"
 _DEFAULT: Final = "default"
-_PROGRAM: Final = "mfa-guard"
+# As a word of a command line, however the program is called.
+_OWN: Final = re.compile(r"(?:^|[/\\\\])mfa-guard(?:\.exe)?$|^mfa_guard_cli(?:\.main)?$")
 # What botocore calls the ways in which it finds credentials that are a session already.
 _SESSIONS: Final[Mapping[str, str]] = {
     "assume-role": "assumes a role",
@@ -71,8 +72,9 @@ def _refuse_profile(session: "boto3.Session", name: str, environment: MutableMap
     profile = profiles.get(name, {})
     waiting = _waiting(environment)
     process = profile.get("credential_process")
-    static = "aws_access_key_id" in profile
-    if name in waiting or (isinstance(process, str) and not static and _is_own(process)):
+    # A key in the credentials file comes before a process, one in the configuration file after it.
+    keys = session._session.get_component("credential_provider").get_provider("shared-credentials-file")  # noqa: SLF001
+    if name in waiting or (isinstance(process, str) and _is_own(process) and keys.load() is None):
         raise WrongUse(
             f"Profile {printable(name)} gets its credentials from mfa-guard itself; --profile must name the profile"
             " with your access key."
@@ -96,13 +98,13 @@ def whereabouts(session: "boto3.Session", region: str | None, environment: Mappi
     `region` is the one that was asked for. What the environment says stays as it is.
     """
     settings = session._session.get_scoped_config() if session.profile_name != _DEFAULT else {}  # noqa: SLF001
-    found = {"region": region or settings.get("region"), "endpoint_url": settings.get("endpoint_url")}
-    return {
-        name: str(found[setting])
-        for setting, names in _VARIABLES.items()
-        if found[setting] and (setting == "region" and region or not any(environment.get(name) for name in names))
-        for name in names
-    }
+    asked = {"region": region}
+    found: dict[str, str] = {}
+    for setting, names in _VARIABLES.items():
+        said = any(environment.get(name) for name in names)
+        if value := asked.get(setting) or (None if said else settings.get(setting)):
+            found |= dict.fromkeys(names, str(value))
+    return found
 
 
 def _waiting(environment: Mapping[str, str]) -> list[str]:
@@ -118,4 +120,4 @@ def _is_own(process: str) -> bool:
         words = shlex.split(process, posix=os.name == "posix")
     except ValueError:
         words = process.split()
-    return any(PurePath(word.strip("\"'")).stem == _PROGRAM or word == "mfa_guard_cli.main" for word in words)
+    return any(_OWN.search(word) for word in words)
