@@ -22,9 +22,30 @@ _LINE = st.one_of(
     st.builds("[{}]".format, st.sampled_from(["default", "mfa", "work", "DEFAULT", "a.b"])),
     st.sampled_from(["aws_session_token = old", "aws_access_key_id = ASIAOLD", "aws_secret_access_key=x", "rubbish"]),
 )
+_KEY = st.sampled_from(["aws_access_key_id", "AWS_Session_Token", "aws_session_token", "region", "x", "y"])
+_OPTION = st.tuples(_KEY, st.sampled_from(["=", " = ", ": "]), _VALUE, st.sampled_from(["", "\n  nested = 1"]))
+
+
+def _profile(name: str, options: list[tuple[str, str, str, str]], between: list[str]) -> list[str]:
+    lines = [f"[{name}]"]
+    for (key, delimiter, value, rest), line in zip(options, [*between, *[""] * len(options)], strict=False):
+        lines += [f"{key}{delimiter}{value}{rest}", *([line] if line else [])]
+    return lines
+
+
+def _tidy(draw: st.DrawFn) -> list[str]:
+    """Return a file that can be understood."""
+    comments = st.lists(st.builds("# {}".format, _VALUE), max_size=2)
+    lines = draw(comments)
+    for name in draw(st.lists(st.sampled_from(["default", "mfa", "work", "DEFAULT"]), unique=True, max_size=4)):
+        options = draw(st.lists(_OPTION, unique_by=lambda option: option[0].lower(), max_size=4))
+        lines += [*_profile(name, options, draw(comments)), *draw(st.lists(st.sampled_from(["", "; end"]), max_size=2))]
+    return lines
+
+
 _FILE = st.builds(
-    lambda lines, end, ends: end.join(lines) + (end if ends else ""),
-    st.lists(_LINE, max_size=20),
+    lambda lines, end, ends: end.join("\n".join(lines).split("\n")) + (end if ends and lines else ""),
+    st.one_of(st.lists(_LINE, max_size=20), st.composite(_tidy)()),
     st.sampled_from(["\n", "\r\n"]),
     st.booleans(),
 )
@@ -52,7 +73,7 @@ def test_a_file_is_edited_in_place_or_not_at_all(text: str) -> None:
             assert path.read_bytes() == text.encode()
             return
         new = path.read_bytes().decode()
-        assert [line for line in _others(new) if line != "[mfa]"] == [l for l in _others(text) if l != "[mfa]"]
+        assert [line for line in _others(new) if line != "[mfa]"] == [line for line in _others(text) if line != "[mfa]"]
         once = path.read_bytes()
         CredentialsFile(path).write("mfa", credentials("new"))
         assert path.read_bytes() == once

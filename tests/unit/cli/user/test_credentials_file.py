@@ -51,6 +51,14 @@ def written(path: Path) -> Path:
     return path
 
 
+def read_by_an_sdk(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path.parent / "none"))
+    found = Session(profile="mfa").get_credentials()
+    assert found is not None
+    return (str(found.access_key), str(found.secret_key), str(found.token))
+
+
 def write(path: Path, name: str = "mfa") -> None:
     CredentialsFile(path).write(name, credentials("new"))
 
@@ -91,17 +99,13 @@ def test_nothing_else_is_left_in_the_folder(written: Path) -> None:
 
 def test_an_sdk_reads_what_was_written(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(written)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(written))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(written.parent / "none"))
-    found = Session(profile="mfa").get_credentials()
-    assert (found.access_key, found.secret_key, found.token) == tuple(NEW.values())
+    assert read_by_an_sdk(written, monkeypatch) == tuple(NEW.values())
 
 
 def test_an_old_name_of_the_token_that_sdks_prefer_goes(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written.write_text("[mfa]\naws_access_key_id = A\naws_secret_access_key = s\naws_security_token = stale\n")
     write(written)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(written))
-    assert Session(profile="mfa").get_credentials().token == "token of new"
+    assert read_by_an_sdk(written, monkeypatch) == tuple(NEW.values())
 
 
 @pytest.mark.parametrize("name", ["default", "Work"])
@@ -201,9 +205,7 @@ def test_a_last_line_without_an_end_gets_one(written: Path) -> None:
 def test_a_profile_without_keys_gets_them(written: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written.write_text(text)
     write(written)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(written))
-    found = Session(profile="mfa").get_credentials()
-    assert (found.access_key, found.secret_key, found.token) == tuple(NEW.values())
+    assert read_by_an_sdk(written, monkeypatch) == tuple(NEW.values())
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a]b", "[a", "a\nb", "a#b", 'a"b', "a\tb"])

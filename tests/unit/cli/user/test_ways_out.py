@@ -46,7 +46,7 @@ def test_a_command_gets_the_session_and_no_profile() -> None:
 @pytest.mark.parametrize("given", [credentials(), HOSTILE])
 def test_a_shell_gets_every_value_as_it_is(given: Credentials) -> None:
     lines = export(Shell.SH, variables(given, {}))
-    script = f'set -eu; AWS_PROFILE=work; eval "$1"; env -0; test -z "${{AWS_PROFILE-}}"'
+    script = 'set -eu; AWS_PROFILE=work; eval "$1"; env -0; test -z "${AWS_PROFILE-}"'
     ran = subprocess.run(["/bin/sh", "-c", script, "sh", lines], capture_output=True, check=True, text=True)
     found = dict(line.split("=", 1) for line in ran.stdout.split("\0") if "=" in line)
     assert found["AWS_ACCESS_KEY_ID"] == given.access_key_id
