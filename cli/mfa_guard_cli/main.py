@@ -6,7 +6,8 @@ from typer.core import TyperGroup
 
 from mfa_guard_cli.doctor import doctor
 from mfa_guard_cli.enroll import enroll
-from mfa_guard_cli.local.command import demo
+from mfa_guard_cli.local.command import app as local
+from mfa_guard_cli.local.demo_command import demo
 from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.replay import replay
 from mfa_guard_cli.session import session
@@ -47,3 +48,4 @@ app.command()(enroll)
 # The first word that is no option begins the command, whose options are its own.
 app.command(context_settings={"allow_interspersed_args": False})(session)
 app.command()(doctor)
+app.add_typer(local, name="local")

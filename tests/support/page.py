@@ -160,7 +160,8 @@ def _send(
     request: BaseHTTPRequestHandler, status: HTTPStatus, body: bytes, content_type: str, etag: str | None = None
 ) -> None:
     request.send_response(status)
-    for name, value in (HEADERS | {"Content-Type": content_type} | ({"ETag": etag} if etag else {})).items():
+    own = {"Content-Type": content_type} | ({"ETag": etag} if etag else {})
+    for name, value in (dict(HEADERS) | own).items():
         request.send_header(name, value)
     request.end_headers()
     request.wfile.write(body)

@@ -35,7 +35,7 @@ def _tell_chapter(chapter: Chapter, template: Template, teller: Teller, told: in
             teller.opening(account)
         scene = Scene(account)
         chapter.prepare(scene)
-        teller.chapter(chapter, snapshots(account))
+        teller.chapter(chapter, snapshots(account.stack, account.iam))
         for number, step in enumerate(chapter.steps, told + 1):
             teller.step(number, total, step)
             try:

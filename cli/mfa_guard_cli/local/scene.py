@@ -95,7 +95,7 @@ class Scene:
         self.bus = Bus(stack, self.account.clients, self._working)
         self.wire = Wire(self.account.session, self.account.clock)
         self.inbox = Inbox(self.account)
-        self._changes = Changes(self.account)
+        self._changes = Changes(stack, self.account.clock)
 
     @property
     def trail(self) -> Trail:
@@ -144,9 +144,9 @@ class Scene:
         """Let something happen, and everything that follows from it."""
         self.trail.take()
         self.wire.take()
-        before = snapshots(self.account)
+        before = snapshots(self.account.stack, self.account.iam)
         happens(self)
-        called = snapshots(self.account)
+        called = snapshots(self.account.stack, self.account.iam)
         # A stream is faster than CloudTrail.
         deliveries = (
             *self.bus.deliver_changes(self._changes.unread()),
@@ -163,7 +163,7 @@ class Scene:
         return Played(
             before=before,
             called=called,
-            after=snapshots(self.account),
+            after=snapshots(self.account.stack, self.account.iam),
             deliveries=deliveries,
             echoes=echoes,
             mails=mails,

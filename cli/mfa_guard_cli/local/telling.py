@@ -351,7 +351,7 @@ def _each_fact(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         yield tag, snapshot.tags.get(tag, "-")
     yield "MFA devices", ", ".join(snapshot.devices) or "none"
     yield "password", "yes" if snapshot.password else "no"
-    yield "access keys", ", ".join(snapshot.keys) or "none"
+    yield "access keys", ", ".join(map(str, snapshot.keys)) or "none"
     if snapshot.exempt_until:
         yield "exempt until", snapshot.exempt_until
 

@@ -183,9 +183,14 @@ class Inbox {
 
   /** Open the newest mail, and close the one opened before it unless the reader had a hand in it. */
   open(item) {
-    if (this.opened && !this.touched.has(this.opened)) this.opened.firstElementChild.open = false;
+    if (this.opened && !this.inUse(this.opened)) this.opened.firstElementChild.open = false;
     item.firstElementChild.open = true;
     this.opened = item;
+  }
+
+  inUse(item) {
+    const selection = getSelection();
+    return this.touched.has(item) || (!selection.isCollapsed && selection.containsNode(item, true));
   }
 
   arrive(item) {
@@ -261,7 +266,7 @@ function cellsOf(user) {
     [[user.name, "name"], [user.user_id, "code dim id"], user.path !== "/" && [`path ${user.path}`, "dim"]],
     [
       [standing, `pill ${standing.replace(" ", "-")}`],
-      user.exempt_until && [[until, " ", user.exempt_until], "dim"],
+      user.exempt_until && [[until, " ", user.exempt_until], "code dim"],
       ways ? [`enforced: ${ways}`] : ["not enforced", isExempt ? "dim" : "warn"],
     ],
     user.devices.length ? user.devices.map((device) => [device, "code"]) : [["none", isExempt ? "dim" : "warn"]],
