@@ -8,7 +8,14 @@ from mfa_guard_cli.doctor import doctor
 from mfa_guard_cli.enroll import enroll
 from mfa_guard_cli.local.command import app as local
 from mfa_guard_cli.local.demo_command import demo
-from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
+from mfa_guard_cli.program.errors import (
+    NOT_AWS,
+    AwsSaidNo,
+    ProgramError,
+    WrongUse,
+    as_program_error,
+    is_unreadable_answer,
+)
 from mfa_guard_cli.replay import replay
 from mfa_guard_cli.session import session
 from mfa_guard_cli.template import TemplateError
@@ -27,6 +34,10 @@ class _Commands(TyperGroup):
             raise _ended(WrongUse(str(error))) from error
         except (BotoCoreError, ClientError) as error:
             raise _ended(as_program_error(error)) from error
+        except Exception as error:
+            if is_unreadable_answer(error):
+                raise _ended(AwsSaidNo(NOT_AWS)) from error
+            raise
 
 
 def _ended(error: ProgramError) -> typer.Exit:

@@ -75,6 +75,14 @@ def as_program_error(error: BotoCoreError | ClientError) -> ProgramError:
     return AwsSaidNo(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
+NOT_AWS = "What answered was not AWS: look for a proxy, a sign-in page of the network, or AWS_ENDPOINT_URL."
+
+
+def is_unreadable_answer(error: Exception) -> bool:
+    """Tell whether botocore could not read an answer. Its module of parsers is too slow an import for every start."""
+    return type(error).__name__ == "ResponseParserError"
+
+
 def _refusal(error: ClientError) -> str:
     code = error.response.get("Error", {}).get("Code", "Unknown")
     message = " ".join(error.response.get("Error", {}).get("Message", "").split()).rstrip(".")

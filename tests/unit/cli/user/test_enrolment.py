@@ -172,13 +172,13 @@ class TestNotAllowed:
 
     def test_a_missing_permission_leads_to_the_console_and_to_the_administrator(self) -> None:
         terminal, _ = typing()
-        with pytest.raises(AwsSaidNo, match="no permission .* console .* ask your administrator"):
+        with pytest.raises(AwsSaidNo, match=r"no permission .* console .* ask your administrator"):
             enrol(new(refusals={"create_device": denied(explicit=False)}), Wish(), terminal)
 
     def test_the_console_is_the_partitions(self) -> None:
         caller = identity(f"arn:aws-us-gov:iam::{ACCOUNT}:user/alice")
         terminal, _ = typing()
-        with pytest.raises(AwsSaidNo, match="console.amazonaws-us-gov.com"):
+        with pytest.raises(AwsSaidNo, match=r"console\.amazonaws-us-gov\.com"):
             enrol(new(caller=caller, refusals={"create_device": denied(GUARD)}), Wish(), terminal)
 
     def test_a_device_that_may_be_made_but_not_enabled_is_told_of(self) -> None:

@@ -68,9 +68,8 @@ def test_a_narrow_terminal_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_code_holds_what_an_authenticator_app_expects() -> None:
     # https://github.com/google/google-authenticator/wiki/Key-Uri-Format
-    assert URI == (
-        f"otpauth://totp/Amazon%20Web%20Services:alice@111122223333?secret={SEED}&issuer=Amazon%20Web%20Services"
-    )
+    label = "Amazon%20Web%20Services:alice@111122223333"
+    assert otpauth(SEED, "alice", ALICE) == f"otpauth://totp/{label}?secret={SEED}&issuer=Amazon%20Web%20Services"
 
 
 def test_names_cannot_change_what_the_code_says() -> None:
