@@ -51,7 +51,7 @@ class Machine:
         """What a shell has there."""
         return {
             "HOME": str(self.home),
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{self.home / 'bin'}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}",
             "AWS_ENDPOINT_URL": self.door.account.endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_DEFAULT_REGION": REGION,
