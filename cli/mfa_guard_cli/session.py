@@ -93,7 +93,7 @@ def session(
     from mfa_guard_cli.user.child import find_command, run  # noqa: PLC0415
     from mfa_guard_cli.user.credentials_file import CredentialsFile, checked_name, credentials_path  # noqa: PLC0415
     from mfa_guard_cli.user.obtain import Wish  # noqa: PLC0415
-    from mfa_guard_cli.user.source import open_source, whereabouts  # noqa: PLC0415
+    from mfa_guard_cli.user.source import open_source, refuse_as_target, whereabouts  # noqa: PLC0415
     from mfa_guard_cli.user.tokens import checked_duration, checked_role  # noqa: PLC0415
 
     wish = Wish(device, checked_duration(duration), checked_role(role_arn, role_session_name), renew)
@@ -104,8 +104,8 @@ def session(
     if write_profile is not None:
         file.check(checked_name(write_profile))
     source = open_source(profile, region, inherit_profile=not process, environment=os.environ)
-    if write_profile == source.profile_name:
-        raise WrongUse(f"Profile {write_profile} is the one the session is made from; write to another.")
+    if write_profile is not None:
+        refuse_as_target(source, write_profile)
     credentials = _obtain(source, wish, token, token_command, cached=process if cache is None else cache)
 
     if process:

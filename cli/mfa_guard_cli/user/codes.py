@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.program.output import printable
 from mfa_guard_cli.user.terminal import Terminal
 
 _CODE: Final = re.compile(r"[0-9]{6}")
@@ -38,7 +39,7 @@ def typed(terminal: Callable[[], Terminal]) -> CodeSource:
     def take(serial: str) -> str:
         opened = terminal()
         for _ in range(_TRIES):
-            answer = opened.ask(f"MFA code of {serial}: ")
+            answer = opened.ask(f"MFA code of {printable(serial)}: ")
             if code := as_code(answer):
                 return code
             opened.say("A code has six digits.")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from configupdater import ConfigUpdater, Section
+from filelock import FileLock, Timeout
 
 from mfa_guard_cli.program.errors import WrongUse
-from mfa_guard_cli.user.private_files import FOLDER_MODE, replace_private
+from mfa_guard_cli.user.private_files import FOLDER_MODE, MODE, replace_private
 from mfa_guard_cli.user.tokens import Credentials
 
 _KEY: Final = "aws_access_key_id"
@@ -22,6 +23,8 @@ _TOKEN: Final = "aws_session_token"  # noqa: S105 - a key's name
 # An old name of aws_session_token, which botocore prefers.
 _OLD_TOKEN: Final = "aws_security_token"  # noqa: S105 - a key's name
 _BOM: Final = "\ufeff"
+# Seconds that somebody else may take to write.
+_PATIENCE: Final = 10
 
 
 def credentials_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -66,10 +69,24 @@ class CredentialsFile:
 
     def check(self, name: str) -> None:
         """Raise WrongUse when profile `name` could not be written: ask before a code is used up."""
+        folder = next(folder for folder in self._target().parents if folder.exists())
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise self._refused(f"the folder {folder} is read-only")
         self._edited(name, {_KEY: "A", _TOKEN: "T"})
 
     def write(self, name: str, credentials: Credentials) -> None:
-        """Write a session as profile `name`."""
+        """Write a session as profile `name`. Two who write at once wait for each other, so that neither is lost."""
+        target = self._target()
+        try:
+            target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            with FileLock(target.with_name(f".{target.name}.lock"), mode=MODE, timeout=_PATIENCE):
+                self._write(target, name, credentials)
+        except Timeout as error:
+            raise self._refused("another program keeps it locked") from error
+        except OSError as error:
+            raise self._refused(error.strerror or str(error)) from error
+
+    def _write(self, target: Path, name: str, credentials: Credentials) -> None:
         content = self._edited(
             name,
             {
@@ -78,12 +95,7 @@ class CredentialsFile:
                 _TOKEN: credentials.session_token,
             },
         )
-        target = self._target()
-        try:
-            target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            replace_private(target, content)
-        except OSError as error:
-            raise self._refused(error.strerror or str(error)) from error
+        replace_private(target, content)
 
     def _edited(self, name: str, values: Mapping[str, str]) -> bytes:
         found = self._read()

@@ -156,7 +156,7 @@ def _name_leftovers(known: Sequence[VirtualDevice], caller: Identity, terminal: 
     if not left:
         return
     more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
-    terminal.say(f"Devices named like you, and nobody's: {', '.join(left[:_NAMED])}{more}.")
+    terminal.say(f"Devices named like you, and nobody's: {printable(', '.join(left[:_NAMED]))}{more}.")
     terminal.say("An earlier try may have left them; they are not touched, and an administrator can delete them.")
     terminal.say("If your app has the secret of one, go on with it: mfa-guard enroll --resume NAME")
 

@@ -28,6 +28,16 @@ _SESSIONS: Final[Mapping[str, str]] = {
     "iam-role": "is the machine's role",
     "container-role": "is the container's role",
 }
+# Settings by which a profile gets its credentials: before keys in the credentials file, or (the last) instead of them
+# once the keys have expired.
+_OTHER_WAYS: Final = (
+    "role_arn",
+    "web_identity_token_file",
+    "sso_session",
+    "sso_start_url",
+    "login_session",
+    "credential_process",
+)
 # Settings of a profile, and the variables for them.
 _VARIABLES: Final[Mapping[str, Sequence[str]]] = {
     "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
@@ -90,6 +100,17 @@ def access_key_id(session: "boto3.Session") -> str:
     if credentials is None:
         raise WrongUse("There are no AWS credentials; name a profile with --profile.")
     return credentials.access_key
+
+
+def refuse_as_target(session: "boto3.Session", name: str) -> None:
+    """Raise WrongUse when keys written as profile `name` would take the source's place, or be of no use there."""
+    core = session._session  # noqa: SLF001
+    credentials = session.get_credentials()
+    if name == session.profile_name and credentials is not None and credentials.method != "env":
+        raise WrongUse(f"Profile {name} is the one that the session is made from; write to another.")
+    settings = core.full_config.get("profiles", {}).get(name, {})
+    if taken := next((setting for setting in _OTHER_WAYS if setting in settings), None):
+        raise WrongUse(f"Profile {name} gets its credentials in another way ({taken}); write to another.")
 
 
 def whereabouts(session: "boto3.Session", region: str | None, environment: Mapping[str, str]) -> Mapping[str, str]:

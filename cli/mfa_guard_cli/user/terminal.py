@@ -84,7 +84,8 @@ class LazyTerminal:
         if self._opened is None:
             try:
                 # Open as long as the process.
-                reader, writer = open(_INPUT), open(_OUTPUT, "w")  # noqa: PTH123, SIM115
+                reader = open(_INPUT, errors="replace")  # noqa: PTH123, SIM115
+                writer = open(_OUTPUT, "w", errors="replace")  # noqa: PTH123, SIM115
             except OSError as error:
                 raise WrongUse(f"There is no terminal here to ask for the code. {self._otherwise}") from error
             self._opened = Terminal(reader, writer)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,11 @@ def read_by_an_sdk(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ..
     return (str(found.access_key), str(found.secret_key), str(found.token))
 
 
+def others(path: Path) -> list[str]:
+    """Return the files beside it, but for the lock, which is empty and stays."""
+    return [each.name for each in path.parent.iterdir() if each.name not in (path.name, f".{path.name}.lock")]
+
+
 def write(path: Path, name: str = "mfa") -> None:
     CredentialsFile(path).write(name, credentials("new"))
 
@@ -94,7 +100,16 @@ def test_rights_of_others_are_taken_away(written: Path) -> None:
 
 def test_nothing_else_is_left_in_the_folder(written: Path) -> None:
     write(written)
-    assert list(written.parent.iterdir()) == [written]
+    assert others(written) == []
+
+
+def test_two_who_write_at_once_lose_nothing(written: Path) -> None:
+    names = [f"session-{number}" for number in range(8)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: write(written, name), names))
+    text = written.read_text()
+    assert text.startswith(FILE)
+    assert all(f"[{name}]" in text for name in names)
 
 
 def test_an_sdk_reads_what_was_written(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +191,7 @@ def test_a_write_that_fails_leaves_the_old_file(written: Path, monkeypatch: pyte
     with pytest.raises(WrongUse, match="No space left on device"):
         write(written)
     assert written.read_text() == FILE
-    assert list(written.parent.iterdir()) == [written]
+    assert others(written) == []
 
 
 def test_line_ends_of_windows_stay(written: Path) -> None:

@@ -1,13 +1,14 @@
 """Whose access key a session is made from."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ProfileNotFound
 
 from mfa_guard_cli.program.errors import WrongUse
-from mfa_guard_cli.user.source import MARK, access_key_id, open_source, whereabouts
+from mfa_guard_cli.user.source import MARK, access_key_id, open_source, refuse_as_target, whereabouts
 
 CONFIG = """\
 [default]
@@ -156,6 +157,29 @@ def test_no_key_at_all_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_a_profile_that_does_not_exist_is_botocores_error() -> None:
     with pytest.raises(ProfileNotFound):
         found("nowhere")
+
+
+class TestTarget:
+    def refuse(self, name: str, profile: str | None = "work") -> None:
+        refuse_as_target(open_source(profile, None, inherit_profile=False, environment=dict(os.environ)), name)
+
+    @pytest.mark.parametrize("name", ["fresh", "session", "default"])
+    def test_a_session_may_go_to_a_profile_that_is_nobody_elses(self, name: str) -> None:
+        self.refuse(name)
+
+    @pytest.mark.parametrize("name", ["mfa", "role", "sso"])
+    def test_a_profile_with_another_way_to_credentials_is_refused(self, name: str) -> None:
+        with pytest.raises(WrongUse, match="in another way"):
+            self.refuse(name)
+
+    def test_the_source_is_no_target(self) -> None:
+        with pytest.raises(WrongUse, match="the session is made from"):
+            self.refuse("work")
+
+    def test_a_key_in_the_environment_leaves_the_default_profile_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENV")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+        self.refuse("default", profile=None)
 
 
 class TestWhereabouts:
