@@ -1,6 +1,5 @@
 """Whose credentials a session is made from: the boto3 session with a long-term access key."""
 
-import json
 import os
 import re
 import shlex
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 from mfa_guard_cli.program.errors import WrongUse
 from mfa_guard_cli.program.output import printable
 from mfa_guard_cli.program.session import open_session
+from mfa_guard_cli.user.recursion import wait_for, waiting
 
 if TYPE_CHECKING:
     import boto3
 
-# In the environment: the profiles of the mfa-guard sessions that wait for this one, outermost first, as JSON.
-MARK: Final = "MFA_GUARD_SESSION_OF"
 _DEFAULT: Final = "default"
 # As a word of a command line, however the program is called.
 _OWN: Final = re.compile(r"(?:^|[/\\\\])mfa-guard(?:\.exe)?$|^mfa_guard_cli(?:\.main)?$")
@@ -80,18 +78,17 @@ def _refuse_profile(session: "boto3.Session", name: str, environment: MutableMap
     """
     profiles: Mapping[str, Mapping[str, object]] = session._session.full_config.get("profiles", {})  # noqa: SLF001
     profile = profiles.get(name, {})
-    waiting = _waiting(environment)
     process = profile.get("credential_process")
     # A key in the credentials file comes before a process, one in the configuration file after it.
     keys = session._session.get_component("credential_provider").get_provider("shared-credentials-file")  # noqa: SLF001
-    if name in waiting or (isinstance(process, str) and _is_own(process) and keys.load() is None):
+    if name in waiting(environment) or (isinstance(process, str) and _is_own(process) and keys.load() is None):
         raise WrongUse(
             f"Profile {printable(name)} gets its credentials from mfa-guard itself; --profile must name the profile"
             " with your access key."
         )
     if "role_arn" in profile:
         raise WrongUse(_NO_KEY.format(shown=printable(name), way="assumes a role"))
-    environment[MARK] = json.dumps([*waiting, name])
+    wait_for(environment, name)
 
 
 def access_key_id(session: "boto3.Session") -> str:
@@ -126,14 +123,6 @@ def whereabouts(session: "boto3.Session", region: str | None, environment: Mappi
         if value := asked.get(setting) or (None if said else settings.get(setting)):
             found |= dict.fromkeys(names, str(value))
     return found
-
-
-def _waiting(environment: Mapping[str, str]) -> list[str]:
-    try:
-        names = json.loads(environment.get(MARK, "[]"))
-    except ValueError:
-        return []
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _is_own(process: str) -> bool:

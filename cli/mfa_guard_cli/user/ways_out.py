@@ -7,7 +7,7 @@ from datetime import UTC
 from enum import StrEnum
 from typing import Final
 
-from mfa_guard_cli.user.source import MARK
+from mfa_guard_cli.user.recursion import MARK
 from mfa_guard_cli.user.tokens import Credentials
 
 # What would be preferred to, or mixed up with, the three variables. AWS_SECURITY_TOKEN is an old name of

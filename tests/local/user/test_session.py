@@ -213,7 +213,8 @@ class TestWrongUse:
 
     def test_what_is_no_aws_is_one_sentence(self, dora: Machine) -> None:
         endpoint = f"{dora.door.account.endpoint}/_mfa-guard"
-        one_sentence(session(dora, "--token", "123456", "--export", AWS_ENDPOINT_URL=endpoint), 3)
+        ran = session(dora, "--token", "123456", "--export", AWS_ENDPOINT_URL=endpoint)
+        assert "was not AWS" in one_sentence(ran, 3)
 
     def test_what_does_not_answer_is_one_sentence(self, dora: Machine) -> None:
         ran = session(

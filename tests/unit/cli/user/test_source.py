@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ProfileNotFound
 
 from mfa_guard_cli.program.errors import WrongUse
-from mfa_guard_cli.user.source import MARK, access_key_id, open_source, refuse_as_target, whereabouts
+from mfa_guard_cli.user.recursion import MARK
+from mfa_guard_cli.user.source import access_key_id, open_source, refuse_as_target, whereabouts
 
 CONFIG = """\
 [default]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from mfa_guard_cli.user.source import MARK
+from mfa_guard_cli.user.recursion import MARK
 from mfa_guard_cli.user.tokens import Credentials
 from mfa_guard_cli.user.ways_out import Shell, credential_process, environment_with, export, variables
 from support.user import NOW, credentials
