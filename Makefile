@@ -6,16 +6,22 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format build deploy lock clean
+.PHONY: help demo local test stress lint format build deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.demo ## Tell the guard's story on an in-process AWS: no account, no Docker
+demo: .venv/.demo ## Tell the guard's story on an AWS of its own: no account, no Docker
 	$(RUN) mfa-guard demo
 
-test: .venv/.dev ## Run every test, with 100 % coverage of src/
+local: .venv/.demo ## Run an AWS account with the guard in it on this machine (ARGS="--port 4748 --parameter Mode=all")
+	$(RUN) mfa-guard local $(ARGS)
+
+test: .venv/.dev .tools/.lambda build ## Run every test, with 100 % coverage of src/
 	$(RUN) pytest -n auto --cov --cov-report=term $(ARGS)
+
+stress: .venv/.dev ## Let 1,000 users change at random while events are doubled, shuffled and lost, then sweep
+	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/local/test_bad_delivery.py $(ARGS)
 
 lint: .venv/.dev .tools/.checkov ## Check style, types, imports, the template and its security
 	$(RUN) ruff check .
@@ -61,6 +67,10 @@ clean: ## Remove what the targets above installed and built
 
 .tools/.sam: .tools/.uv uv.lock pyproject.toml
 	UV_PROJECT_ENVIRONMENT=.tools/sam $(UV) sync -q --frozen --only-group sam
+	@touch $@
+
+.tools/.lambda: .tools/.uv uv.lock pyproject.toml
+	UV_PROJECT_ENVIRONMENT=.tools/lambda $(UV) sync -q --frozen --only-group lambda
 	@touch $@
 
 .tools/.checkov: .tools/.uv requirements/checkov.txt

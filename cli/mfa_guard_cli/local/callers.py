@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from moto.iam.models import AccessKey, IAMBackend, User
 from moto.iam.utils import generate_access_key_id_from_account_id
@@ -15,8 +14,6 @@ from moto.iam.utils import generate_access_key_id_from_account_id
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.local.keys import ROOT_KEY
 from mfa_guard_cli.template import Fields
-
-_LONGEST: Final = timedelta(hours=36)
 
 
 class Stranger(Exception):
@@ -98,13 +95,20 @@ class Callers:
             f"The access key {key_id} is unknown in this local account; mfa-guard local env prints keys that it knows.",
         )
 
-    def hand_out(self, caller: Caller, duration: timedelta = _LONGEST) -> Credentials:
-        """Return new temporary credentials of a caller whose identity has no key yet."""
-        key_id = generate_access_key_id_from_account_id(self._iam.account_id, prefix="ASIA", total_length=20)
-        credentials = Credentials(key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(120), self._now() + duration)
+    def hand_out(self, caller: Caller, duration: timedelta | None = None) -> Credentials:
+        """Return new credentials of a caller whose identity has no key yet; without a duration they never expire."""
+        prefix = "ASIA" if caller.is_session else "AKIA"
+        key_id = generate_access_key_id_from_account_id(self._iam.account_id, prefix=prefix, total_length=20)
+        token = secrets.token_urlsafe(120) if caller.is_session else None
+        expires_at = self._now() + duration if duration else None
+        credentials = Credentials(key_id, secrets.token_urlsafe(30), token, expires_at)
         owner = replace(caller, identity={**caller.identity, "accessKeyId": key_id})
         self._sessions[key_id] = _Session(credentials, owner)
         return credentials
+
+    def key_holder(self, name: str) -> Caller:
+        """Return whoever holds a long-term access key of an IAM user."""
+        return Caller(self._user(self._iam.users[name]), user=name)
 
     def user_session(self, name: str, *, mfa: bool, from_console: bool = False) -> Caller:
         """Return an IAM user with a session of his own, made with or without a code."""

@@ -10,7 +10,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
@@ -49,18 +49,22 @@ _Answering: TypeAlias = Callable[["CloudFormation", Call], Response]
 
 @dataclass
 class CloudFormation:
-    """The stack as its service shows it. `told` takes a sentence for whoever watches, `failed` a traceback."""
+    """The stack as its service shows it. `now` tells the time in UTC, `told` takes a sentence, `failed` a traceback."""
 
     stack: Stack
     hands: StackHands
+    now: Callable[[], datetime]
     told: Callable[[str], None]
     failed: Callable[[str], None]
     status: str = "CREATE_IN_PROGRESS"
     reason: str = ""
     protected: bool = True
-    began: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    began: datetime = field(init=False)
     _answers: dict[str, Fields] = field(default_factory=dict)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
+
+    def __post_init__(self) -> None:
+        self.began = self.now().replace(microsecond=0)
 
     @property
     def stack_id(self) -> str:
@@ -176,7 +180,7 @@ class CloudFormation:
     def _ask(self, kind: str) -> Fields:
         request_id = str(uuid.uuid4())
         host = min(parse_stack_id({"STACK_ID": self.stack_id}).response_hosts)
-        signed = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        signed = f"{self.now():%Y%m%dT%H%M%SZ}"
         request = {
             "RequestType": kind,
             "ServiceToken": as_text(self.stack.resolve({"Fn::GetAtt": ["ReleaseFunction", "Arn"]})),

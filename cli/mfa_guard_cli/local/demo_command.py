@@ -26,8 +26,8 @@ def demo(
         typer.echo(f"The demo needs {' and '.join(missing)}; run it from a checkout with: make demo", err=True)
         raise typer.Exit(2)
     # Only this command pays for moto, and the others must run without it.
-    from mfa_guard_cli.local.account import AccountError  # noqa: PLC0415
     from mfa_guard_cli.local.demo import tell  # noqa: PLC0415
+    from mfa_guard_cli.local.resources import AccountError  # noqa: PLC0415
     from mfa_guard_cli.local.story import STORY  # noqa: PLC0415
     from mfa_guard_cli.local.telling import Teller, new_console  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ moto's CloudFormation leaves out half of it in silence; here each type has a cre
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
@@ -89,12 +89,14 @@ class Clients:
         return self.any("cloudtrail")  # type: ignore[return-value]
 
 
-def create_all(clients: Clients, stack: Stack) -> tuple[Resource, ...]:
-    """Create the stack's resources; returns those that nobody here can create.
+def create_all(clients: Clients, stack: Stack, only: Container[str] | None = None) -> tuple[Resource, ...]:
+    """Create the stack's resources, or those of some types only; returns those that nobody here can create.
 
     Raises AccountError when a resource of a type that is known cannot be created as declared.
     """
     for resource_type, creator in _CREATORS.items():
+        if only is not None and resource_type not in only:
+            continue
         for resource in stack.resources.values():
             if resource.type == resource_type:
                 creator.create(clients, stack, resource)

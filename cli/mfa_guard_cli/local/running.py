@@ -15,10 +15,12 @@ from mfa_guard_cli.local.mailbox import Mail
 from mfa_guard_cli.local.runtime import Hosted, Runner, built_runner, source_runner
 from mfa_guard_cli.local.server import PAGE_PATH, LocalAccount, Plan, Watcher, run_account
 from mfa_guard_cli.program.output import printable
-from mfa_guard_cli.template import Template
+from mfa_guard_cli.template import SAMPLE_ACCOUNT, Template
 
 WIDTH: Final = 100
 RUNNERS: Final[Mapping[str, Callable[[Hosted], Runner]]] = {"source": source_runner, "lambda": built_runner}
+# The Runtime Interface Emulator tells every function that it is in this account, whatever it is told itself.
+ACCOUNTS: Final[Mapping[str, str]] = {"source": SAMPLE_ACCOUNT, "lambda": "012345678912"}
 SEVERITY_STYLES: Final[Mapping[object, str]] = {
     "low": "green",
     "medium": "yellow",
@@ -34,7 +36,7 @@ ADDRESSES: Final = {
 
 def new_plan(template: Template, *, port: int, runtime: str, parameters: Mapping[str, str], weather: Weather) -> Plan:
     """Return how the account is to be; raises TemplateError for a parameter that the template refuses."""
-    stack = template.render(parameters={**ADDRESSES, **parameters})
+    stack = template.render(account=ACCOUNTS[runtime], parameters={**ADDRESSES, **parameters})
     return Plan(stack, port=port, runtime=runtime, runner=RUNNERS[runtime], weather=weather)
 
 

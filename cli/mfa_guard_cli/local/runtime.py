@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -99,10 +99,24 @@ def hosted(
     )
 
 
+def in_story_time(made: Hosted, clock: Path) -> Hosted:
+    """Return the function with its handler wrapped, so that it lives in the account's time."""
+    story = {"MFA_GUARD_STORY_CLOCK": str(clock), "MFA_GUARD_STORY_HANDLER": made.handler}
+    return replace(
+        made,
+        handler="mfa_guard_cli.local.story_time.lambda_handler",
+        environment={**made.environment, **story},
+        names=(*made.names, Path(__file__).resolve().parents[2]),
+    )
+
+
 class Runner(Protocol):
     """Runs one function, one event at a time."""
 
     hosted: Hosted
+
+    def start(self) -> None:
+        """Start the function's process ahead of its first event."""
 
     def invoke(self, event: Fields, request_id: str) -> Attempt:
         """Return how one run ended. Never raises for what the function does."""

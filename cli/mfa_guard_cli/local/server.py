@@ -20,6 +20,7 @@ from unittest.mock import patch
 import boto3
 import botocore.session
 from moto.iam.models import IAMBackend, iam_backends
+from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.sns.models import sns_backends
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -39,7 +40,7 @@ from mfa_guard_cli.local.mailbox import Mail, Mailbox
 from mfa_guard_cli.local.moto_gaps import Lag, mended
 from mfa_guard_cli.local.pages import Pages
 from mfa_guard_cli.local.resources import AccountError, Clients, create_all
-from mfa_guard_cli.local.runtime import Hosted, Runner, hosted, source_runner
+from mfa_guard_cli.local.runtime import Hosted, Runner, hosted, in_story_time, source_runner
 from mfa_guard_cli.local.surroundings import keep_well, make_administrator
 from mfa_guard_cli.template import Fields, Resource, Stack
 
@@ -73,7 +74,10 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the local account is to be. `runner` makes what runs a function; `port` 0 takes any that is free."""
+    """How the local account is to be. `runner` makes what runs a function; `port` 0 takes any that is free.
+
+    `story`: the functions live in the account's clock, and nobody announces the stack to them.
+    """
 
     stack: Stack
     port: int = DEFAULT_PORT
@@ -81,7 +85,7 @@ class Plan:
     runner: Callable[[Hosted], Runner] = source_runner
     weather: Weather = field(default_factory=Weather)
     retry_seconds: Sequence[float] = RETRY_SECONDS
-    first_sweep: bool = True
+    story: bool = False
 
 
 class LocalAccount:
@@ -103,7 +107,7 @@ class LocalAccount:
         self.trail = CloudTrail(stack.account, stack.region, clock.now)
         self.activity = Activity(clock.now, watcher.happened)
         self.mailbox = Mailbox(stack, self.sns, clock.now, watcher.mail)
-        self.cloudformation = CloudFormation(stack, _Hands(self), watcher.told, self._fail)
+        self.cloudformation = CloudFormation(stack, _Hands(self), clock.now, watcher.told, self._fail)
         self._actions = {each.logical_id: frozenset(_actions(stack, each)) for each in _functions(stack)}
         door = Door(
             iam=self.iam,
@@ -157,10 +161,12 @@ class LocalAccount:
             self.plan.retry_seconds,
         )
         self.gateway.recording = True
-        if self.plan.first_sweep:
-            self.cloudformation.created()
-        else:
+        if self.plan.story:
             self.cloudformation.status = "CREATE_COMPLETE"
+        else:
+            for runner in self.runners.values():
+                runner.start()
+            self.cloudformation.created()
 
     def close(self) -> None:
         """End everything: the server, the functions' processes, the threads."""
@@ -187,7 +193,7 @@ class LocalAccount:
 
     def deliver(self, envelope: Fields, caller: Caller) -> None:
         """Put an envelope on the bus, or keep it while deliveries are held."""
-        if self._held is not None and caller.function is None:
+        if self._held is not None:
             self._held.append((envelope, caller))
             return
         self.bus.put(envelope, patient=caller.function is None)
@@ -238,6 +244,8 @@ class LocalAccount:
             self._actions[function.logical_id] = frozenset(_actions(stack, function))
             self.runners[function.logical_id].close()
             self.runners[function.logical_id].hosted = self._hosted(stack, function.logical_id)
+            if not self.plan.story:
+                self.runners[function.logical_id].start()
 
     def _hosted(self, stack: Stack, logical_id: str) -> Hosted:
         role = as_text(stack.resource(logical_id).properties["Role"])
@@ -255,7 +263,8 @@ class LocalAccount:
         if logical_id == RELEASE:
             surroundings |= self._hosts.environment
         names = (self._hosts.names,) if logical_id == RELEASE else ()
-        return hosted(stack, logical_id, surroundings, self.folder, names)
+        made = hosted(stack, logical_id, surroundings, self.folder, names)
+        return in_story_time(made, self.folder / "clock") if self.plan.story else made
 
     def _send(self, queue_arn: str, letter: Fields, attributes: Mapping[str, str]) -> None:
         url = self.clients.sqs.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
@@ -329,7 +338,9 @@ def run_account(plan: Plan, watcher: Watcher | None = None) -> Iterator[LocalAcc
         folder = Path(tempfile.mkdtemp(prefix="mfa-guard-local-"))
         exits.callback(shutil.rmtree, folder, ignore_errors=True)
         exits.enter_context(patch.dict(os.environ, environment, clear=True))
-        clock = Clock()
+        # moto's services belong to the process, and another account may have been here before.
+        moto_api_backend.reset()
+        clock = Clock(folder / "clock")
         lag = exits.enter_context(mended(clock.now))
         account = LocalAccount(plan, watcher or Watcher(), folder, clock, lag)
         exits.callback(account.close)
