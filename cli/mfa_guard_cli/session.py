@@ -113,7 +113,8 @@ def session(
         return
     if write_profile is not None:
         file.write(write_profile, credentials)
-        typer.echo(f"Profile {write_profile} in {credentials_path()} works until {credentials.expiration:%F %T} UTC.")
+        until = f"{credentials.expiration:%Y-%m-%d %H:%M:%S}"
+        typer.echo(f"Profile {write_profile} in {credentials_path()} works until {until} UTC.")
         return
     environment = variables(credentials, whereabouts(source, region, os.environ))
     if export_:

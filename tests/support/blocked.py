@@ -204,7 +204,7 @@ def _mfa(caller: Caller) -> str | None:
 @contextmanager
 def blocked_account() -> Iterator[Door]:
     """Run a local account behind the door."""
-    with run_account(Plan(load_template().render(), port=0, first_sweep=False)) as account:
+    with run_account(Plan(load_template().render(), port=0, story=True)) as account:
         door = Door(account)
         account.gateway.intercept = door
         # The guard's own functions have no part in this.
