@@ -8,6 +8,7 @@ from mfa_guard_cli.doctor import doctor
 from mfa_guard_cli.enroll import enroll
 from mfa_guard_cli.local.command import app as local
 from mfa_guard_cli.local.demo_command import demo
+from mfa_guard_cli.preview.command import preview
 from mfa_guard_cli.program.errors import (
     NOT_AWS,
     AwsSaidNo,
@@ -53,6 +54,7 @@ def main() -> None:
     """Enforce MFA for the IAM users of one AWS account: tools around the mfa-guard stack."""
 
 
+app.command()(preview)
 app.command()(replay)
 app.command()(demo)
 app.command()(enroll)

@@ -317,7 +317,8 @@ def _parameter(name: str, declaration: Fields, given: str | None) -> object:
     if isinstance(allowed, list) and value not in map(as_text, allowed):
         raise TemplateError(f"The parameter {name} allows {', '.join(map(as_text, allowed))}, but not {value[:80]!a}.")
     if isinstance(pattern, str) and not re.fullmatch(pattern, value):
-        raise TemplateError(f"The parameter {name} does not allow {value[:80]!a}: it has to match {pattern}.")
+        demanded = declaration.get("ConstraintDescription", f"has to match {pattern}.")
+        raise TemplateError(f"The parameter {name} does not allow {value[:80]!a}: it {demanded}")
     is_list = declaration.get("Type") == "CommaDelimitedList"
     return [each.strip() for each in value.split(",")] if is_list else value
 

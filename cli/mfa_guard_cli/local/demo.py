@@ -35,7 +35,13 @@ def tell(story: Sequence[Chapter], template: Template, teller: Teller) -> tuple[
 
 def _tell_chapter(chapter: Chapter, template: Template, teller: Teller, told: int, total: int) -> Iterator[str]:
     heard = Heard()
-    plan = Plan(template.render(parameters=chapter.parameters), port=0, retry_seconds=_RETRY_SECONDS, story=True)
+    plan = Plan(
+        template.render(parameters=chapter.parameters),
+        port=0,
+        retry_seconds=_RETRY_SECONDS,
+        story=True,
+        announced=False,
+    )
     with run_account(plan, Watcher(delivered=heard.delivered)) as account:
         if not told:
             teller.opening(account)

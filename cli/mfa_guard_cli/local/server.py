@@ -76,7 +76,8 @@ class Watcher:
 class Plan:
     """How the local account is to be. `runner` makes what runs a function; `port` 0 takes any that is free.
 
-    `story`: the functions live in the account's clock, and nobody announces the stack to them.
+    `story`: the functions live in the account's clock. `announced`: CloudFormation creates the custom resource, which
+    asks for a first sweep a minute later.
     """
 
     stack: Stack
@@ -86,6 +87,7 @@ class Plan:
     weather: Weather = field(default_factory=Weather)
     retry_seconds: Sequence[float] = RETRY_SECONDS
     story: bool = False
+    announced: bool = True
 
 
 class LocalAccount:
@@ -161,12 +163,13 @@ class LocalAccount:
             self.plan.retry_seconds,
         )
         self.gateway.recording = True
-        if self.plan.story:
-            self.cloudformation.status = "CREATE_COMPLETE"
-        else:
+        if not self.plan.story:
             for runner in self.runners.values():
                 runner.start()
+        if self.plan.announced:
             self.cloudformation.created()
+        else:
+            self.cloudformation.status = "CREATE_COMPLETE"
 
     def close(self) -> None:
         """End everything: the server, the functions' processes, the threads."""

@@ -75,6 +75,11 @@ def as_program_error(error: BotoCoreError | ClientError) -> ProgramError:
     return AwsSaidNo(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
+def is_denied(error: ClientError) -> bool:
+    """Tell whether AWS refused for want of a permission."""
+    return error.response.get("Error", {}).get("Code") in _DENIED
+
+
 NOT_AWS = "What answered was not AWS: look for a proxy, a sign-in page of the network, or AWS_ENDPOINT_URL."
 
 
