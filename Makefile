@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test stress lint format build deploy lock clean
+.PHONY: help demo local test stress lint format docs build deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,21 +23,29 @@ test: .venv/.dev .tools/.lambda build ## Run every test, with 100 % coverage of 
 stress: .venv/.dev ## Let 1,000 users change at random while events are doubled, shuffled and lost, then sweep
 	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/local/test_bad_delivery.py $(ARGS)
 
-lint: .venv/.dev .tools/.checkov ## Check style, types, imports, the template and its security
+lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, known vulnerabilities (AUDIT=--require: all checked)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) mypy src cli tests
+	$(RUN) mypy src cli tests tools
 	$(RUN) lint-imports
 	$(RUN) cfn-lint template.yaml
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
+	$(RUN) bandit -q -r src
+	$(RUN) bandit -q -r cli tools --severity-level medium
+	@$(UV) export -q --frozen --no-default-groups --no-emit-project --format requirements-txt -o .venv/program.txt
+	$(RUN) python tools/audit.py $(AUDIT) src/requirements.txt .venv/program.txt
 
 format: .venv/.dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-build: .tools/.sam ## Build the functions with sam build
+docs: .venv/.dev ## Write docs/policy.md anew, from the template and the request table
+	PYTHONPATH=tests $(RUN) python -m policy.page
+
+build: .tools/.sam .venv/.dev ## Build the functions with sam build, and list what is in them
 	.tools/sam/bin/sam validate --lint
 	PATH="$(CURDIR)/.tools/bin:$$PATH" .tools/sam/bin/sam build
+	$(RUN) python tools/sbom.py .aws-sam/sbom.cdx.json
 
 deploy: build ## Deploy with sam deploy (CONFIG=prod, ARGS="--parameter-overrides Mode=audit")
 	.tools/sam/bin/sam deploy --config-env $(or $(CONFIG),default) $(ARGS)

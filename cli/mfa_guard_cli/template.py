@@ -261,7 +261,7 @@ def load_template(path: Path | None = None) -> Template:
     """
     path = path or _default_path()
     try:
-        document = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - it is a SafeLoader
+        document = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # nosec B506 # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TemplateError(f"The template {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):

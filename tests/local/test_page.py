@@ -291,7 +291,9 @@ class TestActivity:
         self, account: FakeAccount, open_page: Open
     ) -> None:
         failure = entry(2, outcome="attempt 1: UserNotVisibleYet", failed=True)
-        nobody = entry(3, event="iam CreateVirtualMFADevice", about=None, rule=None, function=None, outcome=None)
+        nobody = entry(
+            3, event="iam CreateVirtualMFADevice", about=None, rule=None, function=None, outcome="matches no rule"
+        )
         account.activity = [nobody, failure, entry(1)]
         entries = open_page().locator(".entry")
         expect(entries.nth(0)).to_contain_text("iam CreateVirtualMFADevice by user/carol")

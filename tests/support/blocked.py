@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 import pexpect
 import pyotp
@@ -21,6 +22,7 @@ from werkzeug.wrappers import Response
 
 from mfa_guard_cli.local.callers import Caller
 from mfa_guard_cli.local.calls import Call, refusal
+from mfa_guard_cli.local.clock import Clock
 from mfa_guard_cli.local.server import LocalAccount, Plan, run_account
 from mfa_guard_cli.template import load_template
 from policy.evaluator import Decision, Request, evaluate, parse_policy
@@ -203,8 +205,13 @@ def _mfa(caller: Caller) -> str | None:
 
 @contextmanager
 def blocked_account() -> Iterator[Door]:
-    """Run a local account behind the door."""
-    with run_account(Plan(load_template().render(), port=0, story=True)) as account:
+    """Run a local account behind the door.
+
+    Its time stands still but for what is let pass: a busy machine takes longer to begin than a code lives.
+    """
+    began = datetime.now(UTC)
+    plan = Plan(load_template().render(), port=0, story=True, announced=False)
+    with patch.object(Clock, "now", lambda clock: began + clock.passed), run_account(plan) as account:
         door = Door(account)
         account.gateway.intercept = door
         # The guard's own functions have no part in this.

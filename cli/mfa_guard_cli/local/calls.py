@@ -197,8 +197,13 @@ def _model(service: str) -> ServiceModel | None:
 
 def error_code(operation: OperationModel, code: str) -> str:
     """Return how CloudTrail writes an error: by the exception's name, and not the code on the wire."""
+    own = _ERROR_NAMES.get((str(operation.service_model.service_name), code))
     names = {shape.metadata.get("error", {}).get("code", shape.name): shape.name for shape in operation.error_shapes}
-    return str(names.get(code, code))
+    return own or str(names.get(code, code))
+
+
+# Errors that no operation's model names.
+_ERROR_NAMES: Final[Mapping[tuple[str, str], str]] = {("cloudformation", "ValidationError"): "ValidationException"}
 
 
 def defaults_to_caller(operation: OperationModel) -> bool:

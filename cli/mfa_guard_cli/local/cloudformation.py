@@ -76,10 +76,18 @@ class CloudFormation:
         asked = str(call.parameters.get("StackName", self.stack.name))
         answering = _ANSWERS.get(call.name)
         if answering is None:
-            return None
-        if asked not in (self.stack.name, self.stack_id) or self.status == "DELETE_COMPLETE":
+            return self._no_change_sets(call) if call.name in _CHANGE_SETS and asked in self._names else None
+        if asked not in self._names or self.status == "DELETE_COMPLETE":
             return refusal(call, "cloudformation", "ValidationError", f"Stack with id {asked} does not exist", 400)
         return answering(self, call)
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return self.stack.name, self.stack_id
+
+    def _no_change_sets(self, call: Call) -> Response:
+        message = "The local account has no change sets; change a parameter with: aws cloudformation update-stack"
+        return refusal(call, "cloudformation", "NotImplemented", message, 501)
 
     def created(self) -> None:
         """Ask the custom resource to be created, now that everything else is there."""
@@ -143,6 +151,8 @@ class CloudFormation:
             )
         except TemplateError as error:
             return refusal(call, "cloudformation", "ValidationError", str(error), 400)
+        if stack.parameters == self.stack.parameters:
+            return refusal(call, "cloudformation", "ValidationError", "No updates are to be performed.", 400)
         self.stack = stack
         self.hands.update(stack)
         self.status = "UPDATE_COMPLETE"
@@ -200,6 +210,7 @@ class CloudFormation:
             )
 
 
+_CHANGE_SETS: Final = frozenset({"CreateChangeSet", "ExecuteChangeSet"})
 _ANSWERS: Final[Mapping[str, _Answering]] = {
     "DeleteStack": CloudFormation.delete,
     "DescribeStackResources": CloudFormation.list_resources,

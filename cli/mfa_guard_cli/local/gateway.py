@@ -66,6 +66,7 @@ _DATA: Final = frozenset(
         "UpdateItem",
     }
 )
+_LOOKING: Final = ("GET", "HEAD", "OPTIONS")
 _UNLOCKED: Final = frozenset({"ReceiveMessage"})
 _PERMISSIONS: Final[Mapping[str, str]] = {"lambda:Invoke": "lambda:InvokeFunction"}
 _OWN: Final = "/_mfa-guard"
@@ -150,6 +151,8 @@ class Gateway:
         except Stranger as stranger:
             return refusal(call, signed[2], stranger.code, str(stranger))
         if call is None:
+            if self.recording and not caller.unrecorded and request.method not in _LOOKING:
+                self._name_once(signed[2])
             return self._pass(request, environ)
         response, envelopes = self._serve(call, caller, request, environ)
         for envelope in envelopes:

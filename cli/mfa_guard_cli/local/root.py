@@ -20,7 +20,7 @@ from mfa_guard_cli.local.calls import Call, refusal
 from mfa_guard_cli.local.codes import Codes
 
 _Answering: TypeAlias = Callable[["Root", Call], Response]
-_DEVICE: Final = "root-account-mfa-device"
+ROOTS_DEVICE: Final = "root-account-mfa-device"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Root:
         """Answer EnableMFADevice, for the one device that root may have here."""
         serial = str(call.parameters.get("SerialNumber"))
         device = self.iam.virtual_mfa_devices.get(serial)
-        if device is None or not serial.endswith(f"/{_DEVICE}"):
+        if device is None or not serial.endswith(f"/{ROOTS_DEVICE}"):
             return refusal(call, "iam", "NoSuchEntity", f"MFA Device {serial} does not exist.", 404)
         first, second = (str(call.parameters.get(f"AuthenticationCode{number}")) for number in (1, 2))
         if not self.codes.consecutive(serial, device.base32_string_seed, first, second):

@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 import boto3
 import botocore.session
+from botocore.loaders import create_loader
 from moto.iam.models import IAMBackend, iam_backends
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -40,6 +41,7 @@ from mfa_guard_cli.local.mailbox import Mail, Mailbox
 from mfa_guard_cli.local.moto_gaps import Lag, mended
 from mfa_guard_cli.local.pages import Pages
 from mfa_guard_cli.local.resources import AccountError, Clients, create_all
+from mfa_guard_cli.local.root import ROOTS_DEVICE
 from mfa_guard_cli.local.runtime import Hosted, Runner, hosted, in_story_time, source_runner
 from mfa_guard_cli.local.surroundings import keep_well, make_administrator
 from mfa_guard_cli.template import Fields, Resource, Stack
@@ -101,6 +103,8 @@ class LocalAccount:
         self.lag = lag
         self.folder = folder
         self.failures: list[str] = []
+        # botocore's service models are megabytes of JSON, the same for every session.
+        self._service_models = create_loader()
         self._watcher = watcher
         self.iam: IAMBackend = iam_backends[stack.account][stack.partition]
         self.sns = sns_backends[stack.account][stack.region]
@@ -186,6 +190,7 @@ class LocalAccount:
     def session(self, credentials: Credentials) -> boto3.Session:
         """Return a session of boto3 that calls with these credentials, whatever the person's own configuration is."""
         core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+        core.register_component("data_loader", self._service_models)
         return boto3.Session(
             aws_access_key_id=credentials.key_id,
             aws_secret_access_key=credentials.secret,
@@ -230,8 +235,14 @@ class LocalAccount:
         )
         # At the moment of signing in there is no session yet.
         identity = {name: value for name, value in session.identity.items() if name != "sessionContext"}
-        caller = Caller({**identity, "accessKeyId": ""})
-        self.deliver(self.trail.sign_in(caller, mfa_used=mfa, address=address, user_agent=user_agent), caller)
+        caller = Caller(identity if user else {**identity, "accessKeyId": ""})
+        device = next(iter(self.iam.users[user].mfa_devices), None) if user else self._roots_device
+        record = self.trail.sign_in(caller, mfa_used=mfa, device=device, address=address, user_agent=user_agent)
+        self.deliver(record, caller)
+
+    @property
+    def _roots_device(self) -> str:
+        return f"arn:{self.stack.partition}:iam::{self.stack.account}:mfa/{ROOTS_DEVICE}"
 
     def dead_letters(self) -> int:
         """Return how many letters the dead-letter queue holds."""
@@ -336,7 +347,12 @@ class _Hands:
 def run_account(plan: Plan, watcher: Watcher | None = None) -> Iterator[LocalAccount]:
     """Run a local account until the end of the block; raises PortTaken, AccountError, NotBuilt before it begins."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    environment = own | {"MOTO_ACCOUNT_ID": plan.stack.account, "AWS_EC2_METADATA_DISABLED": "true"}
+    environment = own | {
+        "MOTO_ACCOUNT_ID": plan.stack.account,
+        # Everybody attaches AWS's own policies.
+        "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     with ExitStack() as exits:
         folder = Path(tempfile.mkdtemp(prefix="mfa-guard-local-"))
         exits.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -23,7 +23,7 @@ class Standing(StrEnum):
 
     EXEMPT = "exempt"
     WORKING_MACHINE = "working machine user"
-    WITHOUT_PASSWORD = "without console password"  # noqa: S105 - a standing, not a password
+    WITHOUT_PASSWORD = "without console password"  # nosec B105 # noqa: S105 - a standing, not a password
     ENFORCED = "enforced"
 
 

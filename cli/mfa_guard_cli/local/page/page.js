@@ -326,7 +326,7 @@ function activityItem(entry) {
       ...(entry.failed ? [make("span", { class: "pill", "data-tone": "high" }, "failed"), " "] : []),
       entry.outcome ?? "",
     ),
-    make("div", { class: "dim" }, woke || "matches no rule"),
+    ...(woke ? [make("div", { class: "dim" }, woke)] : []),
   );
 }
 
