@@ -39,8 +39,9 @@ format: .venv/.dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-docs: .venv/.dev ## Write docs/policy.md anew, from the template and the request table
+docs: .venv/.dev ## Write docs/policy.md and docs/cli.md anew, from what they describe
 	PYTHONPATH=tests $(RUN) python -m policy.page
+	$(RUN) python -m mfa_guard_cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 
 build: .tools/.sam .venv/.dev ## Build the functions with sam build, and list what is in them
 	.tools/sam/bin/sam validate --lint

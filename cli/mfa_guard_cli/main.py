@@ -1,25 +1,22 @@
 """The command line: one module per sub-command, registered here."""
 
+import io
+import sys
+
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
+from mfa_guard_cli.admin import commands as admin
 from mfa_guard_cli.doctor import doctor
 from mfa_guard_cli.enroll import enroll
+from mfa_guard_cli.intrinsics import TemplateError
 from mfa_guard_cli.local.command import app as local
 from mfa_guard_cli.local.demo_command import demo
 from mfa_guard_cli.preview.command import preview
-from mfa_guard_cli.program.errors import (
-    NOT_AWS,
-    AwsSaidNo,
-    ProgramError,
-    WrongUse,
-    as_program_error,
-    is_unreadable_answer,
-)
+from mfa_guard_cli.program.errors import NO_ANSWER, AwsSaidNo, ProgramError, WrongUse, as_program_error, is_no_answer
 from mfa_guard_cli.replay import replay
 from mfa_guard_cli.session import session
-from mfa_guard_cli.template import TemplateError
 
 
 class _Commands(TyperGroup):
@@ -36,13 +33,16 @@ class _Commands(TyperGroup):
         except (BotoCoreError, ClientError) as error:
             raise _ended(as_program_error(error)) from error
         except Exception as error:
-            if is_unreadable_answer(error):
-                raise _ended(AwsSaidNo(NOT_AWS)) from error
-            raise
+            if not is_no_answer(error):
+                raise
+            raise _ended(AwsSaidNo(NO_ANSWER)) from error
 
 
 def _ended(error: ProgramError) -> typer.Exit:
-    typer.echo(str(error), err=True)
+    # Only who has an error to show pays for what shows it. AWS's words, and records in tables, are strangers'.
+    from mfa_guard_cli.program.output import printable  # noqa: PLC0415
+
+    typer.echo(printable(str(error)), err=True)
     return typer.Exit(error.exit_code)
 
 
@@ -52,6 +52,10 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=
 @app.callback()
 def main() -> None:
     """Enforce MFA for the IAM users of one AWS account: tools around the mfa-guard stack."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An owner's name that the terminal has no letters for is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
 
 
 app.command()(preview)
@@ -62,3 +66,4 @@ app.command()(enroll)
 app.command(context_settings={"allow_interspersed_args": False})(session)
 app.command()(doctor)
 app.add_typer(local, name="local")
+admin.register(app)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.program.errors import WRONG_USE, WrongUse
 from mfa_guard_cli.program.options import Profile, Region
 from mfa_guard_cli.user.ways_out import Shell, credential_process, environment_with, export, variables
 
@@ -85,8 +85,11 @@ def session(
     COMMAND, the command's own.
     """
     ways = [bool(command), export_, write_profile is not None, process]
-    if sum(ways) != 1:
-        raise WrongUse(_ONE_WAY if any(ways) else _WAYS_OUT)
+    if not any(ways):
+        typer.echo(_WAYS_OUT, err=True)
+        raise typer.Exit(WRONG_USE)
+    if sum(ways) > 1:
+        raise WrongUse(_ONE_WAY)
     if token is not None and token_command is not None:
         raise WrongUse("The code comes from --token or from --token-command, not from both.")
     # Half a second, which --help and wrong use do not need.

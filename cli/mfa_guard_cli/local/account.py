@@ -22,17 +22,15 @@ from mfa_guard_cli.local.resources import Clients, create_all
 from mfa_guard_cli.local.surroundings import ADMINISTRATOR as ADMINISTRATOR  # noqa: PLC0414 - whose session it is
 from mfa_guard_cli.template import Stack
 
-# What handlers need to run; the rest takes time that every test would pay.
+# What handlers need to run; the rest takes time that every test would pay, and `keep_well` adds what a sweep checks.
 _CREATED: Final = frozenset(
     {
         "AWS::DynamoDB::Table",
-        "AWS::Events::Rule",
         "AWS::IAM::Group",
         "AWS::IAM::ManagedPolicy",
         "AWS::SNS::Subscription",
         "AWS::SNS::Topic",
         "AWS::SQS::Queue",
-        "AWS::Scheduler::Schedule",
     }
 )
 

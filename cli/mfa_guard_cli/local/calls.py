@@ -36,7 +36,10 @@ class CallNotRead(ValueError):
 
 @dataclass(frozen=True)
 class Call:
-    """One call. `service` is the name in the signature, `parameters` are in the spelling of the API."""
+    """One call. `service` is the name in the signature, `parameters` are in the spelling of the API.
+
+    `payload` is the body as it came.
+    """
 
     key_id: str
     token: str | None
@@ -47,6 +50,7 @@ class Call:
     parameters: Fields
     address: str
     user_agent: str
+    payload: bytes = b""
 
     @property
     def name(self) -> str:
@@ -108,6 +112,7 @@ def read_call(request: Request, address: str) -> Call | None:
         parameters=_parameters(operation, protocol, request, labels),
         address=address,
         user_agent=request.headers.get("User-Agent", ""),
+        payload=request.get_data(),
     )
 
 

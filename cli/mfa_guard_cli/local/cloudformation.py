@@ -22,7 +22,7 @@ from mfa_guard_cli.intrinsics import as_text
 from mfa_guard_cli.local.answers import answer
 from mfa_guard_cli.local.calls import Call, refusal
 from mfa_guard_cli.local.certificate import write_certificate
-from mfa_guard_cli.template import Fields, Stack, TemplateError
+from mfa_guard_cli.template import Fields, Resource, Stack, TemplateError
 
 RESOURCE: Final = "Release"
 _SECONDS: Final = 3600
@@ -128,7 +128,7 @@ class CloudFormation:
                 "StackName": self.stack.name,
                 "StackId": self.stack_id,
                 "LogicalResourceId": each.logical_id,
-                "PhysicalResourceId": as_text(self.stack.resolve({"Ref": each.logical_id})),
+                "PhysicalResourceId": self._physical_id(each),
                 "ResourceType": each.type,
                 "Timestamp": self.began,
                 "LastUpdatedTimestamp": self.began,
@@ -137,6 +137,13 @@ class CloudFormation:
             for each in self.stack.resources.values()
         ]
         return answer(call, {"StackResources": rows, "StackResourceSummaries": rows})
+
+    def _physical_id(self, resource: Resource) -> str:
+        try:
+            return as_text(self.stack.resolve({"Ref": resource.logical_id}))
+        except TemplateError:
+            # Nothing in the template refers to a resource of this type, so nobody worked out its Ref.
+            return resource.physical_id
 
     def update(self, call: Call) -> Response:
         """Answer UpdateStack: other parameters for the template that is deployed."""

@@ -16,7 +16,6 @@ from urllib import request as http
 import typer
 
 from mfa_guard_cli.program.errors import WrongUse
-from mfa_guard_cli.template import load_template
 
 _NEEDED: Final = ("moto", "awslambdaric", "pyotp", "aws_lambda_powertools")
 _DEFAULT_PORT: Final = 4747
@@ -63,6 +62,7 @@ def local(
     from mfa_guard_cli.local.resources import AccountError  # noqa: PLC0415
     from mfa_guard_cli.local.running import RUNNERS, new_plan, run_until  # noqa: PLC0415
     from mfa_guard_cli.local.runtime import NotBuilt  # noqa: PLC0415
+    from mfa_guard_cli.template import load_template  # noqa: PLC0415
 
     if runtime not in RUNNERS:
         raise WrongUse(f"There is no runtime {runtime!a}; say {' or '.join(RUNNERS)}.")

@@ -125,6 +125,7 @@ class Bus:
         self._on_failure = dict(self._failure_configs(stack))
         self._pending = 0
         self._quiet = threading.Condition()
+        self._closed = threading.Event()
 
     def put(self, envelope: Fields, *, patient: bool = True) -> tuple[Delivery, ...]:
         """Deliver an envelope, as often as the weather has it. A patient caller waits while a function's queue is full.
@@ -170,6 +171,7 @@ class Bus:
 
     def close(self) -> None:
         """End the threads; what is still on its way is not delivered."""
+        self._closed.set()
         for lane in self._lanes.values():
             lane.close()
 
@@ -231,6 +233,9 @@ class Bus:
     def _attempt(self, runner: Runner, job: _Job) -> None:
         function = runner.hosted.logical_id
         ended = runner.invoke(job.event, job.request_id)
+        if self._closed.is_set():
+            # Its process was ended under it.
+            return
         tried = _Job(**{**vars(job), "attempts": (*job.attempts, ended)})
         if ended.error is None:
             self._over(function, tried, dead_letter=False)

@@ -7,8 +7,6 @@ from typing import Annotated, Final
 
 import typer
 
-from mfa_guard_cli.template import load_template
-
 _NEEDED: Final = ("moto", "aws_lambda_powertools")
 
 
@@ -30,6 +28,7 @@ def demo(
     from mfa_guard_cli.local.resources import AccountError  # noqa: PLC0415
     from mfa_guard_cli.local.story import STORY  # noqa: PLC0415
     from mfa_guard_cli.local.telling import Teller, new_console  # noqa: PLC0415
+    from mfa_guard_cli.template import load_template  # noqa: PLC0415
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -78,7 +78,8 @@ _FORWARDED_FOR: Final = "X-Forwarded-For"
 class Door:
     """What the gateway stands between. `actions`: what the role of a function allows, by the function's logical id.
 
-    `deliver` takes an envelope and who caused it. `noticed` takes a sentence for whoever watches; `failed` takes what
+    `deliver` takes an envelope and who caused it. `invoke` takes a function's name or ARN and an event, and tells
+    whether the function is one of the stack's. `noticed` takes a sentence for whoever watches; `failed` takes what
     went wrong in here. `changed` is called after a call that may have written to a table, and
     `published` after one that sent something to a topic.
     """
@@ -91,6 +92,7 @@ class Door:
     known: Mapping[tuple[str, str], str]
     actions: Mapping[str, frozenset[str]]
     deliver: Deliver
+    invoke: Callable[[str, Fields], bool]
     changed: Callable[[Caller], None]
     published: Callable[[], None]
     noticed: Callable[[str], None]
@@ -191,11 +193,24 @@ class Gateway:
             return TOKEN_CALLS[call.name](call, caller, self.door.callers, self.door.iam, self.door.codes)
         if call.service == "cloudformation":
             return self.door.cloudformation.answer(call)
+        if call.service == "lambda" and call.name == "Invoke":
+            return self._invoked(call)
         if call.service != "iam":
             return None
         if caller.is_root and (answer := self._root.answer(call)):
             return answer
         return refused_device_call(call, caller, self.door.iam, self.door.codes)
+
+    def _invoked(self, call: Call) -> Response | None:
+        """Answer Invoke for the stack's functions, which nobody waits for here: moto would look for Docker."""
+        if call.parameters.get("InvocationType") != "Event":
+            return refusal(call, "lambda", "InvalidParameterValueException", "Only InvocationType Event is known.", 400)
+        try:
+            event = json.loads(call.payload or b"{}")
+        except ValueError:
+            return refusal(call, "lambda", "InvalidRequestContentException", "The payload is no JSON.", 400)
+        name = str(call.parameters["FunctionName"])
+        return Response("", 202) if self.door.invoke(name, event) else None
 
     def _ask(self, call: Call, caller: Caller, request: Request, environ: "WSGIEnvironment") -> Response:
         if caller.user and defaults_to_caller(call.operation) and "UserName" not in call.parameters:

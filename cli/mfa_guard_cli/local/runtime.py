@@ -18,7 +18,7 @@ from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final, Protocol
 from urllib import error as http_error
 from urllib import request as http
@@ -224,23 +224,26 @@ class SourceRunner:
         self._code = code
         self._process: subprocess.Popen[bytes] | None = None
         self._api: _RuntimeApi | None = None
+        # Whoever closes the runner is another thread than the one that waits for the function.
+        self._lock = Lock()
         self._log = _new_log(hosted)
 
     def start(self) -> None:
         """Start the process ahead of the first event, as it takes a second."""
-        self._api = api = _RuntimeApi()
-        self._process = _launch(
-            [sys.executable, "-m", "awslambdaric", self.hosted.handler],
-            {
-                **_interpreter(),
-                **self.hosted.environment,
-                "AWS_LAMBDA_RUNTIME_API": api.address,
-                "LAMBDA_TASK_ROOT": str(self._code),
-                "PYTHONPATH": _path(*self.hosted.names, self._code),
-            },
-            self._code,
-            self._log.path,
-        )
+        with self._lock:
+            self._api = api = _RuntimeApi()
+            self._process = _launch(
+                [sys.executable, "-m", "awslambdaric", self.hosted.handler],
+                {
+                    **_interpreter(),
+                    **self.hosted.environment,
+                    "AWS_LAMBDA_RUNTIME_API": api.address,
+                    "LAMBDA_TASK_ROOT": str(self._code),
+                    "PYTHONPATH": _path(*self.hosted.names, self._code),
+                },
+                self._code,
+                self._log.path,
+            )
 
     def invoke(self, event: Fields, request_id: str) -> Attempt:
         """Return how one run ended."""
@@ -283,13 +286,15 @@ class SourceRunner:
         return None
 
     def _stop(self) -> None:
-        if self._process is not None:
-            _end(self._process)
-        if self._api is not None:
-            self._api.work.put(None)
-            self._api.shutdown()
-            self._api.server_close()
-        self._process = self._api = None
+        with self._lock:
+            process, self._process = self._process, None
+            api, self._api = self._api, None
+        if process is not None:
+            _end(process)
+        if api is not None:
+            api.work.put(None)
+            api.shutdown()
+            api.server_close()
 
 
 class BuiltRunner:
@@ -353,9 +358,9 @@ class BuiltRunner:
 
     def close(self) -> None:
         """End the emulator and with it the function."""
-        if self._process is not None:
-            _end(self._process)
-        self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            _end(process)
 
     def _listens(self) -> bool:
         end = time.monotonic() + _START_SECONDS

@@ -124,6 +124,7 @@ class LocalAccount:
             known=known_calls(stack),
             actions=self._actions,
             deliver=self.deliver,
+            invoke=self.invoke,
             changed=self._changed,
             published=self.mailbox.collect,
             noticed=watcher.told,
@@ -216,6 +217,15 @@ class LocalAccount:
         finally:
             self._held = None
 
+    def invoke(self, function: str, event: Fields) -> bool:
+        """Invoke a function of the stack by its name or ARN, and wait for nothing; False when there is none."""
+        name = function.split(":")[6] if function.startswith("arn:") else function.partition(":")[0]
+        found = next((each.hosted.logical_id for each in self.runners.values() if each.hosted.name == name), None)
+        if found is None:
+            return False
+        self.bus.invoke(found, event, "Invoke")
+        return True
+
     def take_changes(self) -> tuple[Fields, ...]:
         """Return the exemption table's records since they were last taken."""
         return self._changes.unread()
@@ -257,9 +267,8 @@ class LocalAccount:
         for function in _functions(stack):
             self._actions[function.logical_id] = frozenset(_actions(stack, function))
             self.runners[function.logical_id].close()
+            # Started with its next event: a process ends with the thread that started it, and this one is a request's.
             self.runners[function.logical_id].hosted = self._hosted(stack, function.logical_id)
-            if not self.plan.story:
-                self.runners[function.logical_id].start()
 
     def _hosted(self, stack: Stack, logical_id: str) -> Hosted:
         role = as_text(stack.resource(logical_id).properties["Role"])

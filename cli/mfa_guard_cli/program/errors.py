@@ -3,6 +3,9 @@
 Exit codes: 0 done, 1 found something, 2 wrong use, 3 AWS said no.
 """
 
+import sys
+from typing import Final
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -75,17 +78,22 @@ def as_program_error(error: BotoCoreError | ClientError) -> ProgramError:
     return AwsSaidNo(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
+NO_ANSWER: Final = (
+    "The answer cannot be read, so what answered is not AWS, or AWS failed; check AWS_ENDPOINT_URL and the network's "
+    "proxy, or try again."
+)
+
+
+def is_no_answer(error: Exception) -> bool:
+    """Tell whether something answered that does not speak as AWS does, such as a proxy's page."""
+    # Whoever never called AWS has not imported this, which takes a while.
+    parsers = sys.modules.get("botocore.parsers")
+    return parsers is not None and isinstance(error, parsers.ResponseParserError)
+
+
 def is_denied(error: ClientError) -> bool:
     """Tell whether AWS refused for want of a permission."""
     return error.response.get("Error", {}).get("Code") in _DENIED
-
-
-NOT_AWS = "What answered was not AWS: look for a proxy, a sign-in page of the network, or AWS_ENDPOINT_URL."
-
-
-def is_unreadable_answer(error: Exception) -> bool:
-    """Tell whether botocore could not read an answer. Its module of parsers is too slow an import for every start."""
-    return type(error).__name__ == "ResponseParserError"
 
 
 def _refusal(error: ClientError) -> str:

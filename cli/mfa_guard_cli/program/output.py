@@ -37,8 +37,8 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON, indented."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Print a value as JSON, indented, in ASCII: what steers a terminal is escaped."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
 def print_csv(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -46,7 +46,7 @@ def print_csv(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)
-    writer.writerows([_no_formula(cell) for cell in row] for row in rows)
+    writer.writerows([_no_formula(printable(cell)) for cell in row] for row in rows)
     sys.stdout.write(text.getvalue())
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from mfa_guard_cli.local.account import Account, open_account
 from mfa_guard_cli.local.resources import AccountError
+from mfa_guard_cli.local.upkeep import keep_well
 from mfa_guard_cli.template import Resource, Stack
 
 
@@ -43,11 +44,13 @@ def test_both_tables_have_the_templates_keys(account: Account, stack: Stack) -> 
 
 
 def test_every_rule_is_there_and_enabled(account: Account, stack: Stack) -> None:
+    keep_well(account)
     states = {rule.name: account.clients.events.describe_rule(Name=rule.name)["State"] for rule in stack.rules()}
     assert set(states.values()) == {"ENABLED"}
 
 
 def test_the_schedule_is_there_and_enabled(account: Account, stack: Stack) -> None:
+    keep_well(account)
     schedule = account.clients.any("scheduler").get_schedule(Name=stack.physical_id("SweepFunctionDaily"))
     assert schedule["State"] == "ENABLED"
 

@@ -190,6 +190,7 @@ class TestWrongUse:
     def test_the_ways_out_are_explained(self, dora: Machine) -> None:
         ran = session(dora)
         assert ran.returncode == 2
+        assert len(ran.stderr.splitlines()) > 4
         for way in ("-- COMMAND", "--export", "--write-profile", "--credential-process"):
             assert way in ran.stderr
 
@@ -214,7 +215,7 @@ class TestWrongUse:
     def test_what_is_no_aws_is_one_sentence(self, dora: Machine) -> None:
         endpoint = f"{dora.door.account.endpoint}/_mfa-guard"
         ran = session(dora, "--token", "123456", "--export", AWS_ENDPOINT_URL=endpoint)
-        assert "was not AWS" in one_sentence(ran, 3)
+        assert "what answered is not AWS" in one_sentence(ran, 3)
 
     def test_what_does_not_answer_is_one_sentence(self, dora: Machine) -> None:
         ran = session(
