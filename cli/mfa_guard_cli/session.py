@@ -25,8 +25,6 @@ Say where the session shall go:
   credential_process = mfa-guard session --credential-process --profile PROFILE
                                          in a profile of ~/.aws/config: SDKs and CLI get it by themselves"""
 
-_ONE_WAY: Final = "A session goes one way: --credential-process, --export, --write-profile, or to a command."
-
 
 def session(
     command: Annotated[
@@ -84,12 +82,7 @@ def session(
     Finds your MFA device, and asks for its code on the terminal. Exit codes: 0 done, 2 wrong use, 3 AWS said no; with
     COMMAND, the command's own.
     """
-    ways = [bool(command), export_, write_profile is not None, process]
-    if not any(ways):
-        typer.echo(_WAYS_OUT, err=True)
-        raise typer.Exit(WRONG_USE)
-    if sum(ways) > 1:
-        raise WrongUse(_ONE_WAY)
+    _need_one_way(bool(command), export_, write_profile is not None, process)
     if token is not None and token_command is not None:
         raise WrongUse("The code comes from --token or from --token-command, not from both.")
     # Half a second, which --help and wrong use do not need.
@@ -124,6 +117,14 @@ def session(
         sys.stdout.write(f"{export(shell, environment)}\n")
     elif command:
         raise typer.Exit(run(command, environment_with(os.environ, environment)))
+
+
+def _need_one_way(*ways: bool) -> None:
+    if not any(ways):
+        typer.echo(_WAYS_OUT, err=True)
+        raise typer.Exit(WRONG_USE)
+    if sum(ways) > 1:
+        raise WrongUse("A session goes one way: --credential-process, --export, --write-profile, or to a command.")
 
 
 def _obtain(
