@@ -92,7 +92,7 @@ def _run(command: str, patience: float) -> str:
     except OSError:
         keyboard = None
     try:
-        process = subprocess.Popen(  # noqa: S602 - see from_command
+        process = subprocess.Popen(  # noqa: S602  # nosec B602 - the user's own command, see from_command
             command, shell=True, stdin=keyboard or subprocess.DEVNULL, stdout=subprocess.PIPE
         )
     finally:
