@@ -724,6 +724,11 @@ def _new_table(clients: Clients) -> None:
     _there(clients.any("dynamodb").create_table, **TABLE)
 
 
+def _table_with_policy(clients: Clients) -> None:
+    _new_table(clients)
+    clients.any("dynamodb").put_resource_policy(ResourceArn=TABLE_ARN, Policy=DOCUMENT)
+
+
 def _new_queue(clients: Clients) -> None:
     clients.sqs.create_queue(QueueName=NAME)
 
@@ -776,7 +781,12 @@ UNRECORDED: Final = (
         _new_table,
     ),
     Unrecorded(
-        "dynamodb", "DeleteResourcePolicy", {"ResourceArn": TABLE_ARN}, {"resourceArn": TABLE_ARN}, (), _new_table
+        "dynamodb",
+        "DeleteResourcePolicy",
+        {"ResourceArn": TABLE_ARN},
+        {"resourceArn": TABLE_ARN},
+        (),
+        _table_with_policy,
     ),
     Unrecorded(
         "iam",
