@@ -38,9 +38,9 @@ from mfa_guard.core.health import (
     problems,
 )
 from mfa_guard.core.settings import parse_settings
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.local.resources import create_all
 from mfa_guard_cli.template import Stack
+from support.account import Account
 from support.aws import Faults
 
 if TYPE_CHECKING:
