@@ -15,11 +15,6 @@ PARAMETERS = {
 }
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the tests of a module on one worker: an account is slow to start, and moto's services are the process's."""
-    item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     return load_template().render(parameters=PARAMETERS)

@@ -24,9 +24,6 @@ from mfa_guard_cli.local.telling import WIDTH, Crowds, Teller
 from mfa_guard_cli.main import app
 from mfa_guard_cli.template import Stack, Template
 
-# The whole story takes most of a minute, so the tests of this module share one telling.
-pytestmark = pytest.mark.xdist_group("demo")
-
 STEPS = tuple(step for chapter in STORY for step in chapter.steps)
 FIRST, SECOND = ONE_BY_ONE.steps[:2]
 REPORTING = THE_WHOLE_ACCOUNT.steps[0]

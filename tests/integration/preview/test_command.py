@@ -349,7 +349,8 @@ with open_account(load_template().render()) as account:
 
 
 def test_progress_is_shown_on_a_terminal_and_gone_at_the_end() -> None:
-    program = pexpect.spawn(sys.executable, ["-c", _ON_A_TERMINAL], env={**os.environ, "TERM": "xterm"}, timeout=60)
+    environment = os.environ | {"TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)}
+    program = pexpect.spawn(sys.executable, ["-c", _ON_A_TERMINAL], env=environment, timeout=60)
     program.expect(pexpect.EOF)
     shown = program.before
     assert b"Waiting for IAM's credential report" in shown
