@@ -1,0 +1,73 @@
+"""Run the whole matrix and print it: `make faults`."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from faults.matrix import Cell, Matrix, Outcome
+from faults.scenarios import SCENARIOS
+from faults.stage import staged
+from faults.wire import Fault, Span
+
+_ROW = 40
+_COLUMN = 8
+# Enough that no process is left with the longest scenario when the others are done.
+_PARTS = 8
+
+
+def _part(job: tuple[int, int]) -> list[Cell]:
+    number, part = job
+    with staged(SCENARIOS[number]) as stage:
+        return list(Matrix(stage).cells(part=part, parts=_PARTS))
+
+
+def _table(cells: Iterable[Cell]) -> None:
+    letters: dict[tuple[str, str], dict[tuple[Fault, Span], str]] = {}
+    for cell in cells:
+        name = str(cell.call) if cell.nth == 1 else f"{cell.call} ({cell.nth})"
+        letters.setdefault((cell.scenario, name), {})[cell.fault, cell.span] = cell.outcome.letter
+    scenario = ""
+    for (found, name), row in letters.items():
+        if found != scenario:
+            scenario = found
+            print(f"\n{scenario.upper()}")
+        columns = (" ".join(row[fault, span] for span in Span) for fault in Fault)
+        print(f"  {name[: _ROW - 1]:{_ROW}}" + "".join(f"{column:{_COLUMN}}" for column in columns))
+
+
+def _head() -> None:
+    print("Every AWS call of every path under every fault. Left: the fault passes; right: it stays.\n")
+    words = [fault.value.split(" ", 1) for fault in Fault]
+    for line in (0, 1):
+        print(" " * (_ROW + 2) + "".join(f"{word[line][:_COLUMN - 1] if line < len(word) else '':{_COLUMN}}" for word in words))
+
+
+def main() -> int:
+    """Print the table, the legend and the totals; return 1 when a cell ends badly."""
+    jobs = [(number, part) for number in range(len(SCENARIOS)) for part in range(_PARTS)]
+    order: dict[tuple[int, int], list[Cell]] = {}
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for job, cells in zip(jobs, pool.map(_part, jobs), strict=True):
+            order[job] = cells
+    cells = []
+    for number in range(len(SCENARIOS)):
+        parts = [order[number, part] for part in range(_PARTS)]
+        cells += [parts[index % _PARTS][index // _PARTS] for index in range(sum(map(len, parts)))]
+    _head()
+    _table(cells)
+    totals = Counter(cell.outcome for cell in cells)
+    print()
+    for outcome in Outcome:
+        print(f"  {outcome.letter}  {totals[outcome]:5}  {outcome.meaning}")
+    print(f"     {len(cells):5}  cells\n")
+    for cell in cells:
+        if cell.outcome is Outcome.BAD:
+            print(cell)
+    return 1 if totals[Outcome.BAD] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
