@@ -7,6 +7,7 @@ whoever is done needs nothing in the next round.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
@@ -391,8 +392,10 @@ def _write(treated: _Treated, world: SweepWorld) -> str | None:
             world.iam.warn(name, world.clock.now())
         if finding.escalation.step is Step.DEACTIVATE:
             for key in treated.keys:
-                world.keys.deactivate(name, key)
-                world.telemetry.count(Metric.KEYS_DEACTIVATED)
+                # A key that has gone stops none of the others.
+                with suppress(UserGone):
+                    world.keys.deactivate(name, key)
+                    world.telemetry.count(Metric.KEYS_DEACTIVATED)
             # A key that somebody brings back is announced again before it goes again.
             world.iam.clear(name, [WARNED_TAG])
     except UserGone:

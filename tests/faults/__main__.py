@@ -7,21 +7,13 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from faults.matrix import Cell, Matrix, Outcome
+from faults.matrix import Cell, Outcome
+from faults.run import PARTS, part_of
 from faults.scenarios import SCENARIOS
-from faults.stage import staged
 from faults.wire import Fault, Span
 
 _ROW = 40
 _COLUMN = 8
-# Enough that no process is left with the longest scenario when the others are done.
-_PARTS = 8
-
-
-def _part(job: tuple[int, int]) -> list[Cell]:
-    number, part = job
-    with staged(SCENARIOS[number]) as stage:
-        return list(Matrix(stage).cells(part=part, parts=_PARTS))
 
 
 def _table(cells: Iterable[Cell]) -> None:
@@ -42,20 +34,21 @@ def _head() -> None:
     print("Every AWS call of every path under every fault. Left: the fault passes; right: it stays.\n")
     words = [fault.value.split(" ", 1) for fault in Fault]
     for line in (0, 1):
-        print(" " * (_ROW + 2) + "".join(f"{word[line][:_COLUMN - 1] if line < len(word) else '':{_COLUMN}}" for word in words))
+        print(
+            " " * (_ROW + 2)
+            + "".join(f"{word[line][: _COLUMN - 1] if line < len(word) else '':{_COLUMN}}" for word in words)
+        )
 
 
 def main() -> int:
     """Print the table, the legend and the totals; return 1 when a cell ends badly."""
-    jobs = [(number, part) for number in range(len(SCENARIOS)) for part in range(_PARTS)]
-    order: dict[tuple[int, int], list[Cell]] = {}
+    jobs = [(number, part) for number in range(len(SCENARIOS)) for part in range(PARTS)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for job, cells in zip(jobs, pool.map(_part, jobs), strict=True):
-            order[job] = cells
+        order = dict(zip(jobs, pool.map(part_of, jobs), strict=True))
     cells = []
     for number in range(len(SCENARIOS)):
-        parts = [order[number, part] for part in range(_PARTS)]
-        cells += [parts[index % _PARTS][index // _PARTS] for index in range(sum(map(len, parts)))]
+        parts = [order[number, part] for part in range(PARTS)]
+        cells += [parts[index % PARTS][index // PARTS] for index in range(sum(map(len, parts)))]
     _head()
     _table(cells)
     totals = Counter(cell.outcome for cell in cells)

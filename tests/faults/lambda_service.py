@@ -101,7 +101,7 @@ class Lambda:
         waiting, self.letters = self.letters, []
         for letter in waiting:
             invoke = self.stream if "Records" in letter.event else self.invoke
-            invoke(letter.function, letter.event["Records"] if "Records" in letter.event else letter.event)  # type: ignore[operator]
+            invoke(letter.function, letter.event.get("Records", letter.event))
 
     def counted(self) -> Counter[tuple[str, str]]:
         """Return what CloudWatch took from the logs: the sums by namespace and metric, of the service's dimension."""
@@ -177,7 +177,7 @@ def new_process() -> None:
         if hasattr(each, "cache_clear"):
             each.cache_clear()
     bootstrap.METRICS.provider.clear_metrics()
-    reset_cold_start_flag()
+    reset_cold_start_flag()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager

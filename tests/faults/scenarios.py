@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
+from unittest.mock import patch
 
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG, WARNED_TAG
@@ -212,12 +213,8 @@ def _crowd(scene: Scene) -> None:
 
 def with_upkeep(scene: Scene) -> None:
     """Let everything that the health checks look at be well; what CloudFormation says is the wire's to tell."""
-    described = upkeep._described
-    upkeep._described = lambda _: lambda **_: None
-    try:
+    with patch.object(upkeep, "_described", lambda _: lambda **_: None):
         upkeep.keep_well(scene.account)
-    finally:
-        upkeep._described = described
 
 
 def _sweep_asked(scene: Scene) -> None:
@@ -292,7 +289,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         only=_TELLING | {"AttachUserPolicy", "PutEvents"},
         parts=2,
     ),
-    Scenario("stack deleted", RELEASE, _asks("Delete"), _held, stack_status="DELETE_IN_PROGRESS"),
+    Scenario("stack deleted", RELEASE, _asks("Delete"), _held, stack_status="DELETE_IN_PROGRESS", parts=3),
     Scenario(
         "stack deleted, slowly",
         RELEASE,

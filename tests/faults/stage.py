@@ -2,7 +2,7 @@
 
 import copy
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.retries.quota import RetryQuota
 from moto.dynamodb.models import dynamodb_backends
-from moto.iam.models import User
+from moto.iam.models import IAMBackend
 
 from faults.lambda_service import Event, Lambda
 from faults.scenarios import Scenario, Scene
@@ -146,7 +146,7 @@ def _pooled(wire: Wire) -> Iterator[None]:
         def made() -> object:
             return make(service, region_name=region_name, config=config)  # type: ignore[call-overload]
 
-        if config is None or config.retries["mode"] == "adaptive":
+        if config is None or vars(config)["retries"]["mode"] == "adaptive":
             # It learns from every answer how fast to ask, and whoever is new has learned nothing.
             return made()
         key = (service, region_name, id(config))
@@ -179,36 +179,60 @@ _USER_ASKED: Final = frozenset(
         "UntagUser",
     }
 )
-_POLICY: Final = frozenset({"AttachUserPolicy", "ListEntitiesForPolicy", "GetPolicy", "GetPolicyVersion"})
-_GROUP: Final = frozenset({"AddUserToGroup", "GetGroup", "ListAttachedGroupPolicies", "ListGroupPolicies"})
 
 
 def _vanish(account: Account, call: Call, params: Mapping[str, Any]) -> bool:
     """Let go for good what a call of IAM names; tell whether there was something to go."""
-    iam, operation = account.iam, call.operation
-    user: User | None = iam.users.get(params.get("UserName", ""))
-    if operation in _USER_ASKED:
-        iam.users.pop(params["UserName"], None)
-        for group in iam.groups.values():
-            group.users = [each for each in group.users if each is not user]
-    elif operation == "GetLoginProfile" and user:
-        user.password = None
-    elif operation in {"GetAccessKeyLastUsed", "UpdateAccessKey"}:
-        for each in iam.users.values():
-            each.access_keys = [key for key in each.access_keys if key.access_key_id != params["AccessKeyId"]]
-        iam.access_keys.pop(params["AccessKeyId"], None)
-    elif operation == "DetachUserPolicy" and user:
-        user.managed_policies.pop(params["PolicyArn"], None)
-    elif operation == "RemoveUserFromGroup" and user:
-        group = iam.groups[params["GroupName"]]
-        group.users = [each for each in group.users if each is not user]
-    elif operation in _POLICY:
-        # IAM deletes no policy that is attached; that it goes from the group is tampering, which has rules of its own.
-        for holder in (*iam.users.values(), *iam.roles.values()):
-            holder.managed_policies.pop(params["PolicyArn"], None)
-        iam.managed_policies.pop(params["PolicyArn"], None)
-    elif operation in _GROUP:
-        iam.groups.pop(params["GroupName"], None)
-    else:
-        return False
-    return True
+    for operations, go in _GOING:
+        if call.operation in operations:
+            go(account.iam, params)
+            return True
+    return False
+
+
+def _user_goes(iam: IAMBackend, params: Mapping[str, Any]) -> None:
+    gone = iam.users.pop(params["UserName"], None)
+    for group in iam.groups.values():
+        group.users = [each for each in group.users if each is not gone]
+
+
+def _password_goes(iam: IAMBackend, params: Mapping[str, Any]) -> None:
+    iam.users[params["UserName"]].password = None
+
+
+def _key_goes(iam: IAMBackend, params: Mapping[str, Any]) -> None:
+    for user in iam.users.values():
+        user.access_keys = [key for key in user.access_keys if key.access_key_id != params["AccessKeyId"]]
+    iam.access_keys.pop(params["AccessKeyId"], None)
+
+
+def _attachment_goes(iam: IAMBackend, params: Mapping[str, Any]) -> None:
+    iam.users[params["UserName"]].managed_policies.pop(params["PolicyArn"], None)
+
+
+def _membership_goes(iam: IAMBackend, params: Mapping[str, Any]) -> None:
+    group = iam.groups[params["GroupName"]]
+    group.users = [each for each in group.users if each.name != params["UserName"]]
+
+
+def _policy_goes(iam: IAMBackend, params: Mapping[str, Any]) -> None:
+    # IAM deletes no policy that is attached; that it goes from the group is tampering, which has rules of its own.
+    holders: list[Any] = [*iam.users.values(), *iam.roles.values()]
+    for holder in holders:
+        holder.managed_policies.pop(params["PolicyArn"], None)
+    iam.managed_policies.pop(params["PolicyArn"], None)
+
+
+def _group_goes(iam: IAMBackend, params: Mapping[str, Any]) -> None:
+    iam.groups.pop(params["GroupName"], None)
+
+
+_GOING: Final[tuple[tuple[frozenset[str], Callable[[IAMBackend, Mapping[str, Any]], None]], ...]] = (
+    (_USER_ASKED, _user_goes),
+    (frozenset({"GetLoginProfile"}), _password_goes),
+    (frozenset({"GetAccessKeyLastUsed", "UpdateAccessKey"}), _key_goes),
+    (frozenset({"DetachUserPolicy"}), _attachment_goes),
+    (frozenset({"RemoveUserFromGroup"}), _membership_goes),
+    (frozenset({"AttachUserPolicy", "ListEntitiesForPolicy", "GetPolicy", "GetPolicyVersion"}), _policy_goes),
+    (frozenset({"AddUserToGroup", "GetGroup", "ListAttachedGroupPolicies", "ListGroupPolicies"}), _group_goes),
+)

@@ -20,7 +20,7 @@ from urllib.request import Request
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.retries.bucket import Clock as RateClock
 from botocore.retries.bucket import TokenBucket
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
@@ -131,7 +131,8 @@ class Wire:
     """Everything between the functions and AWS.
 
     `made`: the calls, in order. `fired`: whether the fault has been met. `vanish`: makes what a call names go away for
-    good, as far as it can. `pace`: how long binding and releasing take. `relayed`: events that a function invoked itself with.
+    good, as far as it can. `pace`: how long binding and releasing take. `relayed`: events that a function
+    invoked itself with.
     """
 
     account: Account
@@ -178,13 +179,14 @@ class Wire:
     @contextmanager
     def connected(self) -> Iterator[None]:
         """Watch botocore, let its waits pass at once, until the end."""
-        call_api, answer = BaseClient._make_api_call, BotocoreStubber.__call__
+        call_api: Callable[..., Any] = vars(BaseClient)["_make_api_call"]
+        answer = BotocoreStubber.__call__
         clock = self.account.clock
 
         def calling(client: BaseClient, operation: str, params: dict[str, Any]) -> object:
             if not self._working:
                 return call_api(client, operation, params)
-            self._patience = client.meta.config.read_timeout
+            self._patience = vars(client.meta.config)["read_timeout"]
             call = Call(client.meta.service_model.service_name, operation, self._about(operation, params))
             return self._through(call, params, lambda: call_api(client, operation, params))
 
@@ -206,7 +208,7 @@ class Wire:
         """Return what an adaptive client waits with until it may ask again: the account's time, not the machine's."""
         clock = self.account.clock
 
-        def acquire(bucket: TokenBucket, amount: float, block: bool) -> bool:  # noqa: ARG001 - botocore's signature
+        def acquire(bucket: Any, amount: float, block: bool) -> bool:  # noqa: ANN401, ARG001 - botocore's own
             bucket._refill()
             if (missing := bucket._sleep_amount(amount)) > 0:
                 clock.let_pass(timedelta(seconds=missing))
@@ -272,7 +274,7 @@ class Wire:
         assert call is not None
         if fault is Fault.RESET:
             raise ConnectionClosedError(endpoint_url=request.url)
-        if fault in _ANSWERS:
+        if fault is not None and fault in _ANSWERS:
             return _refusal(request.url, call.service, fault)
         done = self._own_answer(call, request) or go()
         if fault is Fault.TIMEOUT:
@@ -292,7 +294,7 @@ class Wire:
             result = f"<DescribeStacksResult><Stacks><member>{member}</member></Stacks></DescribeStacksResult>"
             return _response(request.url, 200, f"<DescribeStacksResponse>{result}</DescribeStacksResponse>")
         if call.operation == "Invoke":
-            body = request.body
+            body: Any = request.body
             self.relayed.append(json.loads(body if isinstance(body, str | bytes) else body.read()))
             return _response(request.url, 202, "")
         return None
@@ -301,7 +303,7 @@ class Wire:
         _, fault = self._current or (None, None)
         if fault is Fault.RESET:
             raise ConnectionResetError
-        if fault in _ANSWERS:
+        if fault is not None and fault in _ANSWERS:
             _, status = _words("s3", fault)
             raise HTTPError(put.full_url, status, "refused", None, io.BytesIO())  # type: ignore[arg-type]
         assert isinstance(put.data, bytes)
@@ -314,7 +316,8 @@ class Wire:
         if table := params.get("TableName"):
             return self._item(operation, str(table), params)
         if key := params.get("AccessKeyId"):
-            return f"a key of {self.account.iam.access_keys[key].user_name}" if key in self.account.iam.access_keys else "a key"
+            known_keys = self.account.iam.access_keys
+            return f"a key of {known_keys[key].user_name}"
         name = params.get("UserName") or params.get("GroupName") or params.get("Rule") or params.get("Name")
         arn = params.get("TopicArn") or params.get("PolicyArn") or params.get("TrailName") or ""
         known = {
@@ -357,9 +360,4 @@ def _response(url: str, status: int, body: str, headers: Mapping[str, str] | Non
     found = HTTPHeaders()
     for name, value in (headers or {}).items():
         found[name] = value
-    return AWSResponse(url, status, found, MockRawResponse(body))  # type: ignore[arg-type]
-
-
-def code_of(error: BaseException | None) -> str:
-    """Return AWS's code of an error, or its type's name."""
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    return AWSResponse(url, status, found, MockRawResponse(body))

@@ -88,7 +88,9 @@ class TestIam:
         assert keys[used] == AccessKey(used, active=True, last_used=NOW)
         assert keys[idle] == AccessKey(idle, active=False, last_used=None)
 
-    def test_a_key_that_is_listed_counts_even_when_its_use_is_not_known_yet(self, iam: IamUsers, faults: Faults) -> None:
+    def test_a_key_that_is_listed_counts_even_when_its_use_is_not_known_yet(
+        self, iam: IamUsers, faults: Faults
+    ) -> None:
         key = boto3.client("iam").create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
         faults.failing["GetAccessKeyLastUsed"] = "NoSuchEntity"
         assert iam.keys("alice") == (AccessKey(key, active=True, last_used=None),)

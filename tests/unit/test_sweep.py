@@ -366,7 +366,7 @@ class TestASweepThatEndsBeforeItsMail:
     def test_whom_it_released_as_well(self) -> None:
         account = FakeAccount(user("ex", attached=True))
         account.exemptions.records["AIDAEX"] = exemption("AIDAEX")
-        account.notifier.notices = _refusing  # type: ignore[method-assign]
+        account.notifier.notices = _refusing  # type: ignore[assignment, method-assign]
         with pytest.raises(Refused):
             run(account)
         del account.notifier.notices
@@ -436,6 +436,22 @@ class TestEscalation:
         assert account.telemetry.counts[Metric.KEYS_DEACTIVATED] == 1
         account.calls.made.clear()
         assert run(account, self.ESCALATING).changed == 0
+
+    def test_a_key_that_goes_meanwhile_stops_none_of_the_others(self) -> None:
+        account = FakeAccount(
+            self.bob(tags={**self.LATE, WARNED_TAG: "2026-02-01T00:00:00Z"}, keys=[key("AKIA1"), key("AKIA2")])
+        )
+        switch_off = account.iam.deactivate
+
+        def deactivate(name: str, key_id: str) -> None:
+            if key_id == "AKIA1":
+                raise UserGone("no such key")
+            switch_off(name, key_id)
+
+        account.iam.deactivate = deactivate  # type: ignore[method-assign]
+        run(account, self.ESCALATING)
+        assert {each.id: each.active for each in account.iam.users["bob"].keys} == {"AKIA1": True, "AKIA2": False}
+        assert account.telemetry.counts[Metric.KEYS_DEACTIVATED] == 1
 
     def test_a_key_brought_back_is_announced_again_and_lives_another_week(self) -> None:
         account = FakeAccount(self.bob(tags={**self.LATE, WARNED_TAG: "2026-02-01T00:00:00Z"}))

@@ -96,9 +96,10 @@ class IamUsers:
     def _last_used(self, key_id: str) -> datetime | None:
         try:
             with translated():
-                return self._client.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
+                used = self._client.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+                return used.get("LastUsedDate")
         except UserGone:
-            # Too new for this call, or gone between the two: either way IAM has just listed it, and it is to be told of.
+            # Too new for this call, or gone between the two. Either way IAM has just listed it, so it is told of.
             return None
 
     def service_credentials(self, name: str) -> tuple[ServiceCredential, ...]:
