@@ -50,7 +50,6 @@ _NASTY: Final[tuple[object, ...]] = (
     "2026-13-01T00:00:00Z",
     "0001-01-01T00:00:00+23:59",
     "https://example.com/",
-    SECRET,
     ENDLESS,
     [],
     {},

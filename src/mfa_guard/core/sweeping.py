@@ -57,7 +57,7 @@ def parse_sweep_request(event: object) -> SweepRequest:
     request_id, mode, round_number = fields.get("id"), detail.get("mode"), detail.get("round", 1)
     if not isinstance(request_id, str) or not request_id:
         raise SweepNotUnderstood("The event has no id.")
-    if mode not in {None, "audit"}:
+    if mode is not None and mode != "audit":
         raise SweepNotUnderstood("The only mode that a sweep can be asked for is audit.")
     if not isinstance(round_number, int) or isinstance(round_number, bool) or round_number < 1:
         raise SweepNotUnderstood("The event's round is not a whole number from 1.")
