@@ -292,8 +292,8 @@ def _untold(treated: _Treated, now: datetime) -> list[str]:
     if treated.done.way or treated.done.released or finding.bound is finding.exempt:
         return []
     if finding.exempt:
-        return ["released, as exempt, when a sweep ended before its mail"]
-    return ["enforced when a sweep ended before its mail", *_because(finding.state, now)]
+        return ["released, as exempt, by a sweep that broke off"]
+    return ["enforced by a sweep that broke off", *_because(finding.state, now)]
 
 
 def _deeds(treated: _Treated, now: datetime) -> list[str]:

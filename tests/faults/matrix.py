@@ -31,7 +31,7 @@ SAMPLE: Final = 9
 # What answers NoSuchEntity when there is nothing (left) to do, which is all that the guard can know. A sweep only comes
 # to what has been there for a while.
 _TAKEN_AT_ITS_WORD: Final = {
-    USER: frozenset({"GetUser", "GetLoginProfile", "DetachUserPolicy"}),
+    USER: frozenset({"GetUser", "GetLoginProfile", "GetAccessKeyLastUsed", "DetachUserPolicy"}),
     SWEEP: frozenset({"DetachUserPolicy", "TagUser", "UntagUser", "UpdateAccessKey"}),
     RELEASE: frozenset({"ListEntitiesForPolicy", "GetGroup"}),
     ALERT: frozenset[str](),
@@ -319,13 +319,19 @@ class Matrix:
             if self.stage.scenario.function == USER and not stands.as_demanded:
                 return f"{name} does not stand as demanded: {stands}"
         untold = {each.fact for each in self.undisturbed.told} - {each.fact for each in ending.told}
-        if untold:
+        if untold and not self._other_truth(ending):
             return f"never told: {sorted(untold)}"
         for name, stands in subjects.items():
             named, wanted = _named(ending, name, stands), _named(self.undisturbed, name, stands)
             if not wanted <= named:
                 return f"never told of {name}: {sorted(wanted - named)}"
         return ""
+
+    def _other_truth(self, ending: Ending) -> bool:
+        """Tell whether what went of the subject makes another notice the right one, and that went out."""
+        stands, before = ending.users.get(SUBJECT), self.undisturbed.users.get(SUBJECT)
+        changed = stands and before and (stands.password, stands.keys) != (before.password, before.keys)
+        return bool(changed) and any(each.about == SUBJECT for each in ending.told)
 
     def _judge_sweep(self, ending: Ending, injection: Injection) -> tuple[Outcome, str]:
         if ending.letters:

@@ -257,7 +257,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         parameters={"EnforceThrough": "group"},
         only=_TELLING | {"AddUserToGroup"},
     ),
-    Scenario("new key, policies full", USER, _gets_key, _full),
+    Scenario("new key, policies full", USER, _gets_key, _full, new=frozenset({"GetAccessKeyLastUsed"})),
     Scenario("device enrolled", USER, _enrols, lambda scene: scene.user("alice", bound=True, tagged=3 * _DAY)),
     Scenario("last device removed", USER, _loses_device, lambda scene: scene.user("alice", bound=True, device=True)),
     Scenario("policy detached", USER, _is_detached, lambda scene: scene.user("alice", bound=True, device=True)),

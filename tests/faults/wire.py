@@ -317,7 +317,7 @@ class Wire:
             return self._item(operation, str(table), params)
         if key := params.get("AccessKeyId"):
             known_keys = self.account.iam.access_keys
-            return f"a key of {known_keys[key].user_name}"
+            return f"a key of {known_keys[key].user_name}" if key in known_keys else "a key that is gone"
         name = params.get("UserName") or params.get("GroupName") or params.get("Rule") or params.get("Name")
         arn = params.get("TopicArn") or params.get("PolicyArn") or params.get("TrailName") or ""
         known = {

@@ -342,7 +342,7 @@ def _die_once_attached(account: FakeAccount, name: str) -> None:
         raise Crash("after attach")
 
 
-class TestASweepThatEndsBeforeItsMail:
+class TestASweepThatBreaksOff:
     """Whoever has a device shows nothing of having been bound, so that a note has to."""
 
     def died(self, *users: FakeUser, name: str = "ann") -> FakeAccount:
@@ -357,7 +357,7 @@ class TestASweepThatEndsBeforeItsMail:
     def test_whom_it_bound_the_next_one_tells_of_with_the_keys_that_stop(self) -> None:
         account = self.died(user("ann", password=True, devices=[device()], keys=[key()]), user("zoe", password=True))
         run(account)
-        assert "ann: enforced when a sweep ended before its mail, access keys in use that stop" in mail(account)
+        assert "ann: enforced by a sweep that broke off, access keys in use that stop" in mail(account)
         assert "zoe: enforced: the policy attached" in mail(account)
         account.calls.made.clear()
         run(account)
@@ -371,21 +371,21 @@ class TestASweepThatEndsBeforeItsMail:
             run(account)
         del account.notifier.notices
         run(account)
-        assert "ex: released, as exempt, when a sweep ended before its mail" in mail(account)
+        assert "ex: released, as exempt, by a sweep that broke off" in mail(account)
 
     def test_an_audit_in_between_leaves_the_note(self) -> None:
         account = self.died(user("ann", password=True, devices=[device()]))
         run(account, request=SweepRequest("audit", audit=True, round=1))
-        assert "ended before its mail" not in mail(account)
+        assert "broke off" not in mail(account)
         run(account)
-        assert "ann: enforced when a sweep ended before its mail" in mail(account)
+        assert "ann: enforced by a sweep that broke off" in mail(account)
 
     def test_whom_it_set_out_to_bind_and_did_not_is_bound_and_told_as_ever(self) -> None:
         account = self.died(done_user("ann", attached=False), user("zoe", password=True))
         account.iam.users["ann"].attached = False
         run(account)
         assert "ann: enforced: the policy attached" in mail(account)
-        assert "ended before its mail" not in mail(account)
+        assert "broke off" not in mail(account)
 
     def test_whom_the_note_has_no_room_for_waits_for_the_next_round(self) -> None:
         account = FakeAccount(*(done_user(f"{number:064}", attached=False) for number in range(4_690)))
