@@ -6,15 +6,18 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults fuzz mutants lint format build deploy lock clean
+.PHONY: help demo local test faults fuzz mutants stress lint format docs build deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.demo ## Tell the guard's story on an in-process AWS: no account, no Docker
+demo: .venv/.demo ## Tell the guard's story on an AWS of its own: no account, no Docker
 	$(RUN) mfa-guard demo
 
-test: .venv/.dev ## Run every test, with 100 % coverage of src/
+local: .venv/.demo ## Run an AWS account with the guard in it on this machine (ARGS="--port 4748 --parameter Mode=all")
+	$(RUN) mfa-guard local $(ARGS)
+
+test: .venv/.dev .tools/.lambda build ## Run every test, with 100 % coverage of src/
 	$(RUN) pytest -n auto --cov --cov-report=term $(ARGS)
 
 faults: .venv/.dev ## Put every fault on every AWS call, and print what each ends in
@@ -27,21 +30,33 @@ mutants: .tools/.mutants ## Mutate src/mfa_guard/core, and list in docs/mutants.
 	.tools/mutants/bin/mutmut run $(ARGS)
 	.tools/mutants/bin/python tests/mutants.py
 
-lint: .venv/.dev .tools/.checkov ## Check style, types, imports, the template and its security
+stress: .venv/.dev ## Let 1,000 users change at random while events are doubled, shuffled and lost, then sweep
+	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/local/test_bad_delivery.py $(ARGS)
+
+lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, known vulnerabilities (AUDIT=--require: all checked)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) mypy src cli tests
+	$(RUN) mypy src cli tests tools
 	$(RUN) lint-imports
 	$(RUN) cfn-lint template.yaml
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
+	$(RUN) bandit -q -r src
+	$(RUN) bandit -q -r cli tools --severity-level medium
+	@$(UV) export -q --frozen --no-default-groups --no-emit-project --format requirements-txt -o .venv/program.txt
+	$(RUN) python tools/audit.py $(AUDIT) src/requirements.txt .venv/program.txt
 
 format: .venv/.dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-build: .tools/.sam ## Build the functions with sam build
+docs: .venv/.dev ## Write docs/policy.md and docs/cli.md anew, from what they describe
+	PYTHONPATH=tests $(RUN) python -m policy.page
+	$(RUN) python -m mfa_guard_cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+
+build: .tools/.sam .venv/.dev ## Build the functions with sam build, and list what is in them
 	.tools/sam/bin/sam validate --lint
 	PATH="$(CURDIR)/.tools/bin:$$PATH" .tools/sam/bin/sam build
+	$(RUN) python tools/sbom.py .aws-sam/sbom.cdx.json
 
 deploy: build ## Deploy with sam deploy (CONFIG=prod, ARGS="--parameter-overrides Mode=audit")
 	.tools/sam/bin/sam deploy --config-env $(or $(CONFIG),default) $(ARGS)
@@ -75,6 +90,10 @@ clean: ## Remove what the targets above installed and built
 
 .tools/.mutants: .tools/.uv uv.lock pyproject.toml
 	UV_PROJECT_ENVIRONMENT=.tools/mutants $(UV) sync -q --frozen --only-group mutants
+	@touch $@
+
+.tools/.lambda: .tools/.uv uv.lock pyproject.toml
+	UV_PROJECT_ENVIRONMENT=.tools/lambda $(UV) sync -q --frozen --only-group lambda
 	@touch $@
 
 .tools/.checkov: .tools/.uv requirements/checkov.txt

@@ -1,23 +1,46 @@
 """The command line: one module per sub-command, registered here."""
 
+import io
+import sys
+
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
-from mfa_guard_cli.local.command import demo
+from mfa_guard_cli.admin import commands as admin
+from mfa_guard_cli.intrinsics import TemplateError
+from mfa_guard_cli.local.command import app as local
+from mfa_guard_cli.local.demo_command import demo
+from mfa_guard_cli.preview.command import preview
+from mfa_guard_cli.program.errors import NO_ANSWER, AwsSaidNo, ProgramError, WrongUse, as_program_error, is_no_answer
 from mfa_guard_cli.replay import replay
-from mfa_guard_cli.template import TemplateError
 
 
 class _Commands(TyperGroup):
     """The group of all sub-commands; it turns the errors that any of them may meet into one sentence."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # the wider type is private to typer
-        """Run a sub-command; exit code 2 when the template is the problem."""
+        """Run a sub-command; exit code 2 for wrong use, 3 when AWS said no."""
         try:
             return super().invoke(ctx)
+        except ProgramError as error:
+            raise _ended(error) from error
         except TemplateError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(2) from error
+            raise _ended(WrongUse(str(error))) from error
+        except (BotoCoreError, ClientError) as error:
+            raise _ended(as_program_error(error)) from error
+        except Exception as error:
+            if not is_no_answer(error):
+                raise
+            raise _ended(AwsSaidNo(NO_ANSWER)) from error
+
+
+def _ended(error: ProgramError) -> typer.Exit:
+    # Only who has an error to show pays for what shows it. AWS's words, and records in tables, are strangers'.
+    from mfa_guard_cli.program.output import printable  # noqa: PLC0415
+
+    typer.echo(printable(str(error)), err=True)
+    return typer.Exit(error.exit_code)
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -26,7 +49,14 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=
 @app.callback()
 def main() -> None:
     """Enforce MFA for the IAM users of one AWS account: tools around the mfa-guard stack."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An owner's name that the terminal has no letters for is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
 
 
+app.command()(preview)
 app.command()(replay)
 app.command()(demo)
+app.add_typer(local, name="local")
+admin.register(app)

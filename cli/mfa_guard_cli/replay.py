@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import typer
 
 from mfa_guard_cli.records import FileNotRead, find_files, read_records
-from mfa_guard_cli.routing import Routed, Router
-from mfa_guard_cli.template import load_template
+
+if TYPE_CHECKING:
+    from mfa_guard_cli.routing import Routed
 
 # Seconds that a person waits without a bar.
 _PATIENCE: Final = 2.0
@@ -29,12 +30,12 @@ class Format(StrEnum):
 
 
 class _Output(Protocol):
-    def row(self, routed: Routed) -> None: ...
+    def row(self, routed: "Routed") -> None: ...
     def end(self, unread: int) -> None: ...
 
 
 class _JsonLines:
-    def row(self, routed: Routed) -> None:
+    def row(self, routed: "Routed") -> None:
         sys.stdout.write(f"{routed.as_json()}\n")
 
     def end(self, unread: int) -> None:
@@ -47,7 +48,7 @@ class _Counts:
     woken: int = 0
     problems: int = 0
 
-    def add(self, routed: Routed) -> None:
+    def add(self, routed: "Routed") -> None:
         self.records += 1
         self.woken += bool(routed.functions)
         self.problems += routed.problem is not None
@@ -75,7 +76,7 @@ class _Table:
         self._widths = [max(2, width * available // total) for _, width in self._COLUMNS]
         self._add([heading for heading, _ in self._COLUMNS], "bold")
 
-    def row(self, routed: Routed) -> None:
+    def row(self, routed: "Routed") -> None:
         self._counts.add(routed)
         subject = routed.subject
         cells = [
@@ -197,6 +198,10 @@ def replay(
     sent anywhere. Exit codes: 0 everything was read, 1 a file could not be read, 2 wrong use, such as a path that does
     not exist.
     """
+    # The template takes longer to read than the whole program to start.
+    from mfa_guard_cli.routing import Router  # noqa: PLC0415
+    from mfa_guard_cli.template import load_template  # noqa: PLC0415
+
     unread: list[FileNotRead] = []
 
     def report(error: FileNotRead) -> None:

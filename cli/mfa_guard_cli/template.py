@@ -261,7 +261,7 @@ def load_template(path: Path | None = None) -> Template:
     """
     path = path or _default_path()
     try:
-        document = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - it is a SafeLoader
+        document = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # nosec B506 # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TemplateError(f"The template {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
@@ -317,7 +317,8 @@ def _parameter(name: str, declaration: Fields, given: str | None) -> object:
     if isinstance(allowed, list) and value not in map(as_text, allowed):
         raise TemplateError(f"The parameter {name} allows {', '.join(map(as_text, allowed))}, but not {value[:80]!a}.")
     if isinstance(pattern, str) and not re.fullmatch(pattern, value):
-        raise TemplateError(f"The parameter {name} does not allow {value[:80]!a}: it has to match {pattern}.")
+        demanded = declaration.get("ConstraintDescription", f"has to match {pattern}.")
+        raise TemplateError(f"The parameter {name} does not allow {value[:80]!a}: it {demanded}")
     is_list = declaration.get("Type") == "CommaDelimitedList"
     return [each.strip() for each in value.split(",")] if is_list else value
 

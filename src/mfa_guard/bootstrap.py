@@ -40,8 +40,8 @@ from mfa_guard.adapters.telemetry import PowertoolsTelemetry
 from mfa_guard.alert import AlertWorld
 from mfa_guard.core.cloudtrail import EventNotUnderstood, Fields, parse_record
 from mfa_guard.core.custom_resource import StackId, parse_stack_id
-from mfa_guard.core.health import Check, Deployed, judge
-from mfa_guard.core.settings import Settings, parse_settings, present
+from mfa_guard.core.health import Check, Deployed, judge, parse_deployed
+from mfa_guard.core.settings import Settings, parse_settings
 from mfa_guard.core.text import safe
 from mfa_guard.ports import Metric
 from mfa_guard.release import ReleaseWorld
@@ -136,7 +136,7 @@ def sweep_world(chosen: Settings, own_arn: str) -> SweepWorld:
     return SweepWorld(
         account=IamAccount(_sweep_iam(), chosen.policy_arn, chosen.group_name, clock),
         exemptions=ExemptionList(_exemption_table(), chosen.exemptions_table),
-        health=_Health(_deployed(chosen, own_arn)),
+        health=_Health(parse_deployed(os.environ, chosen, own_arn)),
         iam=IamUsers(_sweep_iam(), chosen.policy_arn, chosen.group_name),
         keys=AccessKeys(_sweep_iam()),
         memory=SweepMemory(_state_table(), chosen.state_table, clock, TELEMETRY),
@@ -167,18 +167,6 @@ class _Health:
 @cache
 def _cloudtrail(region: str) -> "CloudTrailClient":
     return boto3.client("cloudtrail", region_name=region, config=_PATIENT)
-
-
-def _deployed(chosen: Settings, own_arn: str) -> Deployed:
-    environment = os.environ
-    return Deployed(
-        settings=chosen,
-        stack_name=present(environment, "STACK_NAME"),
-        policy_digest=present(environment, "POLICY_DIGEST"),
-        rules=tuple(present(environment, "RULE_NAMES").split(",")),
-        functions=(*present(environment, "RULE_TARGETS").split(","), own_arn),
-        queue_url=present(environment, "DEAD_LETTER_QUEUE_URL"),
-    )
 
 
 def alert_world(chosen: Settings) -> AlertWorld:

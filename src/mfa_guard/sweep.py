@@ -200,7 +200,7 @@ def _treat(
 
 def _one_user(finding: Finding, settings: Settings, world: SweepWorld) -> _Treated:
     try:
-        confirmed = _confirm(finding.state, settings, world)
+        confirmed = _confirm(finding, settings, world)
         return _escalated(_apply(confirmed, settings, world.iam), settings, world)
     except UserGone:
         return _missing(finding, world.iam)
@@ -218,9 +218,9 @@ def _missing(finding: Finding, iam: Iam) -> _Treated:
     return _Treated(finding, failure="the enforcement policy or group does not exist. Deploy the stack again.")
 
 
-def _confirm(state: UserState, settings: Settings, world: SweepWorld) -> Finding:
+def _confirm(finding: Finding, settings: Settings, world: SweepWorld) -> Finding:
     now = world.clock.now()
-    state = to_confirm(state, now)
+    state = to_confirm(finding.state, now, finding.assumed)
     while isinstance(decided := demand(state, settings, now), Question):
         state = observe(state, decided, world.iam)
     return judged(state, decided, settings, now, certain=True)

@@ -12,7 +12,18 @@ import pytest
 from mfa_guard import bootstrap
 from mfa_guard_cli.local.account import Account, open_account
 from mfa_guard_cli.template import Stack, load_template
+from policy.evaluator import Decision
 from support.aws import Context, Faults
+from support.recorder import Recorder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def obeying_their_roles() -> Iterator[None]:
+    """Fail a module in whose tests a function asked AWS for anything that its role, as rendered, does not allow."""
+    recorder = Recorder()
+    with recorder.recording():
+        yield
+    assert {str(call) for call in recorder.calls if call.decision() is not Decision.ALLOW} == set()
 
 
 @pytest.fixture(scope="session")

@@ -273,14 +273,14 @@ class LargeAccount:
     def generate_credential_report(self) -> dict[str, str]:
         return {"State": "COMPLETE"}
 
-    def get_credential_report(self) -> dict[str, bytes]:
+    def get_credential_report(self) -> dict[str, object]:
         columns = (
             "user,arn,user_creation_time,password_enabled,mfa_active,access_key_1_active,access_key_1_last_used_date,"
             "access_key_2_active,access_key_2_last_used_date"
         )
         used = "true,2026-02-20T09:15:00Z"
         rows = (f"{self.name(n)},{self.arn(n)},2025-06-01T08:00:00Z,true,true,{used},{used}" for n in range(self.users))
-        return {"Content": "\n".join([columns, *rows]).encode()}
+        return {"Content": "\n".join([columns, *rows]).encode(), "GeneratedTime": NOW}
 
     def name(self, number: int) -> str:
         return f"somebody.with.a.long.name.{number:05}@department.example.com"

@@ -45,6 +45,8 @@ KEY_TYPES: Final[Mapping[str, KeyType]] = MappingProxyType(
         "aws:tagkeys": KeyType.STRINGS,
         "aws:username": KeyType.STRING,
         "aws:viaawsservice": KeyType.BOOL,
+        "events:detail-type": KeyType.STRING,
+        "events:source": KeyType.STRINGS,
         "iam:policyarn": KeyType.ARN,
         "aws:sourcearn": KeyType.ARN,
         "dynamodb:attributes": KeyType.STRINGS,

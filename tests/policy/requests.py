@@ -501,17 +501,20 @@ BORDERS: Final = (
     Row(ANN, CONSOLE, "iam:EnableMFADevice", WORLD + "user/ann", DENY, NO_BORDER, partition="aws-us-gov"),
 )
 
-ROWS: Final = (
-    *ENROLLING,
-    *KEY_ENROLMENT,
-    *OWN_ARN,
-    *OTHERS,
-    *REMOVING,
-    *PASSWORDS,
-    *STS,
-    *ORDINARY,
-    *STAYING_BOUND,
-    *FORWARDED_CALLS,
-    *ROLES,
-    *BORDERS,
+SECTIONS: Final[Mapping[str, tuple[Row, ...]]] = MappingProxyType(
+    {
+        "Enrolling a device": ENROLLING,
+        "Enrolling by an access key": KEY_ENROLMENT,
+        "What is one's own": OWN_ARN,
+        "Other users": OTHERS,
+        "Removing a device": REMOVING,
+        "Passwords": PASSWORDS,
+        "From a key to MFA, and ways around": STS,
+        "Everything else": ORDINARY,
+        "Slipping out of the policy": STAYING_BOUND,
+        "Calls that a service forwards": FORWARDED_CALLS,
+        "Roles": ROLES,
+        "Other accounts and partitions": BORDERS,
+    },
 )
+ROWS: Final = tuple(row for rows in SECTIONS.values() for row in rows)

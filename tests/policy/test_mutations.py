@@ -1,6 +1,11 @@
-"""Every part of the enforcement policy matters: take one away, or weaken it, and a row of the request table fails."""
+"""Every part of the enforcement policy matters: take one away, or weaken it, and a row of the request table fails.
 
-from collections.abc import Iterator, Mapping
+A part is a statement, or an action, a resource or a condition of one. Each is removed by itself and weakened by
+itself. To weaken is to let more through: a grant comes to cover more, a denial less. A statement's only action or
+resource is removed with the statement, and what a denial lists is weakened by removing it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +16,11 @@ from policy.evaluator import Document, Request, evaluate, parse_policy
 from policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row, Switch
 
 Statement = dict[str, object]
+# An element of a statement and one of its items, and the same with the statement's Sid before it.
+Item = tuple[str, str]
+Part = tuple[str, str, str]
+
+ITSELF: Final[Item] = ("", "")
 
 OWN: Final = "${aws:username}"
 
@@ -34,8 +44,13 @@ CARELESS_EXEMPTIONS: Final = (
     "sts:AssumeRole",
     "sts:GetFederationToken",
 )
+# A denial that binds the one kind of credentials, or the other, is half a denial.
+HALVES: Final = {"long-term keys alone": "true", "sessions alone": "false"}
 OTHER_OPERATOR: Final = {"Bool": "BoolIfExists", "BoolIfExists": "Bool"}
 OTHER_VALUE: Final = {"true": "false", "false": "true"}
+
+
+ELEMENTS: Final = ("Action", "NotAction", "Resource", "NotResource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +59,24 @@ class Mutant:
 
     Attributes:
         name: which statement, and what changed in it.
+        removes: the parts that are gone.
+        weakens: the parts that let more through.
     """
 
     name: str
     document: Document
+    removes: frozenset[Part] = frozenset()
+    weakens: frozenset[Part] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of one statement; its parts by element and item, the statement itself being an empty element."""
+
+    name: str
+    statement: Statement
+    removes: frozenset[Item] = frozenset()
+    weakens: frozenset[Item] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +111,38 @@ EQUIVALENTS: Final = (
 )
 
 
-@pytest.mark.parametrize("deployment", [each for each in DEPLOYMENTS if each.partition == "aws"], ids=str)
+@pytest.fixture(params=[each for each in DEPLOYMENTS if each.partition == "aws"], ids=str)
+def deployment(request: pytest.FixtureRequest) -> Deployment:
+    chosen = request.param
+    assert isinstance(chosen, Deployment)
+    return chosen
+
+
 def test_every_mutant_makes_a_row_fail(deployment: Deployment, documents: Mapping[Deployment, Document]) -> None:
     rows = [(row, row.request(deployment)) for row in ROWS if row.holds_in(deployment)]
     mutants = list(_mutants(documents[deployment]))
     survivors = [mutant.name for mutant in mutants if not _noticed(mutant, rows)]
-    equivalents = [each.name for each in EQUIVALENTS if each.passwords in {None, deployment.passwords}]
-    assert sorted(survivors) == sorted(equivalents)
+    assert sorted(survivors) == sorted(_equivalents(deployment))
     assert len(mutants) - len(survivors) >= 50
+
+
+def test_every_part_is_removed_and_weakened_and_both_are_noticed(
+    deployment: Deployment, documents: Mapping[Deployment, Document]
+) -> None:
+    rows = [(row, row.request(deployment)) for row in ROWS if row.holds_in(deployment)]
+    excused = _equivalents(deployment)
+    counted = [each for each in _mutants(documents[deployment]) if each.name in excused or _noticed(each, rows)]
+    parts = {
+        (str(statement["Sid"]), *item)
+        for statement in map(_spelt_out, _list(documents[deployment]["Statement"]))
+        for item in (ITSELF, *_items(statement))
+    }
+    assert parts == {part for mutant in counted for part in mutant.removes}
+    assert parts == {part for mutant in counted for part in mutant.weakens}
+
+
+def _equivalents(deployment: Deployment) -> list[str]:
+    return [each.name for each in EQUIVALENTS if each.passwords in {None, deployment.passwords}]
 
 
 def _noticed(mutant: Mutant, rows: list[tuple[Row, Request]]) -> bool:
@@ -98,48 +151,89 @@ def _noticed(mutant: Mutant, rows: list[tuple[Row, Request]]) -> bool:
 
 
 def _mutants(document: Document) -> Iterator[Mutant]:
+    version = document["Version"]
     statements = [_spelt_out(statement) for statement in _list(document["Statement"])]
     yield Mutant("the version that knows no variables", {"Version": "2008-10-17", "Statement": statements})
     for index, statement in enumerate(statements):
-        rest = [statements[:index], statements[index + 1 :]]
-        yield Mutant(
-            f"{statement['Sid']}: removed", {"Version": document["Version"], "Statement": [*rest[0], *rest[1]]}
-        )
-        for change, changed in _changes(statement):
-            changed_statements = [*rest[0], changed, *rest[1]]
-            yield Mutant(
-                f"{statement['Sid']}: {change}", {"Version": document["Version"], "Statement": changed_statements}
-            )
+        sid = str(statement["Sid"])
+        before, after = statements[:index], statements[index + 1 :]
+        gone = {ITSELF, *(item for item in _items(statement) if _alone(statement, item))}
+        yield Mutant(f"{sid}: removed", {"Version": version, "Statement": [*before, *after]}, _of(sid, gone))
+        for change in _changes(statement):
+            changed = {"Version": version, "Statement": [*before, change.statement, *after]}
+            yield Mutant(f"{sid}: {change.name}", changed, _of(sid, change.removes), _of(sid, change.weakens))
+
+
+def _of(sid: str, items: Iterable[Item]) -> frozenset[Part]:
+    return frozenset((sid, *item) for item in items)
+
+
+def _items(statement: Statement) -> Iterator[Item]:
+    """Yield the actions, the resources and the conditions of a statement."""
+    for element in ELEMENTS:
+        yield from ((element, str(item)) for item in _list(statement.get(element, [])))
+    conditions = statement.get("Condition", {})
+    assert isinstance(conditions, Mapping)
+    yield from (("Condition", f"{operator} {key}") for operator, keys in conditions.items() for key in keys)
+
+
+def _alone(statement: Statement, item: Item) -> bool:
+    return item[0] in ELEMENTS and len(_list(statement[item[0]])) == 1
 
 
 def _spelt_out(statement: object) -> Statement:
     """Return a statement whose actions and resources are lists, each statement's own."""
     assert isinstance(statement, Mapping)
-    lists = ("Action", "NotAction", "Resource", "NotResource")
-    return {name: _list(value) if name in lists else deepcopy(value) for name, value in statement.items()}
+    return {name: _list(value) if name in ELEMENTS else deepcopy(value) for name, value in statement.items()}
 
 
 def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def _changes(statement: Statement) -> Iterator[tuple[str, Statement]]:
-    """Yield what changes, and the statement so changed."""
-    for element in ("Action", "NotAction", "Resource", "NotResource"):
-        listed = [str(item) for item in _list(statement.get(element, []))]
-        for index, item in enumerate(listed):
-            others = [*listed[:index], *listed[index + 1 :]]
-            if others:
-                yield f"{element} without {item}", statement | {element: others}
-            for other in _other_resources(item) if element.endswith("Resource") else (f"{item.partition(':')[0]}:*",):
-                yield f"{element} {item} becomes {other}", statement | {element: [*others, other]}
+def _changes(statement: Statement) -> Iterator[Change]:
+    yield from _weakened(statement)
+    for element in ELEMENTS:
+        items = [str(item) for item in _list(statement.get(element, []))]
+        for index, item in enumerate(items):
+            yield from _changed_item(statement, element, [*items[:index], *items[index + 1 :]], item)
     if "NotAction" in statement:
         for action in CARELESS_EXEMPTIONS:
-            yield f"NotAction with {action}", statement | {"NotAction": [*_list(statement["NotAction"]), action]}
+            exempting = statement | {"NotAction": [*_list(statement["NotAction"]), action]}
+            yield Change(f"NotAction with {action}", exempting, weakens=frozenset({ITSELF}))
     if "NotResource" in statement:
         without = {name: value for name, value in statement.items() if name != "NotResource"}
-        yield "NotResource becomes every resource", without | {"Resource": ["*"]}
+        yield Change("NotResource becomes every resource", without | {"Resource": ["*"]})
     yield from _changed_conditions(statement)
+
+
+def _weakened(statement: Statement) -> Iterator[Change]:
+    """Yield the statement as a whole letting more through."""
+    itself = frozenset({ITSELF})
+    if statement["Effect"] == "Allow":
+        yield Change("grants all of IAM", statement | {"Action": ["iam:*"]}, weakens=itself)
+        return
+    for name, absent in HALVES.items():
+        conditions = statement["Condition"]
+        assert isinstance(conditions, Mapping)
+        narrowed = {**conditions, "Null": {"aws:MultiFactorAuthPresent": absent}}
+        if narrowed != conditions:
+            yield Change(f"binds {name}", statement | {"Condition": narrowed}, weakens=itself)
+
+
+def _changed_item(statement: Statement, element: str, others: list[str], item: str) -> Iterator[Change]:
+    part = frozenset({(element, item)})
+    denies = statement["Effect"] == "Deny"
+    if others:
+        # What a denial lists is what it denies; what it lists as an exception is what it spares.
+        weaker = part if denies and element in {"Action", "Resource"} else frozenset()
+        yield Change(f"{element} without {item}", statement | {element: others}, removes=part, weakens=weaker)
+    wider = [f"{item.partition(':')[0]}:*"] if element.endswith("Action") else list(_other_resources(item))
+    for other in wider:
+        # A wider pattern lets more through where it grants or spares, and for a denial a narrower one does.
+        looser = not denies or element.startswith("Not") or item == "*"
+        changed = statement | {element: [*others, other]}
+        yield Change(f"{element} {item} becomes {other}", changed, weakens=part if looser else frozenset())
 
 
 def _other_resources(resource: str) -> Iterator[str]:
@@ -157,18 +251,26 @@ def _other_resources(resource: str) -> Iterator[str]:
     yield from sorted(others - {resource})
 
 
-def _changed_conditions(statement: Statement) -> Iterator[tuple[str, Statement]]:
+def _changed_conditions(statement: Statement) -> Iterator[Change]:
     conditions = statement.get("Condition", {})
     assert isinstance(conditions, dict)
+    denies = statement["Effect"] == "Deny"
     for operator, keys in conditions.items():
         for key, value in keys.items():
+            part = frozenset({("Condition", f"{operator} {key}")})
             without = {name: dict(tests) for name, tests in conditions.items()}
             del without[operator][key]
             without = {name: tests for name, tests in without.items() if tests}
-            yield f"without {operator} {key}", statement | {"Condition": without}
+            # A grant without its condition grants more. A denial whose condition holds for others lets the first go.
+            yield Change(
+                f"without {operator} {key}",
+                statement | {"Condition": without},
+                removes=part,
+                weakens=frozenset() if denies else part,
+            )
             flipped = without | {operator: without.get(operator, {}) | {key: OTHER_VALUE[str(value).lower()]}}
-            yield f"{operator} {key} the other way", statement | {"Condition": flipped}
+            yield Change(f"{operator} {key} the other way", statement | {"Condition": flipped}, weakens=part)
             if operator in OTHER_OPERATOR:
                 other = OTHER_OPERATOR[operator]
                 swapped = without | {other: without.get(other, {}) | {key: value}}
-                yield f"{operator} {key} becomes {other}", statement | {"Condition": swapped}
+                yield Change(f"{operator} {key} becomes {other}", statement | {"Condition": swapped}, weakens=part)

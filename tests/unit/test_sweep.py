@@ -197,6 +197,18 @@ class TestTheReportIsLate:
         assert iam_calls(account) == ["iam.devices"]
         assert account.iam.users["new"].tags == {}
 
+    @pytest.mark.parametrize("enforce_on", EnforceOn)
+    @pytest.mark.parametrize("missing", ["row", "report"])
+    def test_a_person_whom_it_does_not_know_is_no_machine(self, missing: str, enforce_on: EnforceOn) -> None:
+        account = FakeAccount(user("new", password=True, keys=[key()]))
+        if missing == "row":
+            account.account.hidden = {"new"}
+        else:
+            account.account.report = None
+        run(account, replace(ALL, enforce_on=enforce_on))
+        assert account.iam.users["new"].attached
+        assert iam_calls(account).count("iam.password") == 1
+
     def test_what_it_lacks_is_said(self) -> None:
         account = FakeAccount(done_user("ann"))
         account.account.late = "IAM did not finish the credential report in 60 seconds."

@@ -3,14 +3,15 @@
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
 
+import threading
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Final
 
 from moto.dynamodb.models import dynamodb_backends
 
-from mfa_guard_cli.local.account import Account
-from mfa_guard_cli.template import Fields
+from mfa_guard_cli.local.clock import Clock
+from mfa_guard_cli.template import Fields, Stack
 
 _TABLE: Final = "ExemptionsTable"
 
@@ -18,9 +19,9 @@ _TABLE: Final = "ExemptionsTable"
 class Changes:
     """The stream's records, each read once."""
 
-    def __init__(self, account: Account) -> None:
-        stack = account.stack
-        self._clock = account.clock
+    def __init__(self, stack: Stack, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
         self._arn = str(stack.resolve({"Fn::GetAtt": [_TABLE, "StreamArn"]}))
         tables = dynamodb_backends[stack.account][stack.region].tables
         self._shard = tables[stack.physical_id(_TABLE)].stream_shard
@@ -28,8 +29,9 @@ class Changes:
 
     def unread(self) -> tuple[Fields, ...]:
         """Return the records since this was last asked."""
-        written = self._shard.items[self._read :] if self._shard else []
-        self._read += len(written)
+        with self._lock:
+            written = self._shard.items[self._read :] if self._shard else []
+            self._read += len(written)
         return tuple(self._record(each.to_json()) for each in written)
 
     def _record(self, record: Mapping[str, Mapping[str, object]]) -> Fields:

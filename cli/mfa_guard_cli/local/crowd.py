@@ -6,12 +6,17 @@ Names say what a user has, so that a mail about them reads by itself.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
+
+from moto.iam.models import AccessKeyLastUsed, IAMBackend
 
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG
-from mfa_guard_cli.local.account import ADMINISTRATOR, Account
+from mfa_guard_cli.local.clock import Clock
 from mfa_guard_cli.local.moto_gaps import GROUPS_PER_USER, POLICIES_PER_USER
+from mfa_guard_cli.local.resources import Clients
+from mfa_guard_cli.local.surroundings import ADMINISTRATOR
+from mfa_guard_cli.template import Stack
 
 _PASSWORD: Final = "Not-a-real-passw0rd"  # noqa: S105 - for users who do not exist
 _YESTERDAY: Final = timedelta(days=1)
@@ -19,6 +24,19 @@ _LONG_AGO: Final = timedelta(days=200)
 _DOCUMENT: Final = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}'
 )
+
+
+class Populated(Protocol):
+    """What is used of an account."""
+
+    @property
+    def stack(self) -> Stack: ...
+    @property
+    def iam(self) -> IAMBackend: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def clock(self) -> Clock: ...
 
 
 @dataclass(frozen=True)
@@ -84,7 +102,7 @@ CROWDS: Final[tuple[Crowd, ...]] = (
 )
 
 
-def populate(account: Account) -> None:
+def populate(account: Populated) -> None:
     """Put everybody into the account, unrecorded."""
     iam, region = account.iam, account.stack.region
     arns = [iam.create_policy("", "/", _DOCUMENT, f"Team{number}", []).arn for number in range(POLICIES_PER_USER)]
@@ -105,7 +123,7 @@ def populate(account: Account) -> None:
                 record_exemption(account, name, kit.exempt_for)
 
 
-def _equip(account: Account, name: str, kit: Kit) -> None:
+def _equip(account: Populated, name: str, kit: Kit) -> None:
     iam, stack, now = account.iam, account.stack, account.clock.now()
     if kit.password:
         iam.create_login_profile(name, _PASSWORD)
@@ -117,7 +135,7 @@ def _equip(account: Account, name: str, kit: Kit) -> None:
         serial = f"arn:{stack.partition}:iam::{stack.account}:u2f/user/{name}/key"
         iam.enable_mfa_device(name, serial, "", "")
     if kit.key_used is not None:
-        account.use_key(name, iam.create_access_key(name).access_key_id, now - kit.key_used)
+        iam.create_access_key(name).last_used = AccessKeyLastUsed(now - kit.key_used, "s3", stack.region)
     if kit.bound:
         iam.attach_user_policy(str(stack.resolve({"Ref": "EnforcementPolicy"})), name)
     if kit.marked_for is not None:
@@ -125,7 +143,7 @@ def _equip(account: Account, name: str, kit: Kit) -> None:
         iam.tag_user(name, [{"Key": key, "Value": value} for key, value in tags.items()])
 
 
-def record_exemption(account: Account, name: str, span: timedelta | str) -> None:
+def record_exemption(account: Populated, name: str, span: timedelta | str) -> None:
     """Record that a user is exempt for a span of time; with a text in its place the record is malformed."""
     record = {
         "user_id": account.iam.users[name].id,
@@ -141,7 +159,7 @@ def record_exemption(account: Account, name: str, span: timedelta | str) -> None
     )
 
 
-def delete_exemption(account: Account, name: str) -> None:
+def delete_exemption(account: Populated, name: str) -> None:
     """Delete the record of a user."""
     account.clients.dynamodb.delete_item(
         TableName=account.stack.physical_id("ExemptionsTable"), Key={"user_id": {"S": account.iam.users[name].id}}

@@ -4,20 +4,24 @@ from collections.abc import Iterator, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard_cli.local.account import open_account
+from mfa_guard_cli.local.callers import Stranger
 from mfa_guard_cli.local.chapter import Chapter
 from mfa_guard_cli.local.expectations import differences
 from mfa_guard_cli.local.paste import PasteFailed
-from mfa_guard_cli.local.scene import Scene, StoryBroken
+from mfa_guard_cli.local.scene import Heard, Scene, StoryBroken
+from mfa_guard_cli.local.server import Plan, Watcher, run_account
 from mfa_guard_cli.local.snapshot import snapshots
 from mfa_guard_cli.local.telling import Teller
 from mfa_guard_cli.template import Template
+
+_RETRY_SECONDS = (0.1, 0.2)
 
 
 def tell(story: Sequence[Chapter], template: Template, teller: Teller) -> tuple[str, ...]:
     """Return the titles of the steps that did not end as the story says; they do not end the story.
 
-    Raises AccountError when the in-process account cannot hold what the template declares.
+    Raises AccountError when the local account cannot hold what the template declares, NotBuilt when its functions
+    cannot run.
     """
     total = sum(len(chapter.steps) for chapter in story)
     failed: list[str] = []
@@ -30,17 +34,26 @@ def tell(story: Sequence[Chapter], template: Template, teller: Teller) -> tuple[
 
 
 def _tell_chapter(chapter: Chapter, template: Template, teller: Teller, told: int, total: int) -> Iterator[str]:
-    with open_account(template.render(parameters=chapter.parameters)) as account, account.clock.ruling():
+    heard = Heard()
+    plan = Plan(
+        template.render(parameters=chapter.parameters),
+        port=0,
+        retry_seconds=_RETRY_SECONDS,
+        story=True,
+        announced=False,
+    )
+    with run_account(plan, Watcher(delivered=heard.delivered)) as account:
         if not told:
             teller.opening(account)
-        scene = Scene(account)
-        chapter.prepare(scene)
-        teller.chapter(chapter, snapshots(account))
+        scene = Scene(account, heard)
+        with account.holding():
+            chapter.prepare(scene)
+        teller.chapter(chapter, snapshots(account.stack, account.iam))
         for number, step in enumerate(chapter.steps, told + 1):
             teller.step(number, total, step)
             try:
                 played = scene.play(step.happens, step.arrive)
-            except (BotoCoreError, ClientError, PasteFailed, StoryBroken) as error:
+            except (BotoCoreError, ClientError, PasteFailed, StoryBroken, Stranger) as error:
                 # What an earlier step left behind may make this one impossible; the others are still worth telling.
                 wrong = [f"it could not be played: {error}"]
             else:

@@ -5,21 +5,17 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from pyotp import TOTP
+
 from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.user import GUARD_TAGS, Way
-from mfa_guard_cli.local.account import ADMINISTRATOR
+from mfa_guard_cli.local.actors import Actor, console_user, key_user, role_session, root_user
 from mfa_guard_cli.local.chapter import Chapter, Step
+from mfa_guard_cli.local.cloudtrail import delivered
 from mfa_guard_cli.local.expectations import Expected, Sends, Stands, Wakes
 from mfa_guard_cli.local.moto_gaps import GROUPS_PER_USER, POLICIES_PER_USER
 from mfa_guard_cli.local.scene import Scene
-from mfa_guard_cli.local.trail import (
-    Actor,
-    console_user,
-    delivered,
-    key_user,
-    role_session,
-    root_user,
-)
+from mfa_guard_cli.local.surroundings import ADMINISTRATOR
 from mfa_guard_cli.template import SAMPLE_ACCOUNT, Fields
 
 if TYPE_CHECKING:
@@ -31,9 +27,9 @@ PARAMETERS: Final = {
     "HelpUrl": "https://help.example.com/mfa",
 }
 
-CAROL: Final = console_user(ADMINISTRATOR, SAMPLE_ACCOUNT, mfa=True, address="192.0.2.17")
+CAROL: Final = console_user(ADMINISTRATOR, mfa=True, address="192.0.2.17")
 CAROLS_ARN: Final = f"arn:aws:iam::{SAMPLE_ACCOUNT}:user/{ADMINISTRATOR}"
-ALICE: Final = console_user("alice", SAMPLE_ACCOUNT, mfa=False, address="192.0.2.201")
+ALICE: Final = console_user("alice", mfa=False, address="192.0.2.201")
 NADIA: Final = role_session(
     f"arn:aws:iam::{SAMPLE_ACCOUNT}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_1a2b3c4d5e6f7a8b",
     "nadia@example.com",
@@ -44,14 +40,12 @@ PIPELINE: Final = role_session(
     f"arn:aws:iam::{SAMPLE_ACCOUNT}:role/GitHubDeploy", "GitHubActions", from_console=False, address="198.51.100.140"
 )
 # Whoever has dave's access key, which may not be dave.
-DAVES_KEY: Final = key_user("dave", SAMPLE_ACCOUNT, address="198.51.100.23")
-GRACES_KEY: Final = key_user("grace", SAMPLE_ACCOUNT, address="192.0.2.88")
-ROOT: Final = root_user(SAMPLE_ACCOUNT, address="198.51.100.99")
-ROOT_AT_THE_DOOR: Final = root_user(SAMPLE_ACCOUNT, signing_in=True, address="198.51.100.99")
+DAVES_KEY: Final = key_user("dave", address="198.51.100.23")
+GRACES_KEY: Final = key_user("grace", address="192.0.2.88")
+ROOT: Final = root_user(address="198.51.100.99")
 
 _IAM: Final = "iam.amazonaws.com"
 _PASSWORD: Final = "Not-a-real-passw0rd"  # noqa: S105 - for a user who does not exist
-_CODES: Final = ("123456", "654321")
 
 _USER: Final = "UserEventFunction"
 _ALERT: Final = "AlertFunction"
@@ -79,13 +73,14 @@ def _recorded(user: str, reason: str) -> Sends:
 
 def prepare(scene: Scene) -> None:
     """Fill the account with users who are older than the stack, unrecorded."""
+    create_roles(scene)
     iam = scene.iam
     for name in ("dave", "ci-deploy", "frank", "grace", "heidi"):
         iam.create_user(UserName=name)
     iam.attach_user_policy(UserName="dave", PolicyArn=_new_policy(iam, "PowerUsers"))
     for name in ("ci-deploy", "grace"):
         key = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
-        scene.account.use_key(name, key, datetime.now(UTC) - timedelta(days=1))
+        scene.use_key(name, key, datetime.now(UTC) - timedelta(days=1))
     iam.create_login_profile(UserName="grace", Password=_PASSWORD)
     _enrol(iam, "grace", "grace-phone")
     for number in range(POLICIES_PER_USER):
@@ -95,6 +90,24 @@ def prepare(scene: Scene) -> None:
     for number in range(GROUPS_PER_USER):
         iam.create_group(GroupName=f"team-{number}")
         iam.add_user_to_group(GroupName=f"team-{number}", UserName="heidi")
+
+
+def create_roles(scene: Scene) -> None:
+    """Let there be the roles that people and pipelines of the story assume."""
+    trust = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}'
+    )
+    for actor in (NADIA, PIPELINE):
+        path, _, name = actor.name.partition(":role/")[2].rpartition("/")
+        scene.iam.create_role(RoleName=name, Path=f"/{path}/" if path else "/", AssumeRolePolicyDocument=trust)
+
+
+def update_stack(scene: Scene, actor: Actor, **parameters: str) -> None:
+    """Let somebody update the stack with other parameters."""
+    given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    with scene.acting(actor):
+        cloudformation = scene.clients.any("cloudformation")
+        cloudformation.update_stack(StackName=scene.account.stack.name, UsePreviousTemplate=True, Parameters=given)
 
 
 def _new_policy(iam: "IAMClient", name: str) -> str:
@@ -109,8 +122,8 @@ def twice_and_out_of_order(envelopes: Sequence[Fields]) -> Sequence[Fields]:
 
 @contextmanager
 def _acting(scene: Scene, actor: Actor) -> "Iterator[IAMClient]":
-    with scene.trail.acting(actor):
-        yield scene.iam
+    with scene.acting(actor) as iam:
+        yield iam
 
 
 def _policy_arn(scene: Scene) -> str:
@@ -118,8 +131,10 @@ def _policy_arn(scene: Scene) -> str:
 
 
 def _enrol(iam: "IAMClient", user: str, device: str) -> None:
-    serial = iam.create_virtual_mfa_device(VirtualMFADeviceName=device)["VirtualMFADevice"]["SerialNumber"]
-    first, second = _CODES
+    made = iam.create_virtual_mfa_device(VirtualMFADeviceName=device)["VirtualMFADevice"]
+    serial, codes = made["SerialNumber"], TOTP(made["Base32StringSeed"].decode())
+    now = datetime.now(UTC)
+    first, second = codes.at(now - timedelta(seconds=30)), codes.at(now)
     iam.enable_mfa_device(UserName=user, SerialNumber=serial, AuthenticationCode1=first, AuthenticationCode2=second)
 
 
@@ -191,13 +206,13 @@ def _noise(scene: Scene) -> None:
         with suppress(iam.exceptions.EntityAlreadyExistsException):
             iam.create_user(UserName="alice")
         iam.detach_user_policy(UserName="dave", PolicyArn=f"arn:aws:iam::{SAMPLE_ACCOUNT}:policy/PowerUsers")
-    scene.trail.write(
+    scene.say(
         PIPELINE,
         "cognito-idp.amazonaws.com",
         "AdminCreateUser",
         request={"userPoolId": "us-east-1_EXAMPLE", "username": "alice"},
     )
-    scene.trail.write(PIPELINE, "transfer.amazonaws.com", "CreateUser", request={"userName": "alice"})
+    scene.say(PIPELINE, "transfer.amazonaws.com", "CreateUser", request={"userName": "alice"})
 
 
 def _machine_key_is_rotated(scene: Scene) -> None:
@@ -252,12 +267,12 @@ def _takeover(scene: Scene) -> None:
 
 
 def _root_makes_a_key(scene: Scene) -> None:
-    key = {"accessKeyId": "AKIA3ROK3XIMLEXAMPLE", "status": "Active", "createDate": "Mar 10, 2026, 10:09:08 AM"}
-    scene.trail.write(ROOT, _IAM, "CreateAccessKey", response={"accessKey": key})
+    with _acting(scene, ROOT) as iam:
+        iam.create_access_key()
 
 
 def _root_signs_in(scene: Scene) -> None:
-    scene.trail.write_sign_in(ROOT_AT_THE_DOOR, mfa_used=False)
+    scene.sign_in_as_root(ROOT)
 
 
 def _guard_is_tampered_with(scene: Scene) -> None:
@@ -265,28 +280,19 @@ def _guard_is_tampered_with(scene: Scene) -> None:
     rule = stack.physical_id("UserEventFunctionNewCredentials")
     topic = str(stack.resolve({"Ref": "NoticesTopic"}))
     silence = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sns:Publish"}]}'
-    events = scene.account.clients.events
-    with scene.trail.acting(DAVES_KEY):
-        events.disable_rule(Name=rule, EventBusName="default")
-        scene.account.clients.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=silence)
-    with scene.trail.acting(CAROL):
-        events.enable_rule(Name=rule, EventBusName="default")
+    with scene.acting(DAVES_KEY):
+        scene.clients.events.disable_rule(Name=rule, EventBusName="default")
+        scene.clients.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=silence)
+    with scene.acting(CAROL):
+        scene.clients.events.enable_rule(Name=rule, EventBusName="default")
 
 
 def _event_makes_no_sense(scene: Scene) -> None:
-    scene.trail.write(NADIA, _IAM, "CreateLoginProfile", request={"passwordResetRequired": True})
+    scene.say(NADIA, _IAM, "CreateLoginProfile", request={"passwordResetRequired": True})
 
 
 def _stack_is_updated(scene: Scene) -> None:
-    stack = scene.account.stack
-    arn = f"arn:aws:cloudformation:{stack.region}:{stack.account}:stack/{stack.name}/0a1b2c3d-example"
-    scene.trail.write(
-        NADIA,
-        "cloudformation.amazonaws.com",
-        "UpdateStack",
-        request={"stackName": stack.name, "parameters": [{"parameterKey": "Mode", "parameterValue": "audit"}]},
-        response={"stackId": arn},
-    )
+    update_stack(scene, NADIA, Mode="audit")
 
 
 def _audit(scene: Scene) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.user import Way
 from mfa_guard.ports import Gauge, Metric
-from mfa_guard_cli.local.bus import Delivery
-from mfa_guard_cli.local.inbox import Mail
+from mfa_guard_cli.local.delivery import Delivery
+from mfa_guard_cli.local.mailbox import Mail
 from mfa_guard_cli.local.scene import Played
 from mfa_guard_cli.local.snapshot import Snapshot
 

@@ -13,8 +13,14 @@ from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.events.models import Rule
 from moto.iam import models
-from moto.iam.exceptions import IAMException, LimitExceededException, NotFoundException, ReportNotPresentException
-from moto.iam.models import AccessKey, IAMBackend, MFADevice, User, VirtualMfaDevice
+from moto.iam.exceptions import (
+    DeleteConflictException,
+    IAMException,
+    LimitExceededException,
+    NotFoundException,
+    ReportNotPresentException,
+)
+from moto.iam.models import AccessKey, IAMBackend, MFADevice, PolicyVersion, User, VirtualMfaDevice
 from moto.iam.responses import IamResponse
 from moto.iam.utils import generate_access_key_id_from_account_id
 
@@ -142,6 +148,9 @@ def mended(now: Callable[[], datetime]) -> Iterator[Lag]:
             (IAMBackend, "add_user_to_group", _with_group_quota()),
             (IAMBackend, "tag_user", _with_tag_quota()),
             (IAMBackend, "update_user", _keeping_tags()),
+            (IAMBackend, "delete_policy", _unless_attached()),
+            (IamResponse, "create_login_profile", _remembering_the_reset()),
+            (IamResponse, "create_policy_version", _without_document()),
         ):
             patches.enter_context(patch.object(target, name, replacement))
         # moto raises NotImplementedError for it, and the guard asks it of every user without a password.
@@ -324,6 +333,45 @@ def _with_tag_quota() -> object:
         tag(backend, name, tags)
 
     return tag_within_quota
+
+
+def _unless_attached() -> object:
+    """IAM keeps a policy that is attached to somebody."""
+    delete = IAMBackend.delete_policy
+
+    def delete_unless_attached(backend: IAMBackend, policy_arn: str) -> None:
+        policy = backend.managed_policies.get(policy_arn)
+        if policy is not None and policy.attachment_count > 0:
+            raise DeleteConflictException("Cannot delete a policy attached to entities.")
+        delete(backend, policy_arn)
+
+    return delete_unless_attached
+
+
+def _without_document() -> object:
+    """IAM answers with the new version, and without the document that it was given."""
+    create = IamResponse.create_policy_version
+
+    def create_and_tell(response: IamResponse) -> ActionResult:
+        answered: Mapping[str, PolicyVersion] = create(response).result  # type: ignore[assignment]
+        made = answered["PolicyVersion"]
+        shown = {"VersionId": made.version_id, "IsDefaultVersion": made.is_default, "CreateDate": made.create_date}
+        return ActionResult({"PolicyVersion": shown})
+
+    return create_and_tell
+
+
+def _remembering_the_reset() -> object:
+    """A password may have to be changed at the first sign-in; moto answers that it has not, whatever was asked."""
+    create = IamResponse.create_login_profile
+
+    def create_and_remember(response: IamResponse) -> ActionResult:
+        create(response)
+        name, asked = (response._get_param(each) for each in ("UserName", "PasswordResetRequired"))  # noqa: SLF001
+        response.backend.get_user(name).password_reset_required = str(asked).lower() == "true"
+        return response.get_login_profile()
+
+    return create_and_remember
 
 
 def _keeping_tags() -> object:

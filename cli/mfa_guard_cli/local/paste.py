@@ -4,11 +4,15 @@ import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import boto3
 from botocore import xform_name
 from botocore.model import Shape, StructureShape
+
+from mfa_guard_cli.local.resources import Clients
+
+if TYPE_CHECKING:
+    from botocore.client import ClientMeta
 
 # The shell sees no program but this function: it hands each command's words out, and answers who is calling.
 _AWS: Final = r"""
@@ -53,21 +57,22 @@ def split(pasted: str, caller: str) -> tuple[Command, ...]:
     return tuple(Command(tuple(words.split("\0")[:-1])) for words in done.stdout.split("\n\0")[:-1])
 
 
-def run(pasted: str, session: boto3.Session, *, limit: int | None = None) -> tuple[Command, ...]:
+def run(pasted: str, clients: Clients, *, limit: int | None = None) -> tuple[Command, ...]:
     """Make the calls that the pasted text asks for, at most `limit`; the first that fails ends it, as && does."""
-    commands = split(pasted, session.client("sts").get_caller_identity()["Arn"])[:limit]
+    commands = split(pasted, str(clients.any("sts").get_caller_identity()["Arn"]))[:limit]
     for command in commands:
-        _call(command, session)
+        _call(command, clients)
     return commands
 
 
-def _call(command: Command, session: boto3.Session) -> None:
+def _call(command: Command, clients: Clients) -> None:
     service, operation, *options = command.words
     given = dict(_pairs(options))
-    # The stubs know each service by its literal name; here the pasted text names it.
-    client = session.client(service, region_name=given.pop("--region", None))  # type: ignore[call-overload]
+    given.pop("--region", None)
+    client = clients.any(service)
     method = operation.replace("-", "_")
-    model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
+    meta: ClientMeta = client.meta  # type: ignore[assignment]  # what every client has beside its operations
+    model = meta.service_model.operation_model(meta.method_to_api_mapping[method])
     members = model.input_shape.members if isinstance(model.input_shape, StructureShape) else {}
     known = {f"--{xform_name(name, '-')}": (name, shape) for name, shape in members.items()}
     if unknown := sorted(given.keys() - known.keys()):

@@ -1,28 +1,35 @@
-"""The scene of a story: somebody acts on the account, the guard is woken, and does what it does."""
+"""The scene of a story: somebody acts on the local account, the guard is woken, and does what it does."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from moto.iam.models import AccessKeyLastUsed
+
 from mfa_guard.core.kinds import Kind
+from mfa_guard_cli.intrinsics import as_text
 from mfa_guard_cli.local import paste
-from mfa_guard_cli.local.account import Account
-from mfa_guard_cli.local.bus import Bus, Delivery
-from mfa_guard_cli.local.changes import Changes
-from mfa_guard_cli.local.functions import Attempt, Function
-from mfa_guard_cli.local.inbox import Inbox, Mail
+from mfa_guard_cli.local.actors import Actor
+from mfa_guard_cli.local.attempts import Attempt
+from mfa_guard_cli.local.callers import Caller
+from mfa_guard_cli.local.delivery import Delivery, Invocation
+from mfa_guard_cli.local.mailbox import Mail
+from mfa_guard_cli.local.resources import Clients
+from mfa_guard_cli.local.server import LocalAccount
 from mfa_guard_cli.local.snapshot import Snapshot, snapshots
-from mfa_guard_cli.local.trail import Actor, Trail, role_session
-from mfa_guard_cli.local.wire import Call, Calls, Wire
+from mfa_guard_cli.local.wire import Asked, Made, Wire
 from mfa_guard_cli.template import Fields
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-_GUARD_ADDRESS: Final = "198.51.100.61"
+_SETTLE_SECONDS: Final = 120
+_POLL_SECONDS: Final = 0.05
 # The guard's own writes come back as events; should these make it write again and again, this ends it.
 _ROUNDS: Final = 5
 
@@ -43,7 +50,7 @@ def in_order(envelopes: Sequence[Fields]) -> Sequence[Fields]:
 class Played:
     """What came of one happening: users before it, after the calls, and after the guard; and everything in between.
 
-    `echoes` are the guard's own writes, as they come back to the bus.
+    `echoes` are the guard's own calls, as they come back to the bus, and what CloudFormation invoked.
     """
 
     before: Mapping[str, Snapshot]
@@ -54,7 +61,7 @@ class Played:
     mails: tuple[Mail, ...]
     letters: tuple[Fields, ...]
     pasted: tuple[paste.Command, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[Made, ...]
 
     def counted(self) -> Counter[str]:
         """Return the sums of the metrics of every attempt."""
@@ -67,9 +74,9 @@ class Played:
         """Return the newest value of every metric."""
         return {name: value for attempt in self._attempts() for name, value in attempt.measured().items()}
 
-    def asked(self, function: str) -> Calls:
+    def asked(self, function: str) -> Asked:
         """Return what a function asked of IAM."""
-        return Calls.of_iam(self.calls, function)
+        return Asked.of_iam(self.calls, function)
 
     def _attempts(self) -> Iterator[Attempt]:
         for delivery in (*self.deliveries, *self.echoes):
@@ -77,44 +84,89 @@ class Played:
                 yield from invocation.attempts
 
 
+class Heard:
+    """Every delivery that the bus told of, once each."""
+
+    def __init__(self) -> None:
+        self._deliveries: dict[int, Delivery] = {}
+
+    def delivered(self, delivery: Delivery, _invocation: Invocation | None) -> None:
+        """Take what the bus tells."""
+        self._deliveries[id(delivery)] = delivery
+
+    def take(self) -> tuple[Delivery, ...]:
+        """Return the deliveries since this was last asked."""
+        heard, self._deliveries = tuple(self._deliveries.values()), {}
+        return heard
+
+
 @dataclass
 class Scene:
-    """The account with a bus and an inbox, and what the story does to it."""
+    """The account, and what the story does to it."""
 
-    account: Account
-    bus: Bus = field(init=False)
+    account: LocalAccount
+    heard: Heard
     wire: Wire = field(init=False)
-    inbox: Inbox = field(init=False)
     mails: list[Mail] = field(init=False, default_factory=list)
-    _changes: Changes = field(init=False)
+    _clients: dict[Actor, Clients] = field(init=False, default_factory=dict)
+    _acting: Clients | None = field(init=False, default=None)
     _fired: list[str] = field(init=False, default_factory=list)
     _pasted: list[paste.Command] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        stack = self.account.stack
-        self.bus = Bus(stack, self.account.clients, self._working)
-        self.wire = Wire(self.account.session, self.account.clock)
-        self.inbox = Inbox(self.account)
-        self._changes = Changes(self.account)
+        self.wire = Wire(self.account.clock)
+        self.account.gateway.intercept = self.wire.on_call
 
     @property
-    def trail(self) -> Trail:
-        """Return the account's trail."""
-        return self.account.trail
+    def clients(self) -> Clients:
+        """Return the clients of whoever is acting, or the account's own, whose calls nobody records."""
+        return self._acting or self.account.clients
 
     @property
     def iam(self) -> "IAMClient":
-        """Return a client whose calls the trail records while somebody is acting."""
-        return self.account.clients.iam
+        """Return the IAM client of whoever is acting."""
+        return self.clients.iam
+
+    @contextmanager
+    def acting(self, actor: Actor) -> Iterator["IAMClient"]:
+        """Let what happens inside be this actor's doing, with credentials of his own."""
+        if actor not in self._clients:
+            credentials = self.account.callers.hand_out(actor.caller(self.account.callers))
+            self._clients[actor] = Clients(self.account.session(credentials), self.account.endpoint)
+        outer, self._acting = self._acting, self._clients[actor]
+        try:
+            yield self.iam
+        finally:
+            self._acting = outer
+
+    def say(self, actor: Actor, source: str, name: str, *, request: Fields) -> None:
+        """Let the trail hold a call of a service that nobody has here."""
+        caller = actor.caller(self.account.callers)
+        self.account.deliver(self.account.trail.call(caller, source, name, request=request), caller)
+
+    def sign_in_as_root(self, actor: Actor) -> None:
+        """Let root sign in to the console without MFA."""
+        self.account.sign_in(None, mfa=False, address=actor.address, user_agent=actor.user_agent)
 
     def deploy(self, **parameters: str) -> None:
-        """Update the stack: the same resources, with other parameters."""
+        """Update the stack with other parameters, before the story goes on."""
         stack = self.account.stack
-        given = {name: str(value) for name, value in stack.parameters.items()}
-        updated = stack.template.render(
-            account=stack.account, region=stack.region, stack_name=stack.name, parameters=given | parameters
+        given = {name: as_text(value) for name, value in stack.parameters.items()}
+        self.account.update(
+            stack.template.render(
+                account=stack.account, region=stack.region, stack_name=stack.name, parameters=given | parameters
+            )
         )
-        self.bus = Bus(updated, self.account.clients, self._working)
+
+    def use_key(self, user: str, key_id: str, when: datetime) -> None:
+        """Let an access key have been used at a time of the past; no API can say so."""
+        key = self.account.iam.get_user(user).get_access_key_by_id(key_id)
+        key.last_used = AccessKeyLastUsed(when, "s3", self.account.stack.region)
+
+    def let_pass(self, span: timedelta) -> None:
+        """Let time pass, in which IAM's reads come to show what is true."""
+        self.account.clock.let_pass(span)
+        self.account.lag.settle()
 
     def paste(self, actor: Actor, mail: Mail, title: str, *, limit: int | None = None) -> None:
         """Let an actor paste what a mail has below `title`, at most `limit` of its commands."""
@@ -126,7 +178,7 @@ class Scene:
 
     def ignore_changes(self) -> None:
         """Let the exemptions recorded so far be older than the stream."""
-        self._changes.unread()
+        self.account.take_changes()
 
     def fire(self, schedule: str) -> None:
         """Let a schedule's time come, once what happens besides has reached the guard."""
@@ -140,30 +192,36 @@ class Scene:
                 return mail
         raise StoryBroken(f"There was no mail of kind {kind} about {user}.")
 
+    def wait_until(self, done: Callable[[], bool], otherwise: str) -> None:
+        """Wait for something that goes on beside the story; raises StoryBroken with `otherwise` when it never ends."""
+        end = time.monotonic() + _SETTLE_SECONDS
+        while not done():
+            if time.monotonic() > end:
+                raise StoryBroken(f"{otherwise} after {_SETTLE_SECONDS} seconds.")
+            time.sleep(_POLL_SECONDS)
+
     def play(self, happens: Happening, arrive: Arrival = in_order) -> Played:
         """Let something happen, and everything that follows from it."""
-        self.trail.take()
         self.wire.take()
-        before = snapshots(self.account)
-        happens(self)
-        called = snapshots(self.account)
-        # A stream is faster than CloudTrail.
-        deliveries = (
-            *self.bus.deliver_changes(self._changes.unread()),
-            *map(self.bus.deliver, arrive(self.trail.take())),
-            *map(self.bus.fire, self._fired),
-        )
-        self._fired = []
-        echoes = tuple(self._echoes())
+        self.heard.take()
+        told = len(self.account.mailbox.mails)
+        before = self._users()
+        with self.account.holding() as held:
+            happens(self)
+            called = self._users()
+            deliveries = tuple(self._deliver(arrive(_taken(held))))
+            self._echo(held)
+        direct = set(map(id, deliveries))
+        echoes = tuple(each for each in self.heard.take() if id(each) not in direct)
         self.account.lag.settle()
         self.wire.settle()
-        mails = self.inbox.unread()
+        mails = self.account.mailbox.mails[told:]
         self.mails += mails
         pasted, self._pasted = tuple(self._pasted), []
         return Played(
             before=before,
             called=called,
-            after=snapshots(self.account),
+            after=self._users(),
             deliveries=deliveries,
             echoes=echoes,
             mails=mails,
@@ -172,28 +230,59 @@ class Scene:
             calls=self.wire.take(),
         )
 
-    def _paste(self, actor: Actor, pasted: str, limit: int | None) -> None:
-        with self.trail.acting(actor):
-            self._pasted += paste.run(pasted, self.account.session, limit=limit)
+    def _deliver(self, envelopes: Sequence[Fields]) -> Iterator[Delivery]:
+        """Yield what became of the stream's records, which is faster than CloudTrail, the envelopes, the schedules.
 
-    def _echoes(self) -> Iterator[Delivery]:
+        One after the other, so that a story is the same each time.
+        """
+        bus = self.account.bus
+        if records := self.account.take_changes():
+            yield from bus.changed(records)
+            self._settle()
+        for envelope in envelopes:
+            yield from bus.put(envelope)
+            self._settle()
+        fired, self._fired = self._fired, []
+        for schedule in fired:
+            yield bus.fire(schedule)
+            self._settle()
+
+    def _echo(self, held: list[tuple[Fields, Caller]]) -> None:
+        """Deliver what the guard's own calls put on the bus, once the guard is at rest: CloudTrail is slower."""
         for _ in range(_ROUNDS):
-            written = self.trail.take()
+            written = _taken(held)
             if not written:
                 return
-            yield from map(self.bus.deliver, written)
+            for envelope in written:
+                self.account.bus.put(envelope)
+                self._settle()
         raise StoryBroken(f"The guard still answers its own writes after {_ROUNDS} rounds.")
 
-    @contextmanager
-    def _working(self, function: Function) -> Iterator[None]:
-        session = role_session(function.role_arn, function.name, from_console=False, address=_GUARD_ADDRESS)
-        with self.trail.acting(session), self.wire.working(function):
-            yield
+    def _settle(self) -> None:
+        if not self.account.bus.settle(_SETTLE_SECONDS):
+            raise StoryBroken(f"The guard is not at rest after {_SETTLE_SECONDS} seconds.")
+        if self.account.failures:
+            raise StoryBroken(f"The local account itself failed: {self.account.failures[-1]}")
+
+    def _users(self) -> Mapping[str, Snapshot]:
+        return snapshots(self.account.stack, self.account.iam)
+
+    def _paste(self, actor: Actor, pasted: str, limit: int | None) -> None:
+        with self.acting(actor):
+            self._pasted += paste.run(pasted, self.clients, limit=limit)
 
     def _letters(self) -> Iterator[Fields]:
         sqs = self.account.clients.sqs
-        url = str(self.account.stack.resolve({"Ref": "DeadLetterQueue"}))
+        name = self.account.stack.physical_id("DeadLetterQueue")
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 yield json.loads(message["Body"])
+
+
+def _taken(held: list[tuple[Fields, Caller]]) -> list[Fields]:
+    """Return the envelopes that were held, in order, and hold none of them any longer."""
+    envelopes = [envelope for envelope, _ in held]
+    held.clear()
+    return envelopes

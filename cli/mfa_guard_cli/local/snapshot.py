@@ -3,8 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from moto.dynamodb.models import dynamodb_backends
+from moto.iam.models import IAMBackend
+
 from mfa_guard.core.user import GUARD_TAGS, Way
-from mfa_guard_cli.local.account import Account
+from mfa_guard_cli.template import Stack
+
+
+@dataclass(frozen=True)
+class Key:
+    """One access key."""
+
+    id: str
+    status: str
+
+    def __str__(self) -> str:
+        """Return it for a person: its last characters and what it is."""
+        return f"{self.id[-4:]} {self.status.lower()}"
 
 
 @dataclass(frozen=True)
@@ -12,37 +27,49 @@ class Snapshot:
     """One user. `ways`: how the enforcement policy reaches him; `exempt_until`: what the exemption record says."""
 
     user_id: str
+    path: str
     ways: tuple[Way, ...]
     tags: Mapping[str, str]
     devices: tuple[str, ...]
     password: bool
-    keys: tuple[str, ...]
+    keys: tuple[Key, ...]
     exempt_until: str | None
 
 
-def snapshots(account: Account) -> Mapping[str, Snapshot]:
+def snapshots(stack: Stack, iam: IAMBackend) -> Mapping[str, Snapshot]:
     """Return every user of the account by name."""
-    stack = account.stack
     policy_arn = str(stack.resolve({"Ref": "EnforcementPolicy"}))
-    group = account.iam.groups[stack.physical_id("EnforcementGroup")]
-    records = account.clients.dynamodb.scan(TableName=stack.physical_id("ExemptionsTable"))["Items"]
-    exempt_until = {record["user_id"]["S"]: record["expires_at"]["S"] for record in records}
+    group = iam.groups.get(stack.physical_id("EnforcementGroup"))
+    members = group.users if group else []
+    exempt_until = _exemptions(stack)
     return {
         name: Snapshot(
             user_id=user.id,
+            path=user.path,
             ways=tuple(
                 way
                 for way, bound in {
                     Way.USER: policy_arn in user.managed_policies,
-                    Way.GROUP: user in group.users,
+                    Way.GROUP: user in members,
                 }.items()
                 if bound
             ),
             tags={tag["Key"]: tag["Value"] for tag in user.tags or [] if tag["Key"] in GUARD_TAGS},
-            devices=tuple(serial.rpartition("/")[2] for serial in user.mfa_devices),
+            devices=tuple(serial.rpartition("/")[2] for serial in tuple(user.mfa_devices)),
             password=user.password is not None,
-            keys=tuple(f"{key.access_key_id[-4:]} {key.status.lower()}" for key in user.access_keys),
+            keys=tuple(Key(key.access_key_id, key.status) for key in tuple(user.access_keys)),
             exempt_until=exempt_until.get(user.id),
         )
-        for name, user in account.iam.users.items()
+        for name, user in tuple(iam.users.items())
+    }
+
+
+def _exemptions(stack: Stack) -> Mapping[str, str]:
+    """Return until when users are exempt by their records, by user id."""
+    table = dynamodb_backends[stack.account][stack.region].tables.get(stack.physical_id("ExemptionsTable"))
+    records = (item.to_json()["Attributes"] for item in tuple(table.all_items())) if table else ()
+    return {
+        record["user_id"]["S"]: record.get("expires_at", {}).get("S", "")
+        for record in records
+        if "S" in record.get("user_id", {})
     }

@@ -8,17 +8,17 @@ from typing import Final
 from mfa_guard.core.digest import KIND as DIGEST
 from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.user import Way
+from mfa_guard_cli.local.actors import key_user
 from mfa_guard_cli.local.chapter import Chapter, Step
 from mfa_guard_cli.local.crowd import CROWDS, delete_exemption, names, populate, record_exemption
-from mfa_guard_cli.local.events_chapter import CAROL, NADIA, PARAMETERS
+from mfa_guard_cli.local.events_chapter import CAROL, NADIA, PARAMETERS, create_roles, update_stack
 from mfa_guard_cli.local.expectations import Budget, Expected, Sends, Stands, Wakes
-from mfa_guard_cli.local.scene import Scene
-from mfa_guard_cli.local.trail import key_user
-from mfa_guard_cli.local.upkeep import TRAIL, keep_well
-from mfa_guard_cli.template import SAMPLE_ACCOUNT, Fields
+from mfa_guard_cli.local.scene import Scene, StoryBroken
+from mfa_guard_cli.local.surroundings import TRAIL
+from mfa_guard_cli.template import Fields
 
 # Whoever has a machine's access key.
-MACHINES_KEY: Final = key_user("machine-01", SAMPLE_ACCOUNT, address="203.0.113.50")
+MACHINES_KEY: Final = key_user("machine-01", address="203.0.113.50")
 
 _SWEEP: Final = "SweepFunction"
 _ALERT: Final = "AlertFunction"
@@ -74,7 +74,7 @@ def _gauges(
 def prepare(scene: Scene) -> None:
     """Fill the account, and let everything that the guard leans on be well."""
     populate(scene.account)
-    keep_well(scene.account)
+    create_roles(scene)
     scene.account.lag.shorten_pages(_ROWS)
     scene.ignore_changes()
 
@@ -84,15 +84,7 @@ def _carol_asks(scene: Scene) -> None:
 
 
 def _all_is_enforced(scene: Scene) -> None:
-    stack = scene.account.stack
-    scene.deploy(Mode="all")
-    scene.trail.write(
-        NADIA,
-        "cloudformation.amazonaws.com",
-        "UpdateStack",
-        request={"stackName": stack.name, "parameters": [{"parameterKey": "Mode", "parameterValue": "all"}]},
-        response={"stackId": str(stack.resolve({"Ref": "AWS::StackId"}))},
-    )
+    update_stack(scene, NADIA, Mode="all")
     iam = scene.account.iam
     scene.wire.overtake("dora", lambda: iam.delete_user("dora"))
     scene.wire.deny("AttachUserPolicy", "dennis", _SCP)
@@ -101,25 +93,25 @@ def _all_is_enforced(scene: Scene) -> None:
 
 def _failures_are_mended(scene: Scene) -> None:
     scene.wire.allow("AttachUserPolicy", "dennis")
-    with scene.trail.acting(CAROL):
+    with scene.acting(CAROL):
         scene.iam.remove_user_from_group(UserName="heidi", GroupName="team-0")
     record_exemption(scene.account, "olga", timedelta(days=60))
     _carol_asks(scene)
 
 
 def _a_day_passes(scene: Scene) -> None:
-    scene.account.let_pass(timedelta(days=1))
+    scene.let_pass(timedelta(days=1))
     scene.fire(_DAILY.rule)
 
 
 def _events_are_lost(scene: Scene) -> None:
-    scene.account.let_pass(timedelta(days=1))
+    scene.let_pass(timedelta(days=1))
     policy = str(scene.account.stack.resolve({"Ref": "EnforcementPolicy"}))
-    with scene.trail.acting(MACHINES_KEY):
-        scene.account.clients.cloudtrail.stop_logging(Name=TRAIL)
+    with scene.acting(MACHINES_KEY):
+        scene.clients.cloudtrail.stop_logging(Name=TRAIL)
         for name in _LOST:
             scene.iam.detach_user_policy(UserName=name, PolicyArn=policy)
-    with scene.trail.acting(CAROL):
+    with scene.acting(CAROL):
         for name in ("phone-01", "passkey-01"):
             [serial] = scene.account.iam.users[name].mfa_devices
             scene.iam.deactivate_mfa_device(UserName=name, SerialNumber=serial)
@@ -140,10 +132,29 @@ def _name(envelope: Fields) -> object:
 
 
 def _a_week_passes(scene: Scene) -> None:
-    with scene.trail.acting(CAROL):
-        scene.account.clients.cloudtrail.start_logging(Name=TRAIL)
-    scene.account.let_pass(timedelta(days=7))
+    with scene.acting(CAROL):
+        scene.clients.cloudtrail.start_logging(Name=TRAIL)
+    scene.let_pass(timedelta(days=7))
     scene.fire(_DAILY.rule)
+
+
+def _protection_is_lifted(scene: Scene) -> None:
+    with scene.acting(CAROL):
+        scene.clients.any("cloudformation").update_termination_protection(
+            StackName=scene.account.stack.name, EnableTerminationProtection=False
+        )
+
+
+def _stack_is_deleted(scene: Scene) -> None:
+    name = scene.account.stack.name
+    with scene.acting(CAROL):
+        cloudformation = scene.clients.any("cloudformation")
+        cloudformation.delete_stack(StackName=name)
+        scene.wait_until(
+            lambda: scene.account.cloudformation.status != "DELETE_IN_PROGRESS", "The stack is not deleted"
+        )
+    if scene.account.cloudformation.status != "DELETE_COMPLETE":
+        raise StoryBroken(f"The stack is not deleted: {scene.account.cloudformation.reason}")
 
 
 _STEPS: Final[tuple[Step, ...]] = (
@@ -342,6 +353,36 @@ _STEPS: Final[tuple[Step, ...]] = (
             counted={"NoticesSent": 1, "SweepFinished": 1},
             measured=_gauges(102, 81, 16, enforced=171, oldest=109),
             budget=Budget(_SWEEP, _FLOOR, users=0),
+        ),
+    ),
+    Step(
+        "The protection against deletion is lifted",
+        "carol is going to delete the stack, and termination protection is on. That she lifts it is told.",
+        (),
+        _protection_is_lifted,
+        Expected(
+            wakes=(Wakes(f"{_ALERT}StackChange", _ALERT),),
+            mails=(Sends(Kind.STACK_CHANGE, None, ("UpdateTerminationProtection", "mfa-guard", "user/carol")),),
+            counted={"NoticesSent": 1},
+        ),
+    ),
+    Step(
+        "The stack is deleted",
+        "The guard's rules go first, so that nobody is bound again. Then CloudFormation wakes ReleaseFunction, which"
+        " lets everybody go, and the policy can be deleted. The exemptions stay.",
+        ("phone-02", "nodevice-01", "heidi"),
+        _stack_is_deleted,
+        Expected(
+            users={
+                **_ends(Stands(), "password only", "idle key only", "nothing", "key at work only", "exempt by path"),
+                **_ends(Stands(), "tagged long ago", "10 policies", "and 10 groups", "out of reach"),
+                **_ends(Stands(devices=1), "password, phone", "password, passkey", "phone, key at work"),
+                **_ends(Stands(exempt=True), "exempt by table", "exempt, 36 h left", "exempt, yet bound"),
+                **_ends(Stands(exempt=True), "record malformed"),
+                # Their devices went in the night without events, and so did this exemption.
+                **dict.fromkeys(("phone-01", "passkey-01", "exempt-01"), Stands()),
+            },
+            echoes=(Wakes("CloudFormation", "ReleaseFunction"),),
         ),
     ),
 )

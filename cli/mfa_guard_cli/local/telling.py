@@ -15,13 +15,13 @@ from mfa_guard.core.cloudtrail import EventNotUnderstood, actor_of, subject_of
 from mfa_guard.core.sweeping import DETAIL_TYPE
 from mfa_guard.core.user import GUARD_TAGS
 from mfa_guard.ports import Gauge
-from mfa_guard_cli.local.account import RUN_BY_THE_BUS, Account
-from mfa_guard_cli.local.bus import Delivery, Invocation, woken
+from mfa_guard_cli.local.activity import answer_text
 from mfa_guard_cli.local.chapter import Chapter, Step
+from mfa_guard_cli.local.delivery import Delivery, Invocation
 from mfa_guard_cli.local.expectations import Budget
-from mfa_guard_cli.local.functions import Attempt
-from mfa_guard_cli.local.inbox import Mail
+from mfa_guard_cli.local.mailbox import Mail
 from mfa_guard_cli.local.scene import Played
+from mfa_guard_cli.local.server import LocalAccount
 from mfa_guard_cli.local.snapshot import Snapshot
 from mfa_guard_cli.template import Fields
 
@@ -64,22 +64,19 @@ class Teller:
         plain = not console.encoding.lower().startswith("utf")
         self._good, self._bad = ("ok", "FAILED") if plain else ("\N{CHECK MARK}", "\N{BALLOT X}")
 
-    def opening(self, account: Account) -> None:
+    def opening(self, account: LocalAccount) -> None:
         """Say what there is, and what is missing."""
         stack = account.stack
-        left_out = {each.type for each in account.left_out}
-        functions = [each.logical_id for each in stack.resources.values() if each.type == "AWS::Lambda::Function"]
-        run = woken(stack)
-        created = sum(each.type not in left_out | RUN_BY_THE_BUS for each in stack.resources.values())
         self._print(
-            f"The stack {stack.name} from template.yaml, in account {stack.account} inside this process: {created} "
-            f"resources created, {len(run)} functions run by the real handlers, {len(stack.rules())} rules. Nothing "
-            "leaves this machine. Every call of a function is held against the actions that its role allows. Lambda's "
-            "waits before a retry are left out."
+            f"The stack {stack.name} from template.yaml, in a local account {stack.account}: "
+            f"{len(stack.resources) - len(account.left_out)} resources created, {len(account.runners)} functions "
+            f"run by the real handlers, each in a process of its own, {len(stack.rules())} rules. Nothing leaves this "
+            "machine. Everybody in the story calls AWS with credentials of his own; every call of a function is held "
+            "against the actions that its role allows. Lambda's waits before a retry are shortened."
         )
-        self._print(f"Left out of this account: {', '.join(sorted(each.split('::', 1)[1] for each in left_out))}.")
-        if still := [each for each in functions if each not in run]:
-            self._print(f"Not run, as CloudFormation alone invokes it: {', '.join(still)}.")
+        if account.left_out:
+            left_out = sorted({each.type.split("::", 1)[1] for each in account.left_out})
+            self._print(f"Left out of this account: {', '.join(left_out)}.")
 
     def chapter(self, chapter: Chapter, users: Mapping[str, Snapshot]) -> None:
         """Tell what a chapter is about, and who is in its account."""
@@ -165,7 +162,7 @@ class Teller:
         if several:
             self._row("", woke)
         for number, attempt in enumerate(invocation.attempts, 1):
-            answer = _answer(attempt)
+            answer = answer_text(attempt)
             self._row("", Text(f"attempt {number}: {answer}") if several else Text.assemble(woke, f": {answer}"))
             if self._logs:
                 for line in attempt.output.splitlines():
@@ -258,6 +255,8 @@ class Teller:
 def _event(envelope: Fields) -> Text:
     if isinstance(records := envelope.get("Records"), list):
         return Text(f"exemption table {', '.join(map(_change, records))}")
+    if "RequestType" in envelope:
+        return Text(f"CloudFormation {envelope['RequestType']} of the resource {envelope['LogicalResourceId']}")
     detail = _detail(envelope)
     if envelope["detail-type"] == DETAIL_TYPE:
         asked = ", ".join(f"{name} {value}" for name, value in detail.items())
@@ -298,22 +297,6 @@ def _about(detail: Fields) -> str:
     return f", about {subject.name or subject.kind.value}" if subject else ""
 
 
-def _answer(attempt: Attempt) -> str:
-    if attempt.error is not None:
-        return f"failed: {type(attempt.error).__name__}: {attempt.error}"
-    if attempt.counted()["DuplicateEvents"]:
-        return "delivered before, nothing done"
-    answer = attempt.answer if isinstance(attempt.answer, Mapping) else {}
-    if "users" in answer:
-        mailed = "a mail" if answer["mailed"] else "no mail"
-        return f"{', '.join(f'{answer[key]} {key}' for key in ('users', 'changed', 'failed', 'left'))}, {mailed}"
-    if "standing" not in answer:
-        return "told the administrators"
-    actions = answer["actions"]
-    shown = ", ".join(map(str, actions)) if isinstance(actions, Sequence) and actions else "none"
-    return f"standing {answer['standing']}, actions {shown}"
-
-
 def _cut(text: str) -> str:
     """Return a mail without the most of its long lists, each with how many lines are left out."""
     return "\n\n".join(map(_cut_block, text.split("\n\n")))
@@ -351,7 +334,7 @@ def _each_fact(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         yield tag, snapshot.tags.get(tag, "-")
     yield "MFA devices", ", ".join(snapshot.devices) or "none"
     yield "password", "yes" if snapshot.password else "no"
-    yield "access keys", ", ".join(snapshot.keys) or "none"
+    yield "access keys", ", ".join(map(str, snapshot.keys)) or "none"
     if snapshot.exempt_until:
         yield "exempt until", snapshot.exempt_until
 

@@ -9,8 +9,10 @@ from botocore.compat import HTTPHeaders
 from moto.s3.models import s3_backends
 
 from mfa_guard_cli.local.account import Account
+from mfa_guard_cli.local.resources import create_all
 
 TRAIL: Final = "account-trail"
+_CHECKED: Final = frozenset({"AWS::Events::Rule", "AWS::Scheduler::Schedule"})
 _BUCKET: Final = "account-trail-bucket"
 
 _Answer: TypeAlias = tuple[AWSResponse, Mapping[str, object]]
@@ -24,10 +26,7 @@ def keep_well(account: Account) -> None:
     account.iam.account_summary._account_mfa_enabled = 1  # noqa: SLF001
     # The stubs know no handler that answers, which this event is made for.
     account.session.events.register("before-call.cloudformation.DescribeStacks", _described(account))  # type: ignore[arg-type]
-    for rule in stack.resources.values():
-        if rule.type == "AWS::Events::Rule":
-            targets = rule.properties["Targets"]
-            account.clients.events.put_targets(Rule=rule.physical_id, Targets=targets)  # type: ignore[arg-type]
+    create_all(account.clients, stack, _CHECKED)
     s3_backends[stack.account][stack.partition].create_bucket(_BUCKET, stack.region)
     trails = account.clients.cloudtrail
     trails.create_trail(Name=TRAIL, S3BucketName=_BUCKET, IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True)

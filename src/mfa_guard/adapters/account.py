@@ -1,6 +1,7 @@
 """IAM in bulk: every user of the account in as few calls as there are pages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,14 @@ _FIRST_PAUSE: Final = 2.0
 _NO_REPORT: Final = {"ReportNotPresent", "ReportExpired", "ReportInProgress"}
 
 
+@dataclass(frozen=True)
+class RawReport:
+    """The credential report as IAM wrote it, and when."""
+
+    content: bytes
+    made: datetime
+
+
 class IamAccount:
     """The account's users, read page by page; nothing of a page is kept but what a `Snapshot` holds.
 
@@ -50,16 +59,21 @@ class IamAccount:
         `exemptions` are keyed by user id.
         """
         # Asked for first, so that IAM makes the report while the lists are read.
-        ready = self._generated()
+        ready = self.ask_for_report()
         users: list[ListedUser] = []
         created: dict[str, datetime] = {}
-        pages = self._client.get_paginator("get_account_authorization_details")
-        for page in pages.paginate(Filter=["User"], PaginationConfig=_PAGE):
-            users.extend(self._listed(user) for user in page["UserDetailList"])
-            created.update((user["UserName"], user["CreateDate"]) for user in page["UserDetailList"])
-        virtual = self._virtual()
+        for page in self.users():
+            users.extend(user for user, _ in page)
+            created.update((user.name, since) for user, since in page)
+        virtual = self.virtual()
         report, late = self._report(created, patience, ready=ready)
         return Snapshot(tuple(users), virtual, report.rows if report else None, exemptions, late)
+
+    def users(self) -> Iterator[tuple[tuple[ListedUser, datetime], ...]]:
+        """Yield page after page of users, each with the time of the user's creation."""
+        pages = self._client.get_paginator("get_account_authorization_details")
+        for page in pages.paginate(Filter=["User"], PaginationConfig=_PAGE):
+            yield tuple((self._listed(user), user["CreateDate"]) for user in page["UserDetailList"])
 
     def _listed(self, user: "UserDetailTypeDef") -> ListedUser:
         policies = user.get("AttachedManagedPolicies", [])
@@ -72,7 +86,8 @@ class IamAccount:
             grouped=self._group_name in user.get("GroupList", []),
         )
 
-    def _virtual(self) -> frozenset[str]:
+    def virtual(self) -> frozenset[str]:
+        """Return the names of users with an assigned virtual device."""
         pages = self._client.get_paginator("list_virtual_mfa_devices")
         return frozenset(
             owner
@@ -84,41 +99,47 @@ class IamAccount:
     def _report(
         self, created: Mapping[str, datetime], patience: float, *, ready: bool
     ) -> tuple[CredentialReport | None, str | None]:
-        content = self._content(patience, ready=ready)
-        if content is None:
+        raw = self.report(patience, ready=ready)
+        if raw is None:
             return None, f"IAM did not finish the credential report in {patience:g} seconds; the next sweep asks again."
         try:
-            report = parse_report(content, created)
+            report = parse_report(raw.content, created)
         except ReportNotUnderstood as error:
             return None, str(error)
         late = f"Rows of the credential report that cannot be read and were left out: {report.unread}."
         return report, late if report.unread else None
 
-    def _content(self, patience: float, *, ready: bool) -> bytes | None:
+    def report(self, patience: float, *, ready: bool) -> RawReport | None:
+        """Return the credential report, or None when IAM does not finish it within `patience` seconds.
+
+        `ready` is what `ask_for_report` answered.
+        """
         deadline = self._clock.now() + timedelta(seconds=patience)
         pause = _FIRST_PAUSE
         while True:
-            if ready and (content := self._made()) is not None:
-                return content
+            if ready and (raw := self.made_report()) is not None:
+                return raw
             left = (deadline - self._clock.now()).total_seconds()
             if left <= 0:
                 return None
             self._clock.sleep(min(pause, left))
             pause *= 2
-            ready = self._generated()
+            ready = self.ask_for_report()
 
-    def _generated(self) -> bool:
-        """Ask IAM for a report; tell whether there is one. IAM makes a new one when the last is four hours old."""
+    def ask_for_report(self) -> bool:
+        """Ask IAM for a credential report; tell whether there is one, which is then less than four hours old."""
         return self._client.generate_credential_report()["State"] == "COMPLETE"
 
-    def _made(self) -> bytes | None:
+    def made_report(self) -> RawReport | None:
+        """Return the credential report that IAM has now, or None when it has none to give."""
         try:
-            return self._client.get_credential_report()["Content"]
+            answer = self._client.get_credential_report()
         except ClientError as error:
             # A report may expire between the two calls; the next one of GenerateCredentialReport starts another.
             if error.response["Error"]["Code"] in _NO_REPORT:
                 return None
             raise
+        return RawReport(answer["Content"], answer["GeneratedTime"])
 
 
 def _owner(device: "VirtualMFADeviceTypeDef") -> str | None:

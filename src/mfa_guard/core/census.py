@@ -17,13 +17,14 @@ class Finding:
     """One user as the snapshot shows him, and what that demands.
 
     `certain` is false when the snapshot lacks an answer and the demand rests on the assumption in its place: no
-    device, no password, no key in use, no service-specific credential.
+    device, no password, no key in use, no service-specific credential. `assumed` are the questions so answered.
     """
 
     state: UserState
     demand: Demand
     certain: bool
     escalation: Escalation = NONE
+    assumed: frozenset[Question] = frozenset()
 
     @property
     def exempt(self) -> bool:
@@ -84,11 +85,12 @@ def count(findings: Iterable[Finding]) -> Counts:
 
 
 def _finding(state: UserState, settings: Settings, now: datetime) -> Finding:
-    certain = True
+    certain, assumed = True, set[Question]()
     while isinstance(decided := demand(state, settings, now), Question):
         matters = decided is not Question.SERVICE_CREDENTIALS or _matters(state, settings, now)
         state, certain = replace(state, **_ASSUMED[decided]), certain and not matters  # type: ignore[arg-type]
-    return judged(state, decided, settings, now, certain=certain)
+        assumed.add(decided)
+    return replace(judged(state, decided, settings, now, certain=certain), assumed=frozenset(assumed))
 
 
 def judged(state: UserState, decided: Demand, settings: Settings, now: datetime, *, certain: bool) -> Finding:
@@ -114,7 +116,7 @@ _SOME_CREDENTIAL: Final = ServiceCredential("a credential", "a service", active=
 
 _ASSUMED: Final = {
     Question.DEVICES: {"devices": ()},
-    Question.PASSWORD: {"password": False},
+    Question.PASSWORD: {"password": False},  # nosec B105 # an answer, not a password
     Question.KEYS: {"keys": ()},
     Question.SERVICE_CREDENTIALS: {"service_credentials": ()},
 }

@@ -1,17 +1,30 @@
-"""The AWS CLI commands that notices carry: each one paste for bash, zsh or CloudShell, safe to run twice."""
+"""The commands that notices carry: pastes for the AWS CLI, in bash, zsh or CloudShell, each safe to run twice.
+
+Beside a paste stands what does the same for whoever has the program mfa-guard.
+"""
 
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from mfa_guard.core.settings import Settings
+from mfa_guard.core.settings import DEFAULT_STACK, Settings
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import UserState, Way
 
 EXEMPT_FOR: Final = timedelta(days=30)
+
+# What the program does in a paste's place, by the paste's name: the command, and its options.
+_PROGRAM: Final[Mapping[str, tuple[str, str]]] = {
+    "undo": ("release", ""),
+    "take_back": ("enforce", "--drop-exemption"),
+    "exempt": ("exempt add", "--owner OWNER --reason REASON"),
+    "enforce": ("enforce", ""),
+}
+# Where the program looks when it is not told.
+_HOME: Final = "us-east-1"
 
 # Each command only after the one before succeeded.
 _JOINT: Final = " && \\\n"
@@ -79,6 +92,21 @@ def enforce_command(state: UserState, settings: Settings) -> str:
     if settings.enforce_through is Way.USER:
         return f"aws iam attach-user-policy {name} --policy-arn {settings.policy_arn}"
     return f"aws iam add-user-to-group {name} --group-name {settings.group_name}"
+
+
+def program_command(paste: str, user: str, settings: Settings) -> str | None:
+    """Return the program's command for what the paste of this name does, or None when there is none."""
+    if paste not in _PROGRAM:
+        return None
+    command, options = _PROGRAM[paste]
+    given = [
+        *([options] if options else []),
+        *([f"--stack {shlex.quote(settings.stack_name)}"] if settings.stack_name != DEFAULT_STACK else []),
+        *([f"--region {settings.region}"] if settings.region != _HOME else []),
+    ]
+    # A user may be called -x, which the program would take for an option.
+    words = [*given, "--", shlex.quote(user)] if user.startswith("-") else [shlex.quote(user), *given]
+    return " ".join(["mfa-guard", command, *words])
 
 
 def _release(state: UserState, way: Way, settings: Settings) -> str:

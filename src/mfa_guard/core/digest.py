@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mfa_guard.core.census import Counts, Finding
+from mfa_guard.core.commands import program_command
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.health import Check, Verdict, problems
 from mfa_guard.core.kinds import Severity
@@ -141,8 +142,9 @@ def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Secti
     worst_first = sorted(digest.checks, key=lambda check: check.verdict is Verdict.FINE)
     scan = f"aws dynamodb scan --region {settings.region} --table-name {settings.exemptions_table}"
     logs = "SweepFunction's log names every change and failure"
-    undo = "To undo one: the stack's output HowToExempt records an exemption, then releases."
-    decide = f"To exempt: the stack's output HowToExempt. To enforce: {_enforcing(settings)}"
+    release, exempt, enforce = (program_command(paste, "NAME", settings) for paste in ("undo", "exempt", "enforce"))
+    undo = f"To undo one: the stack's output HowToExempt records an exemption, then releases; so does {release}"
+    decide = f"To exempt: the stack's output HowToExempt, or {exempt}. To enforce: {_enforcing(settings)}, or {enforce}"
     return (
         _Section("failures", "WHAT FAILED", _failed(digest), logs),
         _Section("health", "HEALTH OF THE GUARD", [_check(check) for check in worst_first], logs),
@@ -185,7 +187,7 @@ def _check(check: Check) -> str:
 
 
 def _deciding(digest: Digest, now: datetime) -> list[str]:
-    return [f"{each.state.name}: {_use(each, now)}" for each in digest.findings if each.awaiting]
+    return [f"{each.state.name}: {in_use(each, now)}" for each in digest.findings if each.awaiting]
 
 
 def _planned(digest: Digest, now: datetime) -> list[str]:
@@ -199,7 +201,7 @@ def _plan_line(finding: Finding, now: datetime) -> str:
     doing = ", ".join(_INTENTS[action] for action in finding.demand.actions)
     doubt = "" if finding.certain else "; IAM is asked again before anything is done"
     stops = (
-        f"; would stop working without MFA: {_use(finding, now)}" if Action.ENFORCE in finding.demand.actions else ""
+        f"; would stop working without MFA: {in_use(finding, now)}" if Action.ENFORCE in finding.demand.actions else ""
     )
     return f"{finding.state.name} ({kind}): {doing}{stops if _used(finding, now) else ''}{doubt}"
 
@@ -217,7 +219,8 @@ def _used(finding: Finding, now: datetime) -> list[str]:
     return [f"{key.id}, last used {utc_text(key.last_used)}" for key in keys if key.last_used and key.in_use(now)]
 
 
-def _use(finding: Finding, now: datetime) -> str:
+def in_use(finding: Finding, now: datetime) -> str:
+    """Return which credentials of somebody who has one in use are in use."""
     return "; ".join(_used(finding, now)) or "a service-specific credential"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from mfa_guard.core.settings import Settings
+from mfa_guard.core.settings import Settings, present
 from mfa_guard.core.text import safe
 
 NOTICES_TOPIC: Final = "notices topic"
@@ -62,6 +62,18 @@ class Deployed:
     rules: tuple[str, ...]
     functions: tuple[str, ...]
     queue_url: str
+
+
+def parse_deployed(environment: Mapping[str, str], settings: Settings, own_arn: str) -> Deployed:
+    """Return what SweepFunction's environment says was deployed; `own_arn` is the function's. Raises SettingsError."""
+    return Deployed(
+        settings=settings,
+        stack_name=present(environment, "STACK_NAME"),
+        policy_digest=present(environment, "POLICY_DIGEST"),
+        rules=tuple(present(environment, "RULE_NAMES").split(",")),
+        functions=(*present(environment, "RULE_TARGETS").split(","), own_arn),
+        queue_url=present(environment, "DEAD_LETTER_QUEUE_URL"),
+    )
 
 
 @dataclass(frozen=True)
@@ -365,7 +377,7 @@ def _check(
         usual: Mapping[Verdict, str] = {
             Verdict.FINE: "",
             Verdict.PROBLEM: advice.format(deployed=deployed, chosen=deployed.settings),
-            Verdict.CANNOT_VERIFY: _UNREAD,
+            Verdict.CANNOT_VERIFY: UNREAD,
         }
         reason = safe(found.reason, _LONGEST)
         return Check(
@@ -381,7 +393,8 @@ def _check(
 
 _LONGEST: Final = 900
 
-_UNREAD: Final = (
+# What is advised when AWS refused the read to the function.
+UNREAD: Final = (
     "If access was denied, compare SweepFunction's role with the template and look for a service control policy that "
     "denies the call; otherwise the next sweep tries again."
 )
@@ -413,8 +426,8 @@ _CHECKS: Final = (
         "rules",
         lambda readings: readings.rules,
         _rules,
-        "Events go unseen. Unless this is an emergency stop that still lasts, enable the rules again (aws events "
-        "enable-rule --region {chosen.region} --name NAME); " + _RESTORE,
+        "Events go unseen. Unless this is an emergency stop that still lasts (mfa-guard start ends it), enable the "
+        "rules again (aws events enable-rule --region {chosen.region} --name NAME); " + _RESTORE,
     ),
     _check(
         NOTICES_TOPIC,
@@ -435,7 +448,7 @@ _CHECKS: Final = (
         lambda readings: readings.dead_letters,
         _dead_letters,
         "They are kept for 14 days. Mend the cause that the functions' logs name, then redrive them as the runbook "
-        "says: {deployed.queue_url}",
+        "says, or with mfa-guard dead-letters redrive: {deployed.queue_url}",
     ),
     _check(
         "enforcement policy",

@@ -57,7 +57,7 @@ class Draft:
     """A notice before it is laid out. Strings are shown as they are: whoever drafts makes them safe.
 
     `done` is what the guard does, or in audit mode would do; `acts` is false for what it only tells.
-    `pastes` are commands by their name in PASTES.
+    `pastes` are commands by their name in PASTES, `program` what the program mfa-guard has for some of them.
     """
 
     kind: Kind
@@ -70,6 +70,7 @@ class Draft:
     done: Sequence[str] = ()
     next: Sequence[str] = ()
     pastes: Mapping[str, str] = field(default_factory=dict)
+    program: Mapping[str, str] = field(default_factory=dict)
     about: Sequence[str] = ()
 
 
@@ -132,6 +133,7 @@ def _data(draft: Draft, record: Record, settings: Settings) -> dict[str, object]
         "done": list(draft.done),
         "next": list(draft.next),
         "commands": dict(draft.pastes),
+        "program": dict(draft.program),
         "console": draft.link,
         "help": settings.help_url or None,
     }
@@ -144,10 +146,16 @@ def _mail(draft: Draft, record: Record, settings: Settings) -> str:
         _block("THE USER", draft.about),
         _deeds(draft, settings),
         _block("WHAT TO DO NEXT", [f"- {step}" for step in draft.next]),
-        *(f"{PASTES[name]}\n{command}" for name, command in draft.pastes.items()),
+        *(f"{_heading(name, draft)}\n{command}" for name, command in draft.pastes.items()),
         "\n".join(_links(draft, record, settings)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _heading(paste: str, draft: Draft) -> str:
+    # All on one line: whatever stands below it is pasted.
+    program = draft.program.get(paste)
+    return f"{PASTES[paste]}, or: {program}" if program else PASTES[paste]
 
 
 def _happened(record: Record) -> list[str]:

@@ -12,6 +12,7 @@ from mfa_guard.core.commands import (
     enable_rule_command,
     enforce_command,
     exempt_command,
+    program_command,
     remove_device_command,
     take_back_command,
     undo_command,
@@ -91,6 +92,7 @@ def user_message(
     else:
         raise ValueError("There is no notice due for this plan.")
     headline, lead = _LEADS[kind](telling)
+    pastes = _pastes(kind, telling)
     draft = Draft(
         kind=kind,
         severity=severity,
@@ -100,8 +102,9 @@ def user_message(
         link=console(settings, f"iam/home#/users/details/{quote(state.name, safe='')}"),
         done=_deeds(telling),
         next=_next_steps(kind, telling),
-        pastes=_pastes(kind, telling),
-        about=_about_user(telling),
+        pastes=pastes,
+        program={name: command for name in pastes if (command := program_command(name, state.name, settings))},
+        about=about_user(state),
     )
     return compose(draft, event.record, settings)
 
@@ -487,9 +490,8 @@ def _bound_by(state: UserState, way: Way) -> bool:
     return (state.attached if way is Way.USER else state.grouped) is True
 
 
-def _about_user(t: _Telling) -> list[str]:
+def about_user(state: UserState) -> list[str]:
     """Return what the guard knows of the user; what it had no reason to ask is not mentioned."""
-    state = t.state
     lines = [f"{state.name} (id {state.id}, path {safe(state.path, 512)})"]
     if isinstance(state.devices, tuple):
         lines.append("MFA devices: " + (", ".join(safe(device.serial) for device in state.devices) or "none"))

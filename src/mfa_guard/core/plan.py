@@ -1,6 +1,6 @@
 """The plan: what a user's state demands, and what the administrators should hear of it.
 
-Pure. The order of `_standing` is the order of the design: the first match wins. A plan never releases anybody who is
+Pure. The order of `_rule` is the order of the design: the first match wins. A plan never releases anybody who is
 not exempt: an enforced machine user stays enforced, because an administrator decided so.
 """
 
@@ -23,8 +23,19 @@ class Standing(StrEnum):
 
     EXEMPT = "exempt"
     WORKING_MACHINE = "working machine user"
-    WITHOUT_PASSWORD = "without console password"  # noqa: S105 - a standing, not a password
+    WITHOUT_PASSWORD = "without console password"  # nosec B105 # noqa: S105 - a standing, not a password
     ENFORCED = "enforced"
+
+
+class Rule(StrEnum):
+    """What decides where a user stands: the first of these that fits."""
+
+    EXEMPT_BY_PATH = "exempt by path"
+    EXEMPT_BY_RECORD = "exempt by record"
+    BOUND_ALREADY = "bound already"
+    WORKING_MACHINE = "working machine user under review"
+    WITHOUT_PASSWORD = "without console password while EnforceOn is console"  # nosec B105 # noqa: S105 - a rule
+    EVERYBODY_ELSE = "everybody else"
 
 
 class Action(StrEnum):
@@ -110,28 +121,46 @@ def demand(state: UserState, settings: Settings, now: datetime) -> Demand | Ques
 
 
 def _demand(state: UserState, settings: Settings, now: datetime) -> Demand:
-    standing = _standing(state, settings, now)
+    standing = _STANDINGS[_rule(state, settings, now)]
     return Demand(standing, _actions(state, standing, settings, now))
 
 
-def exempt(state: UserState, settings: Settings, now: datetime) -> bool:
-    """Tell whether a path prefix or a record in force exempts the user. The table is not asked for a path's users."""
-    if settings.exempt_path(state.path):
-        return True
+def deciding_rule(state: UserState, settings: Settings, now: datetime) -> Rule | Question:
+    """Return what decides where the user stands, or the one question that has to be answered first."""
+    try:
+        return _rule(state, settings, now)
+    except Ask as ask:
+        return ask.question
+
+
+def _exempt_by_record(state: UserState, now: datetime) -> bool:
     record = state.exemption_record()
     return isinstance(record, Exemption) and record.holds(now)
 
 
-def _standing(state: UserState, settings: Settings, now: datetime) -> Standing:
-    if exempt(state, settings, now):
-        return Standing.EXEMPT
+def _rule(state: UserState, settings: Settings, now: datetime) -> Rule:
+    # The table is not asked for a path's users.
+    if settings.exempt_path(state.path):
+        return Rule.EXEMPT_BY_PATH
+    if _exempt_by_record(state, now):
+        return Rule.EXEMPT_BY_RECORD
     if state.enforced(settings.enforce_through):
-        return Standing.ENFORCED
+        return Rule.BOUND_ALREADY
     if settings.working_machine_users is WorkingMachineUsers.REVIEW and state.works_as_a_machine(now):
-        return Standing.WORKING_MACHINE
+        return Rule.WORKING_MACHINE
     if settings.enforce_on is EnforceOn.CONSOLE and not state.has_password():
-        return Standing.WITHOUT_PASSWORD
-    return Standing.ENFORCED
+        return Rule.WITHOUT_PASSWORD
+    return Rule.EVERYBODY_ELSE
+
+
+_STANDINGS: Final[Mapping[Rule, Standing]] = {
+    Rule.EXEMPT_BY_PATH: Standing.EXEMPT,
+    Rule.EXEMPT_BY_RECORD: Standing.EXEMPT,
+    Rule.BOUND_ALREADY: Standing.ENFORCED,
+    Rule.WORKING_MACHINE: Standing.WORKING_MACHINE,
+    Rule.WITHOUT_PASSWORD: Standing.WITHOUT_PASSWORD,
+    Rule.EVERYBODY_ELSE: Standing.ENFORCED,
+}
 
 
 def _actions(state: UserState, standing: Standing, settings: Settings, now: datetime) -> tuple[Action, ...]:

@@ -30,6 +30,9 @@ class WorkingMachineUsers(StrEnum):
     ENFORCE = "enforce"
 
 
+DEFAULT_STACK: Final = "mfa-guard"
+
+
 class SettingsError(ValueError):
     """An environment variable is missing or wrong; names the variable."""
 
@@ -51,6 +54,7 @@ class Settings:
     operations_topic_arn: str
     state_table: str
     exemptions_table: str
+    stack_name: str = DEFAULT_STACK
 
     @property
     def account(self) -> str:
@@ -106,6 +110,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         operations_topic_arn=_arn(environment, "OPERATIONS_TOPIC_ARN"),
         state_table=present(environment, "STATE_TABLE_NAME"),
         exemptions_table=present(environment, "EXEMPTIONS_TABLE_NAME"),
+        stack_name=environment.get("STACK_NAME", DEFAULT_STACK),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.user import UNASKED, AccessKey, Device, UserState
+from mfa_guard.core.user import UNASKED, AccessKey, Device, Question, UserState
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def hinted(user: ListedUser, snapshot: Snapshot) -> UserState:
     )
 
 
-def to_confirm(state: UserState, now: datetime) -> UserState:
-    """Return `state` without the answers that are too late to change anybody for.
+def to_confirm(state: UserState, now: datetime, assumed: frozenset[Question] = frozenset()) -> UserState:
+    """Return `state` without the answers that are too late to change anybody for, or were `assumed`.
 
     Keys that the report shows in use stay: that is enough not to enforce, and never enough to enforce. Beside such keys
     a password decides between a person and a machine, so it is asked for again, where the budget of three calls a user
@@ -86,7 +86,7 @@ def to_confirm(state: UserState, now: datetime) -> UserState:
     return replace(
         state,
         devices=UNASKED,
-        password=UNASKED if in_use and state.devices else state.password,
+        password=UNASKED if Question.PASSWORD in assumed or (in_use and state.devices) else state.password,
         keys=state.keys if in_use else UNASKED,
         service_credentials=UNASKED,
     )

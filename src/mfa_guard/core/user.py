@@ -31,7 +31,7 @@ class Question(StrEnum):
     DEVICES = "devices"
     ATTACHED = "attached"
     GROUPED = "grouped"
-    PASSWORD = "password"  # noqa: S105 - a question, not a password
+    PASSWORD = "password"  # nosec B105 # noqa: S105 - a question, not a password
     KEYS = "keys"
     SERVICE_CREDENTIALS = "service credentials"
     UNFINISHED = "unfinished"

@@ -2,8 +2,8 @@
 
 import io
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 from rich.console import Console
@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.user import Way
-from mfa_guard_cli.local import command
-from mfa_guard_cli.local.account import open_account
+from mfa_guard_cli.local import demo_command
 from mfa_guard_cli.local.chapter import Chapter, Step
 from mfa_guard_cli.local.crowd import CROWDS
 from mfa_guard_cli.local.demo import tell
@@ -21,9 +20,12 @@ from mfa_guard_cli.local.expectations import Budget, Expected, Sends, Stands, Wa
 from mfa_guard_cli.local.scene import Played, Scene, StoryBroken
 from mfa_guard_cli.local.story import STORY
 from mfa_guard_cli.local.sweep_chapter import THE_WHOLE_ACCOUNT
-from mfa_guard_cli.local.telling import WIDTH, Teller
+from mfa_guard_cli.local.telling import WIDTH, Crowds, Teller
 from mfa_guard_cli.main import app
 from mfa_guard_cli.template import Stack, Template
+
+# The whole story takes most of a minute, so the tests of this module share one telling.
+pytestmark = pytest.mark.xdist_group("demo")
 
 STEPS = tuple(step for chapter in STORY for step in chapter.steps)
 FIRST, SECOND = ONE_BY_ONE.steps[:2]
@@ -39,47 +41,60 @@ def _never(_: Scene) -> None:
 IMPOSSIBLE = replace(FIRST, title="A step that cannot be played", happens=_never)
 
 
-def chapter(*steps: Step) -> Chapter:
-    """Return the first chapter with other steps."""
-    return replace(ONE_BY_ONE, steps=steps)
+@dataclass(frozen=True)
+class Told:
+    """The titles of the steps that failed, everything that was printed, and what came of each step by its title."""
+
+    failed: tuple[str, ...]
+    text: str
+    played: Mapping[str, Played]
 
 
-def told(template: Template, *story: Chapter, brief: bool = False, logs: bool = False) -> tuple[tuple[str, ...], str]:
-    """Return the titles of the steps that failed, and everything that was printed."""
+class _Recorder(Teller):
+    """Tells a story, and keeps what came of its steps."""
+
+    def __init__(self, console: Console, *, brief: bool, logs: bool) -> None:
+        super().__init__(console, brief=brief, logs=logs)
+        self.seen: dict[str, Played] = {}
+
+    def played(self, step: Step, crowds: Crowds, played: Played) -> None:
+        self.seen[step.title] = played
+        super().played(step, crowds, played)
+
+
+def telling(template: Template, story: Sequence[Chapter], *, brief: bool = False, logs: bool = False) -> Told:
     console = Console(file=io.StringIO(), width=WIDTH, highlight=False, markup=False, emoji=False)
+    recorder = _Recorder(console, brief=brief, logs=logs)
     with console.capture() as capture:
-        failed = tell(story, template, Teller(console, brief=brief, logs=logs))
-    return failed, capture.get()
+        failed = tell(story, template, recorder)
+    return Told(failed, capture.get(), recorder.seen)
 
 
 @pytest.fixture(scope="module")
-def whole(stack: Stack) -> tuple[tuple[str, ...], str]:
-    return told(stack.template, *STORY)
-
-
-def played(stack: Stack, chapter: Chapter) -> Played:
-    """Return what came of a chapter's first step."""
-    first = chapter.steps[0]
-    with open_account(stack.template.render(parameters=chapter.parameters)) as account, account.clock.ruling():
-        scene = Scene(account)
-        chapter.prepare(scene)
-        return scene.play(first.happens, first.arrive)
+def whole(stack: Stack) -> Told:
+    return telling(stack.template, STORY)
 
 
 @pytest.fixture(scope="module")
-def first(stack: Stack) -> Played:
-    return played(stack, ONE_BY_ONE)
+def wrong(stack: Stack) -> Told:
+    """Return the telling of a step that cannot be played, one that ends otherwise, and a good one."""
+    story = [replace(ONE_BY_ONE, steps=(IMPOSSIBLE, WRONG, SECOND))]
+    return telling(stack.template, story, brief=True, logs=True)
 
 
-@pytest.fixture(scope="module")
-def reported(stack: Stack) -> Played:
-    return played(stack, THE_WHOLE_ACCOUNT)
+@pytest.fixture
+def first(whole: Told) -> Played:
+    return whole.played[FIRST.title]
 
 
-def test_every_step_ends_as_the_story_says(whole: tuple[tuple[str, ...], str]) -> None:
-    failed, text = whole
-    assert failed == (), text
-    assert text.endswith(f"{len(STEPS)} of {len(STEPS)} steps ended as the story says\n")
+@pytest.fixture
+def reported(whole: Told) -> Played:
+    return whole.played[REPORTING.title]
+
+
+def test_every_step_ends_as_the_story_says(whole: Told) -> None:
+    assert whole.failed == (), whole.text
+    assert whole.text.endswith(f"{len(STEPS)} of {len(STEPS)} steps ended as the story says\n")
 
 
 def test_the_story_has_every_kind_of_notice_in_it_and_the_digest() -> None:
@@ -91,15 +106,15 @@ def test_the_swept_account_has_200_users_of_different_names() -> None:
     assert (len(names), len(set(names))) == (200, 200)
 
 
-def test_the_telling_is_plain_text_of_the_width_of_a_terminal(whole: tuple[tuple[str, ...], str]) -> None:
-    lines = whole[1].splitlines()
+def test_the_telling_is_plain_text_of_the_width_of_a_terminal(whole: Told) -> None:
+    lines = whole.text.splitlines()
     assert max(map(len, lines)) <= WIDTH
     assert not [line for line in lines if line != line.rstrip()]
-    assert "\x1b" not in whole[1]
+    assert "\x1b" not in whole.text
 
 
-def test_every_step_shows_its_events_its_users_and_its_mails(whole: tuple[tuple[str, ...], str]) -> None:
-    sections = whole[1].split(f" of {len(STEPS)}: ")[1:]
+def test_every_step_shows_its_events_its_users_and_its_mails(whole: Told) -> None:
+    sections = whole.text.split(f" of {len(STEPS)}: ")[1:]
     assert len(sections) == len(STEPS)
     for step, section in zip(STEPS, sections, strict=True):
         assert section.startswith(step.title)
@@ -111,28 +126,24 @@ def test_every_step_shows_its_events_its_users_and_its_mails(whole: tuple[tuple[
         assert section.count("│ Subject: ") == len(step.expected.mails)
 
 
-def test_what_the_template_has_and_the_account_has_not_is_named(whole: tuple[tuple[str, ...], str]) -> None:
-    said = " ".join(whole[1].split())
-    assert "Left out of this account: CloudWatch::Alarm, CloudWatch::Dashboard, IAM::Policy, IAM::Role, " in said
-    assert "Not run, as CloudFormation alone invokes it: ReleaseFunction." in said
+def test_what_the_template_has_and_the_account_has_not_is_named(whole: Told) -> None:
+    said = " ".join(whole.text.split())
+    assert "Left out of this account: Logs::QueryDefinition." in said
 
 
-def test_a_sweep_shows_its_users_together_its_calls_counted_and_its_mail_cut(
-    whole: tuple[tuple[str, ...], str],
-) -> None:
-    enforcing = whole[1].split(f" of {len(STEPS)}: {THE_WHOLE_ACCOUNT.steps[1].title}")[1]
+def test_a_sweep_shows_its_users_together_its_calls_counted_and_its_mail_cut(whole: Told) -> None:
+    enforcing = whole.text.split(f" of {len(STEPS)}: {THE_WHOLE_ACCOUNT.steps[1].title}")[1]
     assert "\n  password only       40  -                    -                    enforced and tagged\n" in enforcing
     assert "AttachUserPolicy 170" in enforcing
     assert re.search(r"  asked    [0-9]+ IAM calls of at most 666, about 184 users one by one: ", enforcing)
     assert "more lines, which the demo leaves out]" in enforcing
-    assert "nodevice-39" not in whole[1]
+    assert "nodevice-39" not in whole.text
 
 
-def test_brief_leaves_the_texts_out_and_logs_puts_the_functions_lines_in(stack: Stack) -> None:
-    _, text = told(stack.template, chapter(FIRST), brief=True, logs=True)
-    assert "to security@example.com (NoticesTopic): HIGH: alice has no MFA device" in text
-    assert "WHAT HAPPENED" not in text
-    assert '"message":"Remediated"' in "".join(line.strip() for line in text.splitlines())
+def test_brief_leaves_the_texts_out_and_logs_puts_the_functions_lines_in(wrong: Told) -> None:
+    assert "to security@example.com (NoticesTopic): HIGH: alice has no MFA device" in wrong.text
+    assert "WHAT HAPPENED" not in wrong.text
+    assert '"message":"Remediated"' in "".join(line.strip() for line in wrong.text.splitlines())
 
 
 def test_the_first_step_comes_to_what_is_expected(first: Played) -> None:
@@ -197,29 +208,34 @@ def test_asking_about_single_users_is_a_difference_where_none_was_expected(first
     ]
 
 
-def test_a_step_that_ends_otherwise_is_named_at_the_end(stack: Stack) -> None:
-    failed, text = told(stack.template, chapter(WRONG, SECOND), brief=True)
-    assert failed == (WRONG.title,)
-    assert "not as the story says:" in text
-    assert text.rstrip().splitlines()[-2:] == ["1 of 2 steps ended as the story says", f"\N{BALLOT X} {WRONG.title}"]
+def test_steps_that_fail_are_told_and_named_at_the_end_and_the_story_goes_on(wrong: Told) -> None:
+    assert wrong.failed == (IMPOSSIBLE.title, WRONG.title)
+    assert "it could not be played: It rained." in wrong.text
+    assert "dead letters: expected 1; it was 0" in wrong.text
+    assert wrong.text.rstrip().splitlines()[-3:] == [
+        "1 of 3 steps ended as the story says",
+        f"\N{BALLOT X} {IMPOSSIBLE.title}",
+        f"\N{BALLOT X} {WRONG.title}",
+    ]
 
 
-def test_a_step_that_cannot_be_played_does_not_end_the_story(stack: Stack) -> None:
-    failed, text = told(stack.template, chapter(IMPOSSIBLE, FIRST), brief=True)
-    assert failed == (IMPOSSIBLE.title,)
-    assert "it could not be played: It rained." in text
+@pytest.mark.parametrize(("failed", "exit_code"), [((), 0), ((WRONG.title,), 1)])
+def test_the_command_tells_the_story_and_its_exit_code_how_it_went(
+    monkeypatch: pytest.MonkeyPatch, failed: tuple[str, ...], exit_code: int
+) -> None:
+    asked: list[Sequence[Chapter]] = []
 
+    def tell_nothing(story: Sequence[Chapter], _template: Template, _teller: Teller) -> tuple[str, ...]:
+        asked.append(story)
+        return failed
 
-@pytest.mark.parametrize(("step", "exit_code"), [(FIRST, 0), (WRONG, 1)])
-def test_the_exit_code_tells_how_the_story_went(monkeypatch: pytest.MonkeyPatch, step: Step, exit_code: int) -> None:
-    monkeypatch.setattr("mfa_guard_cli.local.story.STORY", (chapter(step),))
+    monkeypatch.setattr("mfa_guard_cli.local.demo.tell", tell_nothing)
     result = CliRunner().invoke(app, ["demo", "--brief"])
-    assert result.exit_code == exit_code, result.output
-    assert f"{1 - exit_code} of 1 steps ended as the story says" in result.output
+    assert (result.exit_code, asked) == (exit_code, [STORY]), result.output
 
 
 def test_without_moto_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "find_spec", lambda _: None)
+    monkeypatch.setattr(demo_command, "find_spec", lambda _: None)
     result = CliRunner().invoke(app, ["demo"])
     assert result.exit_code == 2
     assert result.output == "The demo needs moto and aws_lambda_powertools; run it from a checkout with: make demo\n"

@@ -59,10 +59,10 @@ def test_what_is_no_aws_command_is_refused(pasted: str) -> None:
 def test_the_calls_are_made_in_order(account: Account) -> None:
     iam = account.clients.iam
     iam.create_user(UserName="alice", Tags=[{"Key": "a", "Value": "1"}])
-    commands = run(paragraph(MAIL, "TO UNDO"), account.session, limit=1)
+    commands = run(paragraph(MAIL, "TO UNDO"), account.clients, limit=1)
     assert len(commands) == 1
     assert "Tags" not in iam.get_user(UserName="alice")["User"]
-    run("aws iam delete-user --user-name=alice", account.session)
+    run("aws iam delete-user --user-name=alice", account.clients)
     with pytest.raises(ClientError, match="NoSuchEntity"):
         iam.get_user(UserName="alice")
 
@@ -70,10 +70,10 @@ def test_the_calls_are_made_in_order(account: Account) -> None:
 def test_the_first_failure_ends_it(account: Account) -> None:
     account.clients.iam.create_user(UserName="alice")
     with pytest.raises(ClientError, match="NoSuchEntity"):
-        run("aws iam delete-user --user-name bob && aws iam delete-user --user-name alice", account.session)
+        run("aws iam delete-user --user-name bob && aws iam delete-user --user-name alice", account.clients)
     account.clients.iam.get_user(UserName="alice")
 
 
 def test_an_option_that_aws_does_not_know_is_an_error(account: Account) -> None:
     with pytest.raises(PasteFailed, match="aws iam delete-user has no option --name"):
-        run("aws iam delete-user --name alice", account.session)
+        run("aws iam delete-user --name alice", account.clients)

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mfa_guard_cli import replay as module
+from mfa_guard_cli import template
 from mfa_guard_cli.main import app
 from mfa_guard_cli.template import TemplateError
 from support.factories import detail, envelope
@@ -105,7 +106,7 @@ def test_a_template_that_cannot_be_used_is_one_sentence(monkeypatch: pytest.Monk
     def broken() -> None:
         raise TemplateError("The template is broken.")
 
-    monkeypatch.setattr(module, "load_template", broken)
+    monkeypatch.setattr(template, "load_template", broken)
     result = run(EVENTS)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", "The template is broken.\n")
 

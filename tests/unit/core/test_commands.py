@@ -11,6 +11,7 @@ from mfa_guard.core.commands import (
     enable_rule_command,
     enforce_command,
     exempt_command,
+    program_command,
     remove_device_command,
     take_back_command,
     undo_command,
@@ -96,3 +97,32 @@ def test_a_rule_is_enabled_by_its_name(shell: Path) -> None:
 @pytest.mark.parametrize("name", ["mfa-guard; reboot", "a\nTO UNDO\nreboot", "$(id)", "x" * 65, "", "r\n"])
 def test_a_name_that_no_rule_can_have_gets_no_command(name: str) -> None:
     assert enable_rule_command(name, settings()) is None
+
+
+@pytest.mark.parametrize(
+    ("paste", "words"),
+    [
+        ("undo", "mfa-guard release alice"),
+        ("take_back", "mfa-guard enforce alice --drop-exemption"),
+        ("exempt", "mfa-guard exempt add alice --owner OWNER --reason REASON"),
+        ("enforce", "mfa-guard enforce alice"),
+    ],
+)
+def test_the_program_does_what_a_paste_does(paste: str, words: str) -> None:
+    assert program_command(paste, "alice", settings()) == words
+
+
+@pytest.mark.parametrize("paste", ["remove_device", "enable_rule"])
+def test_what_the_program_has_not_is_not_offered(paste: str) -> None:
+    assert program_command(paste, "alice", settings()) is None
+
+
+def test_the_program_is_told_where_another_stack_is() -> None:
+    chosen = settings(stack_name="guard-2", notices_topic_arn="arn:aws-us-gov:sns:us-gov-west-1:111122223333:n")
+    assert program_command("undo", "alice", chosen) == (
+        "mfa-guard release alice --stack guard-2 --region us-gov-west-1"
+    )
+
+
+def test_a_name_that_looks_like_an_option_stays_a_name_for_the_program() -> None:
+    assert program_command("take_back", "-rf", settings()) == "mfa-guard enforce --drop-exemption -- -rf"

@@ -85,8 +85,9 @@ HEALTH OF THE GUARD
 
 WORKING MACHINE USERS AWAITING A DECISION
   - ci: key 1, last used 2026-02-28T12:00:00Z
-  To exempt: the stack's output HowToExempt. To enforce: aws iam attach-user-policy --policy-arn \
-arn:aws:iam::111122223333:policy/EnrolMFADeviceThenSignInAgain --user-name NAME
+  To exempt: the stack's output HowToExempt, or mfa-guard exempt add NAME --owner OWNER --reason REASON. To enforce: \
+aws iam attach-user-policy --policy-arn arn:aws:iam::111122223333:policy/EnrolMFADeviceThenSignInAgain --user-name \
+NAME, or mfa-guard enforce NAME
 
 WHAT ENFORCING WOULD DO (Mode: all enforces with sweeps; an event about the user does at once)
   - carl (a person): would be enforced, would be tagged noncompliant; would stop working without MFA: key 1, last used \
@@ -148,7 +149,9 @@ def test_what_was_done_and_what_failed() -> None:
     assert "  - fay: the tags cannot be set (at the end of the last sweep)" in text
     assert "Time ran out with 3 users to go; another round goes on with them." in text
     assert "changed nothing" not in text
-    assert "  To undo one: the stack's output HowToExempt records an exemption, then releases." in text
+    assert (
+        "  To undo one: the stack's output HowToExempt records an exemption, then releases; so does mfa-guard" in text
+    )
     assert "Help:" not in text
     assert message.subject == "HIGH: 1 of 2 users without MFA device, 1 changed, 2 problems"
 

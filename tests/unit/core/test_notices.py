@@ -286,6 +286,23 @@ class TestUndo:
         assert isinstance(commands, dict)
         assert set(commands) == {"enforce"}
 
+    def test_beside_each_paste_stands_the_programs_command_on_the_headings_line(self) -> None:
+        message = EVERY_KIND[Kind.DECISION](settings())
+        exempt, enforce = (
+            "mfa-guard exempt add alice --owner OWNER --reason REASON",
+            "mfa-guard enforce alice",
+        )
+        assert data(message)["program"] == {"exempt": exempt, "enforce": enforce}
+        lines = mail(message).splitlines()
+        assert f"TO EXEMPT (30 days; put your own owner and reason in), or: {exempt}" in lines
+        # Below it, and up to the next empty line, there is nothing but the paste.
+        assert lines[lines.index(f"TO ENFORCE, or: {enforce}") + 1 :][1] == ""
+
+    def test_a_paste_that_the_program_does_not_know_stands_alone(self) -> None:
+        message = EVERY_KIND[Kind.TAMPERING](settings())
+        assert data(message)["program"] == {}
+        assert "TO ENABLE THE RULE AGAIN" in mail(message).splitlines()
+
     def test_the_fallback_is_explained(self) -> None:
         text = mail(told(detail("CreateUser"), NONCOMPLIANT, done=Done(way=Way.GROUP, fell_back=True)))
         assert "adds alice to the group mfa-guard-enforced" in text

@@ -32,6 +32,11 @@ def test_every_setting_is_read() -> None:
     assert (chosen.state_table, chosen.exemptions_table, chosen.group_name) == ("s", "e", "g")
 
 
+def test_the_stacks_name_is_read_and_has_a_default() -> None:
+    assert parse_settings(GOOD).stack_name == "mfa-guard"
+    assert parse_settings(GOOD | {"STACK_NAME": "guard-2"}).stack_name == "guard-2"
+
+
 @pytest.mark.parametrize("name", sorted(set(GOOD) - {"EXEMPT_PATH_PREFIXES", "HELP_URL", "DEACTIVATE_KEYS_AFTER_DAYS"}))
 @pytest.mark.parametrize("broken", [None, ""])
 def test_a_missing_variable_is_named(name: str, broken: str | None) -> None:

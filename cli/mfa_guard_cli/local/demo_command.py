@@ -1,0 +1,41 @@
+"""`mfa-guard demo`: the guard's story on an AWS inside this process."""
+
+import io
+import sys
+from importlib.util import find_spec
+from typing import Annotated, Final
+
+import typer
+
+_NEEDED: Final = ("moto", "aws_lambda_powertools")
+
+
+def demo(
+    *,
+    brief: Annotated[bool, typer.Option("--brief", help="Leave the mails' texts out.")] = False,
+    logs: Annotated[bool, typer.Option("--logs", help="Show what the functions print: logs and metrics.")] = False,
+) -> None:
+    """Tell the guard's story: the stack's real rules and handlers on an AWS inside this process.
+
+    No account, no Docker, no network. Exit codes: 0 every step ended as the story says, 1 one did not, 2 the story
+    could not begin.
+    """
+    if missing := [module for module in _NEEDED if find_spec(module) is None]:
+        typer.echo(f"The demo needs {' and '.join(missing)}; run it from a checkout with: make demo", err=True)
+        raise typer.Exit(2)
+    # Only this command pays for moto, and the others must run without it.
+    from mfa_guard_cli.local.demo import tell  # noqa: PLC0415
+    from mfa_guard_cli.local.resources import AccountError  # noqa: PLC0415
+    from mfa_guard_cli.local.story import STORY  # noqa: PLC0415
+    from mfa_guard_cli.local.telling import Teller, new_console  # noqa: PLC0415
+    from mfa_guard_cli.template import load_template  # noqa: PLC0415
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        failed = tell(STORY, load_template(), Teller(new_console(), brief=brief, logs=logs))
+    except AccountError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""What every sub-command shares: options, output, confirmation, errors."""

@@ -1,0 +1,176 @@
+"""`mfa-guard explain` says what the plan says, and what IAM's simulation says."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+
+import pytest
+
+from mfa_guard_cli.local.account import Account, open_account
+from mfa_guard_cli.template import Stack
+from support.deployed import Deployed, deploy
+
+POLICY = "EnrolMFADeviceThenSignInAgain"
+
+
+def exempt(deployed: Deployed) -> None:
+    deployed.exempt(deployed.user())
+
+
+def machine(deployed: Deployed) -> None:
+    deployed.user()
+    deployed.key()
+
+
+RULES: Mapping[int, Callable[[Deployed], object]] = {
+    3: exempt,
+    4: lambda deployed: deployed.user(bound=True),
+    5: machine,
+    7: lambda deployed: deployed.user(password=True),
+}
+
+
+@pytest.mark.parametrize(("number", "make"), RULES.items())
+def test_the_rule_that_decides_is_named(deployed: Deployed, number: int, make: Callable[[Deployed], object]) -> None:
+    make(deployed)
+    rule = deployed.json("explain", "alice")["rule"]
+    assert isinstance(rule, dict)
+    assert rule["number"] == number
+
+
+@pytest.fixture
+def strict(stack: Stack, fresh_clients: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:  # noqa: ARG001
+    """Return a stack of Mode all, with an exempt path, that enforces on console users only."""
+    parameters = {"Mode": "all", "EnforceOn": "console", "ExemptPathPrefixes": "/machines/"}
+    with open_account(stack.template.render(parameters=parameters)) as account:
+        yield deploy(account, monkeypatch)
+
+
+def test_a_user_without_password_where_enforcing_is_for_the_console(strict: Deployed) -> None:
+    strict.user()
+    rule = strict.json("explain", "alice")["rule"]
+    assert isinstance(rule, dict)
+    assert rule["number"] == 6
+
+
+def test_a_path_that_exempts_is_named(strict: Deployed) -> None:
+    strict.user(path="/machines/ci/")
+    text = strict.run("explain", "alice").stdout
+    assert "Rule 3 of 7 decides: exempt, as users below /machines/ are (ExemptPathPrefixes)." in text
+
+
+def test_what_the_guard_would_do_and_when(strict: Deployed) -> None:
+    strict.user(password=True)
+    key = strict.key()
+    text = strict.run("explain", "alice").stdout
+    assert "At the next event about this user, or with the next sweep, the guard would: bind by the enforcement" in text
+    assert "policy, tag noncompliant.\n" in text
+    assert f"Access keys in use that would stop working without MFA: {key}." in text
+
+
+def test_in_mode_events_a_sweep_does_nothing(deployed: Deployed) -> None:
+    deployed.user(password=True)
+    assert "At the next event about this user, the guard would: bind" in deployed.run("explain", "alice").stdout
+
+
+def test_an_exemption_that_ended_is_told_beside_the_rule(deployed: Deployed) -> None:
+    deployed.exempt(deployed.user(password=True), ends=timedelta(days=-1))
+    text = deployed.run("explain", "alice").stdout
+    assert "Exemption record: expired, until " in text
+    assert "Rule 7 of 7 decides" in text
+
+
+def test_a_record_that_does_not_count_is_told_with_its_problem(deployed: Deployed) -> None:
+    deployed.exempt(deployed.user(password=True), owner=" ")
+    assert (
+        "Exemption record: does not count. The exemption record lacks owner." in deployed.run("explain", "alice").stdout
+    )
+
+
+def test_the_simulation_shows_what_the_policy_closes_and_leaves_open(deployed: Deployed) -> None:
+    deployed.user(bound=True, device=True)
+    simulation = deployed.json("explain", "alice")["simulation"]
+    assert isinstance(simulation, dict)
+    by_action = {each.pop("action"): each for each in simulation["actions"]}
+    denied = f"denied by {POLICY}"
+    assert by_action["s3:ListAllMyBuckets"] == {
+        "access_key": denied,
+        "console_without_mfa": denied,
+        "with_mfa": "not allowed by any policy",
+    }
+    assert set(by_action["iam:EnableMFADevice"].values()) == {"allowed"}
+    assert by_action["iam:DeactivateMFADevice"] == {
+        "access_key": denied,
+        "console_without_mfa": denied,
+        "with_mfa": "allowed",
+    }
+    table = deployed.run("explain", "alice").stdout
+    assert "ACCESS KEY ALONE" in table
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("AccessDenied", "You may not ask IAM's simulation (iam:SimulatePrincipalPolicy): AccessDenied by the test"),
+        ("501", "IAM's simulation is not available here: 501, 501 by the test"),
+    ],
+)
+def test_without_a_simulation_it_says_so_and_tells_the_rest(deployed: Deployed, code: str, words: str) -> None:
+    deployed.user()
+    deployed.failing = {"SimulatePrincipalPolicy": code}
+    result = deployed.run("explain", "alice")
+    assert result.exit_code == 0
+    assert "Rule 7 of 7 decides" in result.stdout
+    assert words in result.stdout
+
+
+def test_somebody_who_does_not_exist_is_said_so(deployed: Deployed) -> None:
+    result = deployed.run("explain", "ghost")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert (
+        result.stderr == "There is no IAM user ghost in account 111122223333; aws iam list-users shows who is there.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["root", "AWS ROOT USER", "<root_account>"])
+def test_the_root_user_is_rule_1(deployed: Deployed, name: str) -> None:
+    result = deployed.run("explain", name)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("The root user is rule 1: ")
+
+
+def test_an_iam_user_called_root_is_no_root_user(deployed: Deployed) -> None:
+    deployed.user("root", password=True)
+    assert "Rule 7 of 7" in deployed.run("explain", "root").stdout
+
+
+@pytest.mark.parametrize("name", ["al ice", "x" * 65, "", "a\x1b[31m", "../root", "ålice", "a;b"])
+def test_what_nobody_can_be_called_is_wrong_use_and_no_call(deployed: Deployed, name: str) -> None:
+    deployed.made.clear()
+    result = deployed.run("explain", "--", name)
+    assert result.exit_code == 2
+    assert "is no name of an IAM user" in result.stderr
+    assert "\x1b" not in result.stderr
+    assert "GetUser" not in deployed.made
+
+
+def test_a_name_that_looks_like_an_option_is_a_name(deployed: Deployed) -> None:
+    deployed.user("-rf", password=True)
+    assert "Rule 7 of 7" in deployed.run("explain", "--", "-rf").stdout
+
+
+def test_a_read_that_iam_refuses_is_one_sentence(deployed: Deployed) -> None:
+    deployed.user()
+    deployed.failing = {"GetLoginProfile": "AccessDenied"}
+    result = deployed.run("explain", "alice")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == "AWS refused GetLoginProfile: AccessDenied, AccessDenied by the test.\n"
+
+
+def test_only_reads_are_made(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed = deploy(account, monkeypatch)
+    deployed.user(password=True)
+    deployed.made.clear()
+    deployed.run("explain", "alice")
+    assert {name for name in deployed.made if not name.startswith(("Get", "List", "Describe"))} == {
+        "SimulatePrincipalPolicy"
+    }

@@ -1,0 +1,96 @@
+"""`mfa-guard status` sees what a sweep sees."""
+
+from datetime import timedelta
+
+import pytest
+
+from support.deployed import Deployed
+
+
+def verdicts(found: dict[str, object]) -> dict[str, str]:
+    checks = found["checks"]
+    assert isinstance(checks, list)
+    return {check["name"]: check["verdict"] for check in checks}
+
+
+@pytest.fixture
+def well(deployed: Deployed) -> Deployed:
+    """Return a stack to whose topics somebody is subscribed: then every check is fine."""
+    for topic in ("NoticesTopic", "OperationsTopic"):
+        arn = str(deployed.account.stack.resolve({"Ref": topic}))
+        deployed.account.clients.sns.subscribe(TopicArn=arn, Protocol="email", Endpoint="admin@example.com")
+    return deployed
+
+
+def test_a_guard_that_is_well_exits_with_0(well: Deployed) -> None:
+    found = well.json("status")
+    assert set(verdicts(found).values()) == {"fine"}
+    assert (found["running"], found["mode"], found["account"]) == (True, "events", "111122223333")
+
+
+def test_a_problem_exits_with_1_and_says_what_to_do(well: Deployed) -> None:
+    well.account.clients.cloudtrail.stop_logging(Name="account-trail")
+    result = well.run("status")
+    assert result.exit_code == 1
+    assert "problem" in result.stdout
+    assert "aws cloudtrail start-logging" in " ".join(result.stdout.split())
+
+
+def test_a_disabled_rule_is_a_problem_and_the_guard_is_not_running(well: Deployed) -> None:
+    well.account.clients.events.disable_rule(Name="mfa-guard-mfa-devices")
+    found = well.json("status", exit_code=1)
+    assert verdicts(found)["rules"] == "problem"
+    assert (found["running"], found["off"]) == (False, [{"kind": "rule", "name": "mfa-guard-mfa-devices"}])
+
+
+def test_sweeps_that_are_switched_off_are_shown(well: Deployed) -> None:
+    well.concurrency = 0
+    result = well.run("status")
+    assert result.exit_code == 1
+    assert "off: SweepFunction (no concurrency)" in result.stdout
+
+
+def test_the_account_is_counted_and_whoever_waits_is_named(well: Deployed) -> None:
+    well.user("ann", password=True, device=True, bound=True)
+    well.user("bob", password=True)
+    well.user("ci")
+    well.key("ci", used=timedelta(days=2))
+    well.exempt(well.user("eve"), "eve")
+    found = well.json("status")
+    counts = found["counts"]
+    # carol is the administrator, and has a device.
+    assert counts == {"users": 5, "compliant": 2, "noncompliant": 2, "exempt": 1, "enforced": 1, "awaiting": 1}
+    awaiting = found["awaiting"]
+    assert isinstance(awaiting, list)
+    assert [each["name"] for each in awaiting] == ["ci"]
+    text = well.run("status").stdout
+    assert "5 users: 2 compliant, 2 without MFA device, 1 exempt; 1 enforced; 1 machine users await a decision." in text
+    assert "mfa-guard enforce NAME" in text
+
+
+def test_what_the_caller_may_not_read_cannot_be_verified_and_is_no_problem(well: Deployed) -> None:
+    well.failing = {"GetAccountSummary": "AccessDenied", "GetFunctionConcurrency": "AccessDeniedException"}
+    found = well.json("status")
+    assert verdicts(found)["root"] == "cannot verify"
+    assert "AccessDeniedException" in str(found["switches_unread"])
+    text = " ".join(well.run("status").stdout.split())
+    assert "a sweep asks with SweepFunction's rights" in text
+    assert "compare SweepFunction's role" not in text
+
+
+def test_without_the_right_to_read_the_account_aws_said_no(well: Deployed) -> None:
+    well.failing = {"GetAccountAuthorizationDetails": "AccessDenied"}
+    result = well.run("status")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("AWS refused GetAccountAuthorizationDetails: AccessDenied")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [["status"], ["sweep"], ["release", "alice", "--yes"], ["dead-letters", "list"]])
+def test_a_stack_that_is_not_there_is_said_so(deployed: Deployed, command: list[str]) -> None:
+    result = deployed.run(*command, "--stack", "guard-2")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "There is no stack guard-2 in us-east-1 of this account; deploy it, or name another with --stack, --region or "
+        "--profile.\n"
+    )

@@ -1,0 +1,24 @@
+"""The command on moto."""
+
+import pytest
+
+from mfa_guard.adapters import clock
+from mfa_guard_cli import template
+from mfa_guard_cli.local.account import ADMINISTRATOR, Account
+from mfa_guard_cli.program import session
+from support.aws import Faults
+from support.fakes import FakeClock
+from support.preview_command import Command
+
+
+@pytest.fixture
+def command(account: Account, monkeypatch: pytest.MonkeyPatch) -> Command:
+    injected = Faults()
+    account.session.events.register("before-call", injected.before_call)
+    account.lag.report.polls = 0
+    # To translate the template takes a second, and it is the same for every run.
+    monkeypatch.setattr(template, "load_template", lambda: account.stack.template)
+    monkeypatch.setattr(clock, "SystemClock", lambda: FakeClock(account.clock.now()))
+    monkeypatch.setattr(session, "open_session", lambda _profile, _region: account.session)
+    account.iam.create_login_profile(ADMINISTRATOR, "Not-a-real-passw0rd")
+    return Command(account, injected)

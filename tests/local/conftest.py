@@ -1,0 +1,47 @@
+"""A local account in the test's own process, which the tests of a module share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mfa_guard_cli.local.server import LocalAccount, Plan, Watcher, run_account
+from mfa_guard_cli.template import Stack, load_template
+from support.local import Heard, settle
+
+PARAMETERS = {
+    "AlertEmail": "security@example.com",
+    "OperationsEmail": "operations@example.com",
+    "HelpUrl": "https://help.example.com/mfa",
+}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep the tests of a module on one worker: an account is slow to start, and moto's services are the process's."""
+    item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return load_template().render(parameters=PARAMETERS)
+
+
+@pytest.fixture(scope="module")
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture(scope="module")
+def running(stack: Stack, heard: Heard) -> Iterator[LocalAccount]:
+    """Run an account whose stack is there from the start, as in a story, so that no custom resource is waited for."""
+    plan = Plan(stack, port=0, retry_seconds=(0.05, 0.1), story=True)
+    watcher = Watcher(told=heard.told, delivered=heard.delivered)
+    with run_account(plan, watcher) as account:
+        yield account
+
+
+@pytest.fixture
+def account(running: LocalAccount) -> Iterator[LocalAccount]:
+    """Return the module's account, which must be at rest and without a failure of its own after each test."""
+    yield running
+    settle(running)
+    assert running.failures == []

@@ -1,0 +1,47 @@
+"""Policies for the same purpose that others publish, as JSON with their source, in the folder published/."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from policy.evaluator import Document, Policy, parse_policy
+
+FOLDER: Final = Path(__file__).with_name("published")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published policy.
+
+    Attributes:
+        name: the file's, without its ending.
+        heading: in two or three words, for a column.
+        title: of the page that publishes it.
+        url: of that page.
+        read_from: where and when the text was taken from, when the page itself could not be read.
+        document: the policy; its ARNs are of the partition aws.
+    """
+
+    name: str
+    heading: str
+    title: str
+    url: str
+    read_from: str
+    document: Document
+
+    @property
+    def policy(self) -> Policy:
+        """Return the policy, parsed."""
+        return parse_policy(self.document)
+
+
+def published() -> tuple[Published, ...]:
+    """Return the published policies in the order of their files' names."""
+    return tuple(_load(path) for path in sorted(FOLDER.glob("*.json")))
+
+
+def _load(path: Path) -> Published:
+    fields = json.loads(path.read_text("utf-8"))
+    document = fields.pop("policy")
+    return Published(name=path.stem, document=document, **fields)

@@ -1,0 +1,215 @@
+"""What somebody would want who runs code of his own in one of the functions, and what its role must refuse.
+
+Whoever may change a function's code, or finds a hole in it, has its role. The table is about what no role of the guard
+has any use for; what the roles do allow him is in SECURITY.md, "What the guard's own parts can do".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mfa_guard_cli.template import Stack
+from policy.evaluator import Request
+
+USER_EVENT: Final = "UserEventFunction"
+ALERT: Final = "AlertFunction"
+SWEEP: Final = "SweepFunction"
+RELEASE: Final = "ReleaseFunction"
+EVERY: Final = (USER_EVENT, ALERT, SWEEP, RELEASE)
+BINDING: Final = (USER_EVENT, SWEEP)
+
+EVE: Final = "arn:aws:iam::111122223333:user/eve"
+ADMIN: Final = "arn:aws:iam::111122223333:role/Admin"
+STAFF: Final = "arn:aws:iam::111122223333:group/staff"
+ADMINISTRATOR_ACCESS: Final = "arn:aws:iam::aws:policy/AdministratorAccess"
+ANOTHER_POLICY: Final = "arn:aws:iam::111122223333:policy/Other"
+LOOKALIKE_POLICY: Final = "arn:aws:iam::111122223333:policy/EnrolMFADeviceThenSignInAgain2"
+FOREIGN_POLICY: Final = "arn:aws:iam::444455556666:policy/EnrolMFADeviceThenSignInAgain"
+ANOTHER_BUS: Final = "arn:aws:events:us-east-1:111122223333:event-bus/payments"
+ANOTHER_FUNCTION: Final = "arn:aws:lambda:us-east-1:111122223333:function:payments"
+ANOTHER_STACK: Final = "arn:aws:cloudformation:us-east-1:111122223333:stack/mfa-guard-2/1"
+ANOTHER_TABLE: Final = "arn:aws:dynamodb:us-east-1:111122223333:table/payments"
+ANOTHER_TOPIC: Final = "arn:aws:sns:us-east-1:111122223333:payments"
+ANOTHER_QUEUE: Final = "arn:aws:sqs:us-east-1:111122223333:payments"
+TRAIL: Final = "arn:aws:cloudtrail:us-east-1:111122223333:trail/main"
+
+Context = Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """A request that the roles of some functions must refuse, in every deployment.
+
+    Attributes:
+        resource: an ARN, `*`, or the logical id of a resource of the stack; after a dot, one of its attributes.
+        context: condition keys; a value in braces is the logical id of a resource of the stack.
+    """
+
+    what: str
+    functions: tuple[str, ...]
+    action: str
+    resource: str
+    context: Context = field(default_factory=dict, hash=False)
+
+    def request(self, stack: Stack) -> Request:
+        """Return the request as the account of a stack sees it."""
+        context = {
+            key: _resolved(stack, value) if isinstance(value, str) else value for key, value in self.context.items()
+        }
+        return Request(self.action, _arn(stack, self.resource), context)
+
+    def __str__(self) -> str:
+        return f"{self.what} [{self.action} on {self.resource}]"
+
+
+def _resolved(stack: Stack, value: str) -> str:
+    return str(stack.resolve({"Ref": value[1:-1]})) if value.startswith("{") else value
+
+
+def _arn(stack: Stack, resource: str) -> str:
+    if resource == "*" or resource.startswith("arn:"):
+        return resource
+    logical_id, _, attribute = resource.partition(".")
+    return str(stack.resolve({"Fn::GetAtt": [logical_id, attribute]} if attribute else {"Ref": logical_id}))
+
+
+def _attach(action: str, resource: str, policy: str, what: str, functions: tuple[str, ...] = EVERY) -> Attack:
+    return Attack(what, functions, f"iam:{action}", resource, {"iam:PolicyARN": policy})
+
+
+OURS: Final = "{EnforcementPolicy}"
+
+MORE_RIGHTS: Final = (
+    _attach("AttachUserPolicy", EVE, ADMINISTRATOR_ACCESS, "makes a user an administrator"),
+    _attach("AttachRolePolicy", ADMIN, ADMINISTRATOR_ACCESS, "makes a role an administrator"),
+    _attach("AttachGroupPolicy", STAFF, ADMINISTRATOR_ACCESS, "makes a group administrators"),
+    _attach(
+        "AttachGroupPolicy", "EnforcementGroup.Arn", ADMINISTRATOR_ACCESS, "makes all who are bound administrators"
+    ),
+    _attach("AttachUserPolicy", EVE, ANOTHER_POLICY, "attaches another policy"),
+    _attach("AttachUserPolicy", EVE, LOOKALIKE_POLICY, "attaches a policy of a name that begins alike"),
+    _attach("AttachUserPolicy", EVE, FOREIGN_POLICY, "attaches another account's policy of the same name"),
+    Attack("attaches a policy that it does not name", EVERY, "iam:AttachUserPolicy", EVE),
+    Attack("writes a policy into a user", EVERY, "iam:PutUserPolicy", EVE),
+    Attack("writes a policy into its own role", EVERY, "iam:PutRolePolicy", "UserEventFunctionRole.Arn"),
+    Attack("gives itself a permissions boundary", EVERY, "iam:PutUserPermissionsBoundary", EVE),
+    Attack("makes a user", EVERY, "iam:CreateUser", EVE),
+    Attack("makes an access key", EVERY, "iam:CreateAccessKey", EVE),
+    Attack("makes a password", EVERY, "iam:CreateLoginProfile", EVE),
+    Attack("sets a password", EVERY, "iam:UpdateLoginProfile", EVE),
+    Attack("assumes a role", EVERY, "sts:AssumeRole", ADMIN),
+    Attack("passes a role", EVERY, "iam:PassRole", ADMIN),
+    Attack("adds somebody to another group", EVERY, "iam:AddUserToGroup", STAFF),
+)
+
+FEWER_BONDS: Final = (
+    _attach("DetachUserPolicy", EVE, ANOTHER_POLICY, "takes another policy off a user"),
+    _attach("DetachRolePolicy", ADMIN, ANOTHER_POLICY, "takes another policy off a role"),
+    _attach("DetachGroupPolicy", STAFF, ANOTHER_POLICY, "takes another policy off a group"),
+    _attach("DetachRolePolicy", ADMIN, OURS, "takes the policy off a role", (USER_EVENT, ALERT, SWEEP)),
+    _attach("DetachGroupPolicy", "EnforcementGroup.Arn", OURS, "disarms the group", (USER_EVENT, ALERT, SWEEP)),
+    _attach("AttachUserPolicy", EVE, OURS, "binds somebody", (ALERT, RELEASE)),
+    _attach("DetachUserPolicy", EVE, OURS, "releases somebody", (ALERT,)),
+    Attack("takes somebody out of another group", EVERY, "iam:RemoveUserFromGroup", STAFF),
+    Attack("takes somebody out of the group", (ALERT,), "iam:RemoveUserFromGroup", "EnforcementGroup.Arn"),
+    Attack("adds somebody to the group", (ALERT, RELEASE), "iam:AddUserToGroup", "EnforcementGroup.Arn"),
+    Attack("deletes the group", EVERY, "iam:DeleteGroup", "EnforcementGroup.Arn"),
+    Attack("rewrites the policy", EVERY, "iam:CreatePolicyVersion", "EnforcementPolicy"),
+    Attack("sets the policy back", EVERY, "iam:SetDefaultPolicyVersion", "EnforcementPolicy"),
+    Attack("deletes the policy", EVERY, "iam:DeletePolicy", "EnforcementPolicy"),
+    Attack("strips a user of the device", EVERY, "iam:DeactivateMFADevice", EVE),
+    Attack("enrols a device on a user", EVERY, "iam:EnableMFADevice", EVE),
+    Attack("deletes a user", EVERY, "iam:DeleteUser", EVE),
+    Attack("deletes an access key", EVERY, "iam:DeleteAccessKey", EVE),
+    Attack("changes the status of a key", (USER_EVENT, ALERT, RELEASE), "iam:UpdateAccessKey", EVE),
+)
+
+_STATUS: Final = "mfa-guard:status"
+
+TAGS: Final = (
+    Attack("tags with a foreign key", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["team"]}),
+    Attack("tags with a key that begins alike", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["mfa-guard:statuses"]}),
+    Attack("tags with a key in capitals", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["MFA-GUARD:STATUS"]}),
+    Attack("tags with a foreign key beside its own", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": [_STATUS, "team"]}),
+    Attack("tags with nothing", EVERY, "iam:TagUser", EVE),
+    Attack("removes a foreign tag", EVERY, "iam:UntagUser", EVE, {"aws:TagKeys": ["team"]}),
+    Attack("removes a foreign tag beside its own", EVERY, "iam:UntagUser", EVE, {"aws:TagKeys": [_STATUS, "team"]}),
+    Attack("removes no tag", EVERY, "iam:UntagUser", EVE),
+    Attack("marks somebody", (ALERT, RELEASE), "iam:TagUser", EVE, {"aws:TagKeys": [_STATUS]}),
+    Attack("removes a mark", (ALERT,), "iam:UntagUser", EVE, {"aws:TagKeys": [_STATUS]}),
+    Attack("tags a role", EVERY, "iam:TagRole", ADMIN, {"aws:TagKeys": [_STATUS]}),
+    Attack("tags the policy", EVERY, "iam:TagPolicy", "EnforcementPolicy", {"aws:TagKeys": [_STATUS]}),
+    Attack("tags a role as if it were a user", EVERY, "iam:TagUser", ADMIN, {"aws:TagKeys": [_STATUS]}),
+)
+
+EXEMPTIONS: Final = (
+    Attack("writes an exemption", EVERY, "dynamodb:PutItem", "ExemptionsTable.Arn"),
+    Attack("changes an exemption", EVERY, "dynamodb:UpdateItem", "ExemptionsTable.Arn"),
+    Attack("deletes an exemption", EVERY, "dynamodb:DeleteItem", "ExemptionsTable.Arn"),
+    Attack("writes exemptions in a batch", EVERY, "dynamodb:BatchWriteItem", "ExemptionsTable.Arn"),
+    Attack("writes exemptions by PartiQL", EVERY, "dynamodb:PartiQLInsert", "ExemptionsTable.Arn"),
+    Attack("deletes the exemptions", EVERY, "dynamodb:DeleteTable", "ExemptionsTable.Arn"),
+    Attack("reads everybody's exemptions", (USER_EVENT, ALERT, RELEASE), "dynamodb:Scan", "ExemptionsTable.Arn"),
+    Attack("writes to another table", EVERY, "dynamodb:PutItem", ANOTHER_TABLE),
+    Attack("reads another table", EVERY, "dynamodb:GetItem", ANOTHER_TABLE),
+)
+
+NOTICES: Final = (
+    Attack("reads the topic by subscribing", EVERY, "sns:Subscribe", "NoticesTopic"),
+    Attack("reads the topic's settings", EVERY, "sns:GetTopicAttributes", "NoticesTopic"),
+    Attack("lists the subscribers", (USER_EVENT, ALERT, RELEASE), "sns:ListSubscriptionsByTopic", "NoticesTopic"),
+    Attack("silences the topic", EVERY, "sns:Unsubscribe", "NoticesTopic"),
+    Attack("opens the topic to others", EVERY, "sns:SetTopicAttributes", "NoticesTopic"),
+    Attack("deletes the topic", EVERY, "sns:DeleteTopic", "NoticesTopic"),
+    Attack("publishes to another topic", EVERY, "sns:Publish", ANOTHER_TOPIC),
+    Attack("publishes alarms", (USER_EVENT, SWEEP, RELEASE), "sns:Publish", "OperationsTopic"),
+    Attack("publishes notices", (RELEASE,), "sns:Publish", "NoticesTopic"),
+    Attack("reads the dead letters", EVERY, "sqs:ReceiveMessage", "DeadLetterQueue.Arn"),
+    Attack("deletes dead letters", EVERY, "sqs:DeleteMessage", "DeadLetterQueue.Arn"),
+    Attack("purges the dead letters", EVERY, "sqs:PurgeQueue", "DeadLetterQueue.Arn"),
+    Attack("sends to another queue", EVERY, "sqs:SendMessage", ANOTHER_QUEUE),
+)
+
+THE_GUARD: Final = (
+    Attack("changes a function's code", EVERY, "lambda:UpdateFunctionCode", "ReleaseFunction.Arn"),
+    Attack("changes a function's environment", EVERY, "lambda:UpdateFunctionConfiguration", "SweepFunction.Arn"),
+    Attack("starts the release", (USER_EVENT, ALERT, SWEEP), "lambda:InvokeFunction", "ReleaseFunction.Arn"),
+    Attack("starts another function", EVERY, "lambda:InvokeFunction", ANOTHER_FUNCTION),
+    Attack("disables a rule", EVERY, "events:DisableRule", "arn:aws:events:us-east-1:111122223333:rule/mfa-guard-x"),
+    Attack("stops the trail", EVERY, "cloudtrail:StopLogging", TRAIL),
+    Attack("deletes the stack", EVERY, "cloudformation:DeleteStack", "AWS::StackId"),
+    Attack("looks at another stack", EVERY, "cloudformation:DescribeStacks", ANOTHER_STACK),
+    Attack("deletes logs", EVERY, "logs:DeleteLogGroup", "UserEventFunctionLogGroup.Arn"),
+    Attack("reads secrets", EVERY, "secretsmanager:GetSecretValue", "*"),
+    Attack("reads objects", EVERY, "s3:GetObject", "arn:aws:s3:::payroll/january.csv"),
+    Attack(
+        "sends another source's event",
+        EVERY,
+        "events:PutEvents",
+        "arn:aws:events:us-east-1:111122223333:event-bus/default",
+        {"events:source": ["payments"], "events:detail-type": "Sweep requested"},
+    ),
+    Attack(
+        "sends another source's event beside its own",
+        EVERY,
+        "events:PutEvents",
+        "arn:aws:events:us-east-1:111122223333:event-bus/default",
+        {"events:source": ["mfa-guard", "payments"], "events:detail-type": "Sweep requested"},
+    ),
+    Attack(
+        "sends an event of another kind",
+        EVERY,
+        "events:PutEvents",
+        "arn:aws:events:us-east-1:111122223333:event-bus/default",
+        {"events:source": ["mfa-guard"], "events:detail-type": "Paid"},
+    ),
+    Attack(
+        "sends its event to another bus",
+        EVERY,
+        "events:PutEvents",
+        ANOTHER_BUS,
+        {"events:source": ["mfa-guard"], "events:detail-type": "Sweep requested"},
+    ),
+)
+
+ATTACKS: Final = (*MORE_RIGHTS, *FEWER_BONDS, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD)

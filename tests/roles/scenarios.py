@@ -1,0 +1,391 @@
+"""One scenario for each function that leads it, through its real handler on moto, along every path to AWS there is.
+
+A scenario is the same in every deployment; what the function makes of it is not. It ends with the list of the calls
+that the function made, and with an error when a step did not end as it must.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Final
+from unittest.mock import patch
+
+import boto3
+from moto.cloudformation.models import cloudformation_backends
+
+from mfa_guard import bootstrap
+from mfa_guard.core.times import utc_text
+from mfa_guard.handlers import alert, release, sweep, user_event
+from mfa_guard.ports import UserNotVisibleYet
+from mfa_guard_cli.local.account import Account, open_account
+from mfa_guard_cli.template import Stack
+from support.aws import Context
+from support.factories import detail, envelope, stream_record
+from support.fakes import FakeClock
+from support.recorder import Call, Recorder
+from support.release import request_event
+
+ANYTHING: Final = json.dumps(
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
+)
+EXEMPTION: Final = {
+    "owner": "platform",
+    "reason": "build machine",
+    "created_by": "bob",
+}
+
+
+@dataclass
+class HurriedClock(FakeClock):
+    """A clock by which every look at it takes a while."""
+
+    pace: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        self.time += self.pace
+        return self.time
+
+
+@dataclass
+class Scene:
+    """An open account, with one of its functions about to run."""
+
+    account: Account
+    clock: HurriedClock
+    _number: int = field(default=0)
+
+    @property
+    def stack(self) -> Stack:
+        return self.account.stack
+
+    @property
+    def policy(self) -> str:
+        return str(self.stack.resolve({"Ref": "EnforcementPolicy"}))
+
+    @property
+    def group(self) -> str:
+        return self.stack.physical_id("EnforcementGroup")
+
+    def user(self, name: str, *, password: bool = True, path: str = "/staff/") -> str:
+        """Make a user who has a path, as the ARNs of many do, and return his id."""
+        iam = self.account.clients.iam
+        user_id = iam.create_user(UserName=name, Path=path)["User"]["UserId"]
+        if password:
+            iam.create_login_profile(UserName=name, Password="Not-a-secret-1")
+        return user_id
+
+    def key(self, name: str, *, used: bool = False) -> str:
+        key_id = self.account.clients.iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
+        if used:
+            self.account.use_key(name, key_id, self.clock.time - timedelta(days=1))
+        return key_id
+
+    def device(self, name: str) -> None:
+        iam = self.account.clients.iam
+        serial = iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]["SerialNumber"]
+        iam.enable_mfa_device(
+            UserName=name, SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321"
+        )
+
+    def bind(self, name: str) -> None:
+        """Bind a user in both ways."""
+        iam = self.account.clients.iam
+        iam.attach_user_policy(UserName=name, PolicyArn=self.policy)
+        iam.add_user_to_group(UserName=name, GroupName=self.group)
+
+    def tag(self, name: str, *, since: timedelta, warned: timedelta | None = None) -> None:
+        tags = {"mfa-guard:status": "noncompliant", "mfa-guard:since": utc_text(self.clock.time - since)}
+        if warned is not None:
+            tags["mfa-guard:warned"] = utc_text(self.clock.time - warned)
+        self.account.clients.iam.tag_user(
+            UserName=name, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+        )
+
+    def exempt(self, name: str, user_id: str) -> None:
+        fields = {
+            **EXEMPTION,
+            "user_id": user_id,
+            "user_name": name,
+            "expires_at": utc_text(self.clock.time + timedelta(days=30)),
+        }
+        table = self.stack.physical_id("ExemptionsTable")
+        item = {key: {"S": value} for key, value in fields.items()}
+        self.account.clients.dynamodb.put_item(TableName=table, Item=item)
+
+    def fill_quotas(self, name: str, *, policies: bool, groups: bool) -> None:
+        """Use up what a user may have of managed policies, or of groups; in moto's own books, as that is quicker."""
+        iam = self.account.iam
+        for number in range(10):
+            if policies:
+                iam.attach_user_policy(iam.create_policy("", "/", ANYTHING, f"{name}-{number}", []).arn, name)
+            if groups:
+                iam.create_group(f"{name}-{number}")
+                iam.add_user_to_group(f"{name}-{number}", name)
+
+    def event(self, name: str, user: str, **changes: object) -> dict[str, object]:
+        """Return IAM's event about a user, which happened just now."""
+        now = self.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return envelope(detail(name, {"userName": user}, eventTime=now, **changes))
+
+    def silence(self, topic: str) -> None:
+        """Delete a topic, so that the next notice fails."""
+        self.account.clients.sns.delete_topic(TopicArn=str(self.stack.resolve({"Ref": topic})))
+
+    def request(self) -> dict[str, object]:
+        """Return a request for another sweep."""
+        self._number += 1
+        return {"id": f"sweep-{self._number}", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
+
+
+def user_events(scene: Scene) -> None:
+    """Lead UserEventFunction along its paths."""
+
+    def handle(event: dict[str, object]) -> None:
+        user_event.lambda_handler(event, Context())
+
+    # A person; a machine at work, with a key; somebody who has neither a password nor a key.
+    scene.user("dora")
+    handle(scene.event("CreateUser", "dora"))
+    scene.user("ci", password=False)
+    scene.key("ci", used=True)
+    handle(scene.event("CreateAccessKey", "ci"))
+    scene.user("idle", password=False)
+    handle(scene.event("CreateUser", "idle"))
+    # The mark goes when a device comes.
+    scene.user("erin")
+    scene.tag("erin", since=timedelta(days=3))
+    scene.device("erin")
+    handle(scene.event("EnableMFADevice", "erin"))
+    # An exempt user is released, in whichever way he is bound.
+    scene.exempt("frank", scene.user("frank"))
+    scene.bind("frank")
+    handle(scene.event("TagUser", "frank"))
+    # A used-up quota leaves the other way.
+    for name, full in (("gina", {"policies": True, "groups": False}), ("hugo", {"policies": False, "groups": True})):
+        scene.user(name)
+        scene.fill_quotas(name, **full)
+        handle(scene.event("CreateUser", name))
+    # Two events about one user, the second of which finds the lease of the first.
+    handle(scene.event("CreateLoginProfile", "dora"))
+    # A failure is forgotten, so that Lambda's retry runs.
+    _fails(UserNotVisibleYet, lambda: handle(scene.event("CreateUser", "nobody")))
+
+
+def alerts(scene: Scene) -> None:
+    """Lead AlertFunction along its paths."""
+    topic = scene.stack.resolve({"Ref": "NoticesTopic"})
+    stopped = detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
+    alert.lambda_handler(envelope(stopped), Context())
+    deleted = detail("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
+    alert.lambda_handler(envelope(deleted), Context())
+    # Lambda repeats a batch: what was told is looked up.
+    expires = utc_text(scene.clock.time + timedelta(days=30))
+    item = {**EXEMPTION, "user_id": "AIDA1", "user_name": "ci", "expires_at": expires}
+    batch: dict[str, object] = {"Records": [stream_record("INSERT", item)]}
+    for _ in range(2):
+        alert.lambda_handler(batch, Context())
+    scene.silence("NoticesTopic")
+    _fails(Exception, lambda: alert.lambda_handler(envelope({**stopped, "eventID": "another"}), Context()))
+
+
+def sweeps(scene: Scene) -> None:
+    """Lead SweepFunction along its paths."""
+    _deploy_what_moto_lacks(scene)
+    delays: list[timedelta] = []
+    for operation in ("AttachUserPolicy", "AddUserToGroup"):
+        scene.account.session.events.register(f"provide-client-params.iam.{operation}", _delayed(scene, delays))
+
+    def handle(milliseconds: int = 900_000) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = sweep.lambda_handler(scene.request(), Context(milliseconds=milliseconds))
+        return answer
+
+    scene.user("dora")
+    scene.user("ci", password=False)
+    scene.key("ci", used=True)
+    scene.user("idle", password=False)
+    scene.key("idle")
+    scene.exempt("frank", scene.user("frank"))
+    scene.bind("frank")
+    scene.tag("frank", since=timedelta(days=3))
+    for name, full in (("gina", {"policies": True, "groups": False}), ("hugo", {"policies": False, "groups": True})):
+        scene.user(name)
+        scene.fill_quotas(name, **full)
+    # Whose keys are to be announced, and whose announced keys are to go.
+    for name, warned in (("ines", None), ("jack", timedelta(days=20))):
+        scene.user(name)
+        scene.key(name)
+        scene.bind(name)
+        scene.tag(name, since=timedelta(days=90), warned=warned)
+    # Whose password is asked for again, as keys in use make the difference.
+    scene.user("kate")
+    scene.key("kate", used=True)
+    scene.device("kate")
+    # Who is deleted while the sweep runs.
+    scene.user("liam", password=False)
+    scene.account.session.events.register("provide-client-params.iam.ListMFADevices", _deleting(scene, "liam"))
+    handle()
+    # A sweep that runs out of time goes on with itself.
+    for number in range(10):
+        scene.user(f"late-{number}")
+    delays.append(timedelta(seconds=50))
+    handle(milliseconds=60_000)
+    handle()
+    # A failure is forgotten, so that Lambda's retry runs.
+    scene.silence("NoticesTopic")
+    scene.user("mona")
+    _fails(Exception, handle)
+
+
+def _deleting(scene: Scene, name: str) -> Callable[..., None]:
+    """Return what deletes a user once somebody asks for his devices."""
+
+    def delete(params: Mapping[str, Any], **_: object) -> None:
+        if params.get("UserName") == name:
+            scene.account.iam.users.pop(name, None)
+
+    return delete
+
+
+def _delayed(scene: Scene, delays: list[timedelta]) -> Callable[..., None]:
+    """Return what lets one of the delays pass, while there is any."""
+
+    def delay(**_: object) -> None:
+        # A sweep works in threads.
+        with suppress(IndexError):
+            scene.clock.time += delays.pop()
+
+    return delay
+
+
+def _deploy_what_moto_lacks(scene: Scene) -> None:
+    """Make the rules' targets, a trail, and the stack itself, which the health checks read."""
+    clients = scene.account.clients
+    for rule in scene.stack.rules():
+        arns = [str(scene.stack.resolve({"Fn::GetAtt": [name, "Arn"]})) for name in rule.functions]
+        clients.events.put_targets(Rule=rule.name, Targets=[{"Id": "function", "Arn": arn} for arn in arns])
+    boto3.client("s3").create_bucket(Bucket="trails")
+    clients.cloudtrail.create_trail(
+        Name="main", S3BucketName="trails", IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True
+    )
+    clients.cloudtrail.put_event_selectors(
+        TrailName="main", EventSelectors=[{"ReadWriteType": "All", "IncludeManagementEvents": True}]
+    )
+    clients.cloudtrail.start_logging(Name="main")
+    _create_stack(scene)
+
+
+def _create_stack(scene: Scene) -> str:
+    # moto wants some resource.
+    body = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    return boto3.client("cloudformation").create_stack(StackName=scene.stack.name, TemplateBody=body)["StackId"]
+
+
+def releases(scene: Scene) -> None:
+    """Lead ReleaseFunction along its paths."""
+    with deletable(scene) as stack:
+        iam = scene.account.clients.iam
+        for name in ("dora", "erin"):
+            scene.user(name)
+            scene.bind(name)
+            scene.tag(name, since=timedelta(days=3))
+        iam.create_role(RoleName="Build", AssumeRolePolicyDocument="{}", Path="/service/")
+        iam.attach_role_policy(RoleName="Build", PolicyArn=scene.policy)
+        iam.create_group(GroupName="staff", Path="/people/")
+        iam.attach_group_policy(GroupName="staff", PolicyArn=scene.policy)
+        # The stack is made; then it is deleted, at first with no time to do it in.
+        stack.status("CREATE_COMPLETE")
+        stack.handle("Create")
+        stack.status("DELETE_IN_PROGRESS")
+        scene.clock.pace = timedelta(seconds=1)
+        stack.handle("Delete", milliseconds=4_000)
+        scene.clock.pace = timedelta(0)
+        assert stack.relayed
+        stack.handle("Delete")
+        assert "SUCCESS" in str(stack.answers[-1])
+
+
+@dataclass
+class Deletable:
+    """The stack as CloudFormation has it, and what ReleaseFunction answered and started."""
+
+    scene: Scene
+    stack_id: str
+    answers: list[object] = field(default_factory=list)
+    relayed: list[object] = field(default_factory=list)
+
+    def status(self, word: str) -> None:
+        stack = self.scene.stack
+        cloudformation_backends[stack.account][stack.region].stacks[self.stack_id].status = word
+
+    def handle(self, kind: str, *, milliseconds: int = 900_000) -> object:
+        scene, end = self.scene, self.scene.clock.time + timedelta(milliseconds=milliseconds)
+
+        @dataclass
+        class Ticking(Context):
+            def get_remaining_time_in_millis(self) -> int:
+                return round((end - scene.clock.now()).total_seconds() * 1000)
+
+        return release.lambda_handler(request_event(kind, StackId=self.stack_id), Ticking())
+
+
+@contextmanager
+def deletable(scene: Scene) -> Iterator[Deletable]:
+    """Make the stack in CloudFormation, with an ear for the answers, and Lambda's own for invocations."""
+    stack = Deletable(scene, _create_stack(scene))
+
+    def invoked(params: Mapping[str, Any], **_: object) -> tuple[object, dict[str, int]]:
+        stack.relayed.append(json.loads(params["body"]))
+        return SimpleNamespace(status_code=202), {"StatusCode": 202}
+
+    scene.account.session.events.register_last("before-call.lambda.Invoke", invoked)  # type: ignore[arg-type]  # answers
+    ear = SimpleNamespace(send=lambda _, verdict: stack.answers.append(verdict.status))
+    with patch.dict(os.environ, {"STACK_ID": stack.stack_id}), patch.object(release, "answers", lambda: ear):
+        yield stack
+
+
+def _fails(error: type[Exception], act: Callable[[], object]) -> None:
+    try:
+        act()
+    except error:
+        return
+    raise AssertionError(f"Nothing failed with {error.__name__}.")
+
+
+@contextmanager
+def opened(stack: Stack, function: str) -> Iterator[tuple[Scene, Recorder]]:
+    """Open an account in which a function is about to run, and record what it asks of AWS."""
+    with ExitStack() as exits:
+        made = [each for each in vars(bootstrap).values() if hasattr(each, "cache_clear")]
+        for cached in made:
+            cached.cache_clear()
+            exits.callback(cached.cache_clear)
+        account = exits.enter_context(open_account(stack))
+        exits.enter_context(patch.dict(os.environ, stack.environment(function)))
+        scene = Scene(account, HurriedClock(datetime.now(UTC).replace(microsecond=0)))
+        exits.enter_context(patch.object(bootstrap, "SystemClock", lambda: scene.clock))
+        recorder = Recorder()
+        exits.enter_context(recorder.recording())
+        yield scene, recorder
+
+
+def _played(function: str, play: Callable[[Scene], None]) -> Callable[[Stack], Sequence[Call]]:
+    def calls(stack: Stack) -> Sequence[Call]:
+        with opened(stack, function) as (scene, recorder):
+            play(scene)
+        return tuple(recorder.calls)
+
+    return calls
+
+
+SCENARIOS: Final[Mapping[str, Callable[[Stack], Sequence[Call]]]] = MappingProxyType(
+    {
+        "UserEventFunction": _played("UserEventFunction", user_events),
+        "AlertFunction": _played("AlertFunction", alerts),
+        "SweepFunction": _played("SweepFunction", sweeps),
+        "ReleaseFunction": _played("ReleaseFunction", releases),
+    }
+)

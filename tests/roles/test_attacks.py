@@ -1,0 +1,58 @@
+"""The roles refuse what the guard never does, and ReleaseFunction refuses by itself what its role cannot refuse."""
+
+import pytest
+
+from mfa_guard.core.custom_resource import RequestNotUnderstood
+from mfa_guard_cli.template import Stack
+from policy.evaluator import Decision
+from roles.attacks import ATTACKS, BINDING, EVERY, Attack
+from roles.scenarios import deletable, opened
+from support.recorder import Call, deployed
+
+WRITES = ("Detach", "Attach", "Remove", "Add", "Untag", "Tag", "Put", "Update", "Delete", "Invoke")
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_an_attack_is_refused(stack: Stack, attack: Attack) -> None:
+    calls = [Call(stack, function, attack.request(stack)) for function in attack.functions]
+    assert [str(call) for call in calls if call.decision() is Decision.ALLOW] == []
+
+
+@pytest.mark.parametrize("attack", [each for each in ATTACKS if set(each.functions) != set(EVERY)], ids=str)
+def test_an_attack_that_spares_a_role_is_what_that_role_is_for(attack: Attack) -> None:
+    stack = deployed("all", "user", "30")
+    spared = [Call(stack, function, attack.request(stack)) for function in EVERY if function not in attack.functions]
+    assert [str(call) for call in spared if call.decision() is not Decision.ALLOW] == []
+
+
+@pytest.mark.parametrize("function", BINDING)
+def test_in_an_audit_nothing_in_iam_can_be_changed(function: str) -> None:
+    stack = deployed("audit", "user", "30")
+    actions = [
+        action
+        for statement in stack.role_statements(f"{function}Role")
+        for action in statement["Action"]  # type: ignore[attr-defined]
+        if action.startswith("iam:")
+    ]
+    assert [action for action in actions if action.removeprefix("iam:").startswith(WRITES)] == []
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"])
+def test_while_the_stack_lives_a_request_to_delete_changes_nothing(status: str) -> None:
+    with opened(deployed("all", "user", "0"), "ReleaseFunction") as (scene, recorder), deletable(scene) as leaving:
+        scene.user("dora")
+        scene.bind("dora")
+        leaving.status(status)
+        leaving.handle("Delete")
+        assert scene.policy in scene.account.iam.get_user("dora").managed_policies
+        assert [call.request.action for call in recorder.calls] == ["cloudformation:DescribeStacks"]
+
+
+def test_another_stacks_request_asks_aws_for_nothing() -> None:
+    other = "arn:aws:cloudformation:us-east-1:111122223333:stack/other/1"
+    with opened(deployed("all", "user", "0"), "ReleaseFunction") as (scene, recorder), deletable(scene) as leaving:
+        leaving.status("DELETE_IN_PROGRESS")
+        leaving.stack_id = other
+        with pytest.raises(RequestNotUnderstood):
+            leaving.handle("Delete")
+        assert recorder.calls == []

@@ -1,0 +1,134 @@
+"""A local account in a process of its own, as a person starts it, and the AWS CLI as its client."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pyotp
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PROGRAM: Final = Path(sys.executable).with_name("mfa-guard")
+CLI: Final = Path(sys.executable).with_name("aws")
+_START_SECONDS: Final = 120
+_WAIT_SECONDS: Final = 60
+
+
+class Refused(Exception):
+    """The AWS CLI ended with an error; what it said."""
+
+
+@dataclass
+class RunningAccount:
+    """The account. `lines` is what its terminal shows so far."""
+
+    process: "subprocess.Popen[str]"
+    lines: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        return self.environment["AWS_ENDPOINT_URL"]
+
+    def aws(self, *words: str, **variables: str) -> object:
+        """Return what the AWS CLI prints, parsed; raises Refused. `variables` are more of the environment."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        done = subprocess.run(
+            [CLI, *words, "--output", "json"],
+            env={**own, **self.environment, "AWS_CONFIG_FILE": os.devnull, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_WAIT_SECONDS,
+        )
+        if done.returncode:
+            raise Refused(done.stderr.strip())
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def state(self) -> Mapping[str, object]:
+        """Return what the page shows."""
+        with urllib.request.urlopen(  # noqa: S310 - http on loopback
+            f"{self.endpoint}/_mfa-guard/state", timeout=_WAIT_SECONDS
+        ) as response:
+            shown: Mapping[str, object] = json.load(response)
+        return shown
+
+    def user(self, name: str) -> Mapping[str, object] | None:
+        """Return one user as the page shows him."""
+        return next((each for each in self._listed("users") if each["name"] == name), None)
+
+    def mails(self, kind: str) -> Sequence[Mapping[str, object]]:
+        """Return the mails of a kind, newest first."""
+        return [each for each in self._listed("mails") if each["kind"] == kind]
+
+    def activity(self, function: str) -> Sequence[Mapping[str, object]]:
+        """Return what a function did, newest first."""
+        return [each for each in self._listed("activity") if each["function"] == function]
+
+    def wait_for(self, done: Callable[[], object]) -> None:
+        """Wait until something is so; fails when it never is."""
+        end = time.monotonic() + _WAIT_SECONDS
+        while not done():
+            assert time.monotonic() < end, f"It never came to be. The account's terminal: {self.lines[-30:]}"
+            assert self.process.poll() is None, f"The account ended: {self.lines[-30:]}"
+            time.sleep(0.05)
+
+    def codes(self, seed: bytes | str) -> tuple[str, str]:
+        """Return two codes of a device that follow each other."""
+        device = pyotp.TOTP(seed if isinstance(seed, str) else seed.decode())
+        now = int(time.time())
+        return device.at(now - 30), device.at(now)
+
+    def _listed(self, name: str) -> Sequence[Mapping[str, object]]:
+        listed = self.state()[name]
+        assert isinstance(listed, list)
+        return listed
+
+
+@contextmanager
+def local_account(*options: str) -> Iterator[RunningAccount]:
+    """Run `mfa-guard local` with these options on a free port until the end of the block, and see that it ends well."""
+    process = subprocess.Popen(
+        [PROGRAM, "local", "--port", "0", "--brief", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    account = RunningAccount(process)
+    ready = threading.Event()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            account.lines.append(line.rstrip("\n"))
+            name, equals, value = line.strip().removeprefix("export ").partition("=")
+            if line.startswith("  export ") and equals:
+                account.environment[name] = value
+            if line.startswith("Ctrl-C"):
+                ready.set()
+        ready.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        assert ready.wait(_START_SECONDS), account.lines
+        assert process.poll() is None, account.lines
+        yield account
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0, account.lines[-30:]
+    finally:
+        process.kill()
+        process.wait()
+        reader.join(5)
+        assert process.stdout is not None
+        process.stdout.close()

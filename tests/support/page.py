@@ -1,0 +1,178 @@
+"""A local account that is nothing but what its page asks for: the page's files, and a state that a test writes."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final, TypeAlias
+
+from mfa_guard_cli.local.page import HEADERS, asset
+
+PREFIX: Final = "/_mfa-guard/"
+
+Fields: TypeAlias = dict[str, object]
+
+
+def mail(number: int, subject: str = "HIGH: alice has no MFA device", **changes: object) -> Fields:
+    """Return a mail of the state; its severity is the subject's."""
+    return {
+        "number": number,
+        "time": f"2026-01-02T03:04:{number % 60:02}Z",
+        "topic": "NoticesTopic",
+        "to": ["security@example.com"],
+        "severity": subject.partition(":")[0].lower(),
+        "kind": "noncompliant",
+        "subject": subject,
+        "text": f"Text {number}.\n\nWHAT HAPPENED\n  CreateUser\n",
+    } | changes
+
+
+def user(name: str, **changes: object) -> Fields:
+    """Return a user of the state, whom the guard has not met yet."""
+    return {
+        "name": name,
+        "user_id": f"AIDA{name.upper()}",
+        "path": "/",
+        "ways": [],
+        "tags": {},
+        "devices": [],
+        "password": False,
+        "keys": [],
+        "exempt_until": None,
+    } | changes
+
+
+def entry(number: int, **changes: object) -> Fields:
+    """Return one invocation of the state's activity."""
+    return {
+        "number": number,
+        "time": f"2026-01-02T03:04:{number % 60:02}Z",
+        "event": "iam CreateUser",
+        "actor": "user/carol",
+        "about": "alice",
+        "rule": "UserEventFunctionNewCredentials",
+        "function": "UserEventFunction",
+        "outcome": "standing enforced, actions enforce, mark",
+        "failed": False,
+    } | changes
+
+
+@dataclass
+class Asked:
+    """One request for the state: the ETag it brought, and how it was answered."""
+
+    tag: str | None
+    status: int
+
+
+@dataclass
+class FakeAccount:
+    """What a test changes. `broken`: the state is answered with these bytes instead, or with this status."""
+
+    port: int = 0
+    mails: list[Fields] = field(default_factory=list)
+    users: list[Fields] = field(default_factory=list)
+    activity: list[Fields] = field(default_factory=list)
+    dead_letters: int = 0
+    broken: bytes | HTTPStatus | None = None
+    asked: list[Asked] = field(default_factory=list)
+    server: ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        """Return where the page is."""
+        return f"http://localhost:{self.port}{PREFIX}"
+
+    @property
+    def state(self) -> Mapping[str, object]:
+        """Return what the page asks for, as the local account answers it."""
+        return {
+            "stack": {
+                "name": "mfa-guard",
+                "account": "111122223333",
+                "region": "us-east-1",
+                "endpoint": f"http://localhost:{self.port}",
+                "mode": "events",
+                "runtime": "source",
+            },
+            "mails": self.mails[:200],
+            "users": self.users,
+            "activity": self.activity[:100],
+            "totals": {
+                "mails": len(self.mails),
+                "users": len(self.users),
+                "activity": len(self.activity),
+                "dead_letters": self.dead_letters,
+            },
+        }
+
+    def start(self) -> None:
+        """Answer, on the port of before if there was one."""
+        account = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                account.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                """Leave the test's output alone."""
+
+        self.server = ThreadingHTTPServer(("localhost", self.port), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def end(self) -> None:
+        """Answer no longer, and give the port up."""
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer one request for the page or its state."""
+        name = request.path.removeprefix(PREFIX)
+        if name == "state":
+            self._answer_state(request)
+        elif found := asset(name):
+            _send(request, HTTPStatus.OK, found.body, found.content_type)
+        else:
+            _send(request, HTTPStatus.NOT_FOUND, b"", "text/plain")
+
+    def _answer_state(self, request: BaseHTTPRequestHandler) -> None:
+        tag = request.headers["If-None-Match"]
+        status, body = HTTPStatus.OK, json.dumps(self.state).encode()
+        if isinstance(self.broken, bytes):
+            body = self.broken
+        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        if isinstance(self.broken, HTTPStatus):
+            status, body = self.broken, b""
+        elif tag == etag:
+            status, body = HTTPStatus.NOT_MODIFIED, b""
+        self.asked.append(Asked(tag, status))
+        _send(request, status, body, "application/json", etag)
+
+
+def _send(
+    request: BaseHTTPRequestHandler, status: HTTPStatus, body: bytes, content_type: str, etag: str | None = None
+) -> None:
+    request.send_response(status)
+    own = {"Content-Type": content_type} | ({"ETag": etag} if etag else {})
+    for name, value in (dict(HEADERS) | own).items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(body)
+
+
+@contextmanager
+def fake_account() -> Iterator[FakeAccount]:
+    """Run an empty account until the end."""
+    account = FakeAccount()
+    account.start()
+    try:
+        yield account
+    finally:
+        account.end()

@@ -1,0 +1,215 @@
+"""What a function asks of AWS, as IAM sees it: action, resource and condition keys of every call it makes.
+
+Resources and condition keys follow the Service Authorization Reference
+(https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html);
+tests/roles compares the resources with it.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final, cast
+from unittest.mock import patch
+
+from botocore.client import BaseClient
+from moto.iam.models import IAMBackend, iam_backends
+
+from mfa_guard.handlers import alert, release, sweep, user_event
+from mfa_guard_cli.template import Stack, load_template
+from policy.evaluator import EVERYTHING, Decision, Policy, Request, evaluate, parse_policy
+
+Params = Mapping[str, Any]
+
+# Modules whose handlers are replaced while they are watched, which mypy knows nothing of.
+HANDLERS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "UserEventFunction": user_event,
+        "AlertFunction": alert,
+        "SweepFunction": sweep,
+        "ReleaseFunction": release,
+    }
+)
+
+_TEMPLATE: Final = load_template()
+
+
+@cache
+def deployed(mode: str, enforce_through: str, deactivate_keys_after_days: str) -> Stack:
+    """Return the stack of a deployment, by the parameters on which roles and paths depend."""
+    parameters = {
+        "Mode": mode,
+        "EnforceThrough": enforce_through,
+        "DeactivateKeysAfterDays": deactivate_keys_after_days,
+    }
+    return _TEMPLATE.render(parameters=parameters)
+
+
+def running() -> Stack:
+    """Return the stack whose function is running, by the function's environment."""
+    environment = os.environ
+    return deployed(environment["MODE"], environment["ENFORCE_THROUGH"], environment["DEACTIVATE_KEYS_AFTER_DAYS"])
+
+
+@cache
+def role(stack: Stack, logical_id: str) -> Policy:
+    """Return everything that a role of the stack is allowed, as one policy."""
+    return parse_policy({"Version": "2012-10-17", "Statement": list(stack.role_statements(logical_id))})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, and by which function of which stack."""
+
+    stack: Stack
+    function: str
+    request: Request
+
+    def decision(self) -> Decision:
+        """Return what the function's role says to it."""
+        return evaluate([role(self.stack, f"{self.function}Role")], self.request)
+
+    def __str__(self) -> str:
+        return f"{self.function}: {self.request.action} on {self.request.resource} {dict(self.request.context)}"
+
+
+@dataclass
+class Recorder:
+    """The calls that functions made while they ran; whatever else calls AWS is not theirs."""
+
+    calls: list[Call] = field(default_factory=list)
+    _function: str | None = None
+    _own_name: str | None = None
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Record from now on, whenever a test calls one of the handlers in this process."""
+        make_call = cast("Any", BaseClient)._make_api_call
+        recorder = self
+
+        def recorded(client: BaseClient, operation_name: str, api_params: Params) -> object:
+            recorder._record(client, operation_name, api_params)
+            return make_call(client, operation_name, api_params)
+
+        with ExitStack() as patches:
+            patches.enter_context(patch.object(BaseClient, "_make_api_call", recorded))
+            for name, module in HANDLERS.items():
+                watched = self._watched(name, module.lambda_handler)
+                patches.enter_context(patch.object(module, "lambda_handler", watched))
+            yield
+
+    def _watched(self, function: str, handler: Callable[..., object]) -> Callable[..., object]:
+        def watched(event: object, context: object) -> object:
+            with self._running(function, context):
+                return handler(event, context)
+
+        return watched
+
+    @contextmanager
+    def _running(self, function: str, context: object) -> Iterator[None]:
+        before = self._function, self._own_name
+        self._function, self._own_name = function, cast("Any", context).function_name
+        try:
+            yield
+        finally:
+            self._function, self._own_name = before
+
+    def _record(self, client: BaseClient, operation: str, params: Params) -> None:
+        if self._function is None:
+            return
+        service = client.meta.service_model.service_name
+        names = _Names(running(), client.meta.region_name, self._function, self._own_name)
+        for request in _requests(service, operation, params, names):
+            self.calls.append(Call(names.stack, self._function, request))
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """How names in a call become ARNs."""
+
+    stack: Stack
+    region: str
+    function: str
+    own_name: str | None
+
+    def regional(self, service: str, resource: str) -> str:
+        return f"arn:{self.stack.partition}:{service}:{self.region}:{self.stack.account}:{resource}"
+
+    def iam(self, kind: str, name: str) -> str:
+        """Return the ARN of a user, a group or a role, with its path if there is one of the name."""
+        held: Mapping[str, Any] = {
+            "user": self._backend.users,
+            "group": self._backend.groups,
+            "role": self._backend.roles,
+        }
+        arns = (str(each.arn) for each in held[kind].values() if each.name == name)
+        return next(arns, f"arn:{self.stack.partition}:iam::{self.stack.account}:{kind}/{name}")
+
+    def owner(self, key_id: str) -> str:
+        users = self._backend.users.values()
+        owners = (user.name for user in users if any(key.access_key_id == key_id for key in user.access_keys))
+        return self.iam("user", next(owners, "nobody"))
+
+    def named_function(self, name: str) -> str:
+        # A test's context calls every function the same.
+        if name == self.own_name:
+            return str(self.stack.resolve({"Fn::GetAtt": [self.function, "Arn"]}))
+        return self.regional("lambda", f"function:{name}")
+
+    def named_stack(self, name: str) -> str:
+        if name == os.environ.get("STACK_ID"):
+            return str(self.stack.resolve({"Ref": "AWS::StackId"}))
+        return name if name.startswith("arn:") else self.regional("cloudformation", f"stack/{name}/*")
+
+    @property
+    def _backend(self) -> IAMBackend:
+        return iam_backends[self.stack.account][self.stack.partition]
+
+
+def _requests(service: str, operation: str, params: Params, names: _Names) -> Iterator[Request]:
+    if service == "iam":
+        yield Request(f"iam:{operation}", _iam_resource(params, names), _iam_context(params))
+    elif operation == "PutEvents":
+        for entry in params["Entries"]:
+            context = {"events:source": [entry["Source"]], "events:detail-type": entry["DetailType"]}
+            bus = names.regional("events", f"event-bus/{entry.get('EventBusName', 'default')}")
+            yield Request("events:PutEvents", bus, context)
+    else:
+        action = "InvokeFunction" if service == "lambda" and operation == "Invoke" else operation
+        yield Request(f"{service}:{action}", _RESOURCES[service](params, names))
+
+
+def _iam_resource(params: Params, names: _Names) -> str:
+    # AddUserToGroup names both, and works on the group.
+    for parameter, kind in (("GroupName", "group"), ("RoleName", "role"), ("UserName", "user")):
+        if parameter in params:
+            return names.iam(kind, params[parameter])
+    if "AccessKeyId" in params:
+        return names.owner(params["AccessKeyId"])
+    return str(params.get("PolicyArn", EVERYTHING))
+
+
+def _iam_context(params: Params) -> dict[str, str | list[str]]:
+    context: dict[str, str | list[str]] = {}
+    if "PolicyArn" in params and {"UserName", "GroupName", "RoleName"} & params.keys():
+        context["iam:PolicyARN"] = params["PolicyArn"]
+    if "Tags" in params or "TagKeys" in params:
+        context["aws:TagKeys"] = [tag["Key"] for tag in params.get("Tags", [])] + list(params.get("TagKeys", []))
+    return context
+
+
+_RESOURCES: Final[Mapping[str, Callable[[Params, _Names], str]]] = MappingProxyType(
+    {
+        "cloudformation": lambda params, names: names.named_stack(params["StackName"]),
+        "cloudtrail": lambda params, _: str(params.get("Name", params.get("TrailName", EVERYTHING))),
+        "dynamodb": lambda params, names: names.regional("dynamodb", f"table/{params['TableName']}"),
+        "events": lambda params, names: (
+            names.regional("events", f"rule/{params['Rule']}") if "Rule" in params else EVERYTHING
+        ),
+        "lambda": lambda params, names: names.named_function(params["FunctionName"]),
+        "sns": lambda params, _: str(params["TopicArn"]),
+        "sqs": lambda params, names: names.regional("sqs", params["QueueUrl"].rpartition("/")[2]),
+    }
+)

@@ -1,0 +1,72 @@
+"""SECURITY.md names only tests, rows and attacks that exist, and no defence without one."""
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from policy import requests
+from policy.requests import Row
+from roles import attacks
+from roles.attacks import Attack
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "SECURITY.md").read_text("utf-8")
+FIXTURES = {"obeying_their_roles"}
+
+
+def defined() -> Iterator[str]:
+    """Yield the name of every test and every class of tests."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                yield node.name
+
+
+def tables() -> Iterator[list[str]]:
+    """Yield the cells of every row beneath a heading `Shown by`."""
+    shown = False
+    for before, line in pairwise(PAGE.splitlines()):
+        if line.startswith("| ---"):
+            shown = before.rstrip().endswith("Shown by |")
+        elif not line.startswith("|"):
+            shown = False
+        elif shown:
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def listed(word: str) -> set[str]:
+    """Return the names in capitals that follow a word such as `rows`."""
+    lists = re.findall(rf"\b{word}\s+((?:`[A-Z_]+`(?:,\s+)?)+)", PAGE)
+    return {name for each in lists for name in re.findall(r"`([A-Z_]+)`", each)}
+
+
+def test_every_test_it_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+|Test[A-Z]\w*)`", PAGE)) | FIXTURES
+    assert len(named) > 70
+    assert named - set(defined()) == set()
+
+
+def test_every_group_of_rows_and_attacks_it_names_exists() -> None:
+    rows, against = listed("rows"), listed("attacks")
+    assert {"STAYING_BOUND", "REMOVING"} <= rows
+    assert {"MORE_RIGHTS", "EXEMPTIONS"} <= against
+    assert all(isinstance(each, Row) for name in rows for each in getattr(requests, name))
+    assert all(isinstance(each, Attack) for name in against for each in getattr(attacks, name))
+
+
+def test_everything_that_is_in_capitals_is_rows_or_attacks_or_a_state_of_the_stack() -> None:
+    states = {"DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"}
+    assert set(re.findall(r"`([A-Z_]{4,})`", PAGE)) - states == listed("rows") | listed("attacks")
+
+
+def test_no_defence_is_without_a_proof() -> None:
+    defences = list(tables())
+    assert len(defences) > 30
+    assert [cells for cells in defences if len(cells) != 3 or "`" not in cells[2]] == []
+
+
+def test_every_file_it_links_to_exists() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", PAGE)
+    assert [link for link in links if not (ROOT / link).exists()] == []
