@@ -11,20 +11,20 @@ from mfa_guard.core.user import SINCE_TAG, STATUS_TAG, WARNED_TAG
 from mfa_guard_cli.local import upkeep
 from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.local.crowd import delete_exemption, record_exemption
-from mfa_guard_cli.local.events_chapter import CAROL, NADIA, ROOT, ROOT_AT_THE_DOOR
 from mfa_guard_cli.local.moto_gaps import POLICIES_PER_USER
+from support.factories import detail, envelope
 from support.release import request_event
+
+# Whom the events of UserEventFunction's scenarios are about.
+SUBJECT: Final = "alice"
 
 _PASSWORD: Final = "Not-a-real-passw0rd"
 _PHONE: Final = "phone"
 _DAY: Final = timedelta(days=1)
-_IAM: Final = "iam.amazonaws.com"
+_ROOT: Final = {"type": "Root", "principalId": "111122223333", "arn": "arn:aws:iam::111122223333:root"}
 _DOCUMENT: Final = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}'
 )
-
-# Whom the events of UserEventFunction's scenarios are about.
-SUBJECT: Final = "alice"
 
 USER: Final = "UserEventFunction"
 ALERT: Final = "AlertFunction"
@@ -76,10 +76,10 @@ class Scene:
         if key is not None:
             self.account.use_key(name, iam.create_access_key(name).access_key_id, now - key)
 
-    def acting(self, act: Callable[[Any], object]) -> None:
-        """Let carol, an administrator, call IAM."""
-        with self.account.trail.acting(CAROL):
-            act(self.account.clients.iam)
+    def heard(self, name: str, request: Mapping[str, object] | None = None, **changes: object) -> None:
+        """Let the function hear of a call that was made just now; about the subject unless `request` says otherwise."""
+        now = self.account.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.events.append(envelope(detail(name, request, eventTime=now, **changes)))
 
 
 def _nobody(_: Scene) -> None:
@@ -109,8 +109,9 @@ class Scenario:
 
 
 def _wizard(scene: Scene) -> None:
-    scene.acting(lambda iam: iam.create_user(UserName="alice"))
-    scene.acting(lambda iam: iam.create_login_profile(UserName="alice", Password=_PASSWORD))
+    scene.user(SUBJECT)
+    scene.heard("CreateUser")
+    scene.heard("CreateLoginProfile")
 
 
 def _full(scene: Scene) -> None:
@@ -121,41 +122,31 @@ def _full(scene: Scene) -> None:
 
 
 def _gets_key(scene: Scene) -> None:
-    scene.acting(lambda iam: iam.create_access_key(UserName="alice"))
+    scene.account.iam.create_access_key(SUBJECT)
+    scene.heard("CreateAccessKey")
 
 
 def _enrols(scene: Scene) -> None:
-    def enrol(iam: Any) -> None:  # noqa: ANN401 - the stubs know no client of any name
-        serial = iam.create_virtual_mfa_device(VirtualMFADeviceName=_PHONE)["VirtualMFADevice"]["SerialNumber"]
-        iam.enable_mfa_device(
-            UserName="alice", SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321"
-        )
-
-    scene.acting(enrol)
-    _only(scene, "EnableMFADevice")
-
-
-def _only(scene: Scene, *names: str) -> None:
-    """Keep the events that the stack's rules bring to the function."""
-    scene.events += [each for each in scene.account.trail.take() if _name(each) in names]
-
-
-def _name(envelope: Mapping[str, Any]) -> str:
-    return str(envelope["detail"]["eventName"])
+    iam = scene.account.iam
+    serial = iam.create_virtual_mfa_device(f"{SUBJECT}-{_PHONE}", "/").serial_number
+    iam.enable_mfa_device(SUBJECT, serial, "123456", "654321")
+    scene.heard("EnableMFADevice", {"userName": SUBJECT, "serialNumber": serial})
 
 
 def _loses_device(scene: Scene) -> None:
-    serial = f"arn:aws:iam::{scene.account.stack.account}:mfa/alice-{_PHONE}"
-    scene.acting(lambda iam: iam.deactivate_mfa_device(UserName="alice", SerialNumber=serial))
+    [serial] = scene.account.iam.users[SUBJECT].mfa_devices
+    scene.account.iam.deactivate_mfa_device(SUBJECT, serial)
+    scene.heard("DeactivateMFADevice", {"userName": SUBJECT, "serialNumber": serial})
 
 
 def _is_detached(scene: Scene) -> None:
-    with scene.account.trail.acting(NADIA):
-        scene.account.clients.iam.detach_user_policy(UserName="alice", PolicyArn=scene.policy)
+    scene.account.iam.detach_user_policy(scene.policy, SUBJECT)
+    scene.heard("DetachUserPolicy", {"userName": SUBJECT, "policyArn": scene.policy})
 
 
 def _is_untagged(scene: Scene) -> None:
-    scene.acting(lambda iam: iam.untag_user(UserName="alice", TagKeys=[STATUS_TAG, SINCE_TAG]))
+    scene.account.iam.untag_user(SUBJECT, [STATUS_TAG, SINCE_TAG])
+    scene.heard("UntagUser")
 
 
 def _exempt(scene: Scene) -> None:
@@ -164,29 +155,29 @@ def _exempt(scene: Scene) -> None:
 
 
 def _is_renamed(scene: Scene) -> None:
-    scene.acting(lambda iam: iam.update_user(UserName="machine", NewUserName="alice", NewPath="/"))
+    scene.account.iam.update_user("machine", "/", SUBJECT)
+    scene.heard("UpdateUser", {"userName": "machine", "newUserName": SUBJECT, "newPath": "/"})
 
 
 def _machine(scene: Scene) -> None:
     scene.user("alice", password=False, key=_DAY)
 
 
-def _root_enrols(scene: Scene) -> None:
-    request = {"userName": "AWS ROOT USER", "serialNumber": "arn:aws:iam::111122223333:mfa/root"}
-    scene.account.trail.write(ROOT, _IAM, "DeactivateMFADevice", request=request)
+def _root_loses_device(scene: Scene) -> None:
+    scene.heard("DeactivateMFADevice", {"userName": "AWS ROOT USER"}, userIdentity=_ROOT)
 
 
 def _root_signs_in(scene: Scene) -> None:
-    scene.account.trail.write_sign_in(ROOT_AT_THE_DOOR, mfa_used=False)
+    scene.heard("ConsoleLogin", {}, eventSource="signin.amazonaws.com", userIdentity=_ROOT)
 
 
 def _trail_stops(scene: Scene) -> None:
-    scene.account.trail.write(NADIA, "cloudtrail.amazonaws.com", "StopLogging", request={"name": "main"})
+    scene.heard("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
 
 
 def _topic_goes(scene: Scene) -> None:
     topic = scene.account.stack.resolve({"Ref": "NoticesTopic"})
-    scene.account.trail.write(NADIA, "sns.amazonaws.com", "DeleteTopic", request={"topicArn": topic})
+    scene.heard("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
 
 
 def _exemptions_change(scene: Scene) -> None:
@@ -273,7 +264,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         {"ExemptPathPrefixes": "/machines/"},
         new=frozenset({"GetUser"}),
     ),
-    Scenario("root's device", USER, _root_enrols),
+    Scenario("root's device", USER, _root_loses_device),
     Scenario("root signs in", ALERT, _root_signs_in),
     Scenario("trail stopped", ALERT, _trail_stops),
     Scenario("notices' topic deleted", ALERT, _topic_goes),

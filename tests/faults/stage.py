@@ -115,14 +115,12 @@ def staged(scenario: Scenario) -> Iterator[Stage]:
         # One after the other, so that a call is the same call in every run.
         exits.enter_context(patch.object(bootstrap, "_SWEEP_WORKERS", 1))
         exits.enter_context(patch.object(release, "answers", lambda: Answers(wire, SystemClock())))  # type: ignore[arg-type]
-        changes = Changes(account)
+        changes = Changes(stack, clock)
         scene = Scene(account)
         scenario.prepare(scene)
-        account.trail.take()
         changes.unread()
         scenario.happens(scene)
-        # The events' own times are whole seconds.
-        events = (*account.trail.take(), *changes.unread(), *scene.events)
+        events = (*scene.events, *changes.unread())
         exits.enter_context(wire.connected())
         exits.enter_context(_pooled(wire))
         yield Stage(scenario, account, wire, Lambda(account, wire), events)
