@@ -8,12 +8,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
 from mfa_guard_cli.admin import commands as admin
+from mfa_guard_cli.doctor import doctor
+from mfa_guard_cli.enroll import enroll
 from mfa_guard_cli.intrinsics import TemplateError
 from mfa_guard_cli.local.command import app as local
 from mfa_guard_cli.local.demo_command import demo
 from mfa_guard_cli.preview.command import preview
 from mfa_guard_cli.program.errors import NO_ANSWER, AwsSaidNo, ProgramError, WrongUse, as_program_error, is_no_answer
 from mfa_guard_cli.replay import replay
+from mfa_guard_cli.session import session
 
 
 class _Commands(TyperGroup):
@@ -58,5 +61,9 @@ def main() -> None:
 app.command()(preview)
 app.command()(replay)
 app.command()(demo)
+app.command()(enroll)
+# The first word that is no option begins the command, whose options are its own.
+app.command(context_settings={"allow_interspersed_args": False})(session)
+app.command()(doctor)
 app.add_typer(local, name="local")
 admin.register(app)

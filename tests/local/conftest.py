@@ -32,8 +32,8 @@ def heard() -> Heard:
 
 @pytest.fixture(scope="module")
 def running(stack: Stack, heard: Heard) -> Iterator[LocalAccount]:
-    """Run an account whose stack is there from the start, as in a story, so that no custom resource is waited for."""
-    plan = Plan(stack, port=0, retry_seconds=(0.05, 0.1), story=True)
+    """Run an account whose stack is there from the start: nobody announces it, and no function runs for that."""
+    plan = Plan(stack, port=0, retry_seconds=(0.05, 0.1), story=True, announced=False)
     watcher = Watcher(told=heard.told, delivered=heard.delivered)
     with run_account(plan, watcher) as account:
         yield account

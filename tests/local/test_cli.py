@@ -28,7 +28,9 @@ def test_user_event_function_binds_clears_and_repairs(account: RunningAccount) -
     account.wait_for(lambda: account.mails("noncompliant"))
     account.wait_for(lambda: (account.user("alice") or {})["tags"])
     attached = account.aws("iam", "list-attached-user-policies", "--user-name", "alice")
-    assert field(attached, "AttachedPolicies") == [{"PolicyName": "EnrolMFADeviceThenSignInAgain", "PolicyArn": POLICY}]
+    assert field(attached, "AttachedPolicies") == [
+        {"PolicyName": POLICY, "PolicyArn": arn(account, f"policy/{POLICY}")}
+    ]
     tags = account.aws("iam", "list-user-tags", "--user-name", "alice")
     assert [each["Key"] for each in field(tags, "Tags")] == ["mfa-guard:status", "mfa-guard:since"]  # type: ignore[attr-defined]
 

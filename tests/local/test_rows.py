@@ -117,6 +117,7 @@ def _a_role_gets_rights(stage: Stage) -> None:
 
 def _a_rule_is_disabled(stage: Stage) -> None:
     stage.carol.any("events").disable_rule(Name="mfa-guard-mfa-devices")
+    stage.hands.events.enable_rule(Name="mfa-guard-mfa-devices")
 
 
 def _the_schedule_is_disabled(stage: Stage) -> None:
@@ -162,8 +163,14 @@ def _the_stack_may_be_deleted(stage: Stage) -> None:
     )
 
 
-def _a_sweep_is_asked_for(stage: Stage) -> None:
+def _there_is_news(stage: Stage, name: str) -> None:
+    """Let there be somebody new, as a digest without news is not sent, and something wrong."""
+    stage.hands.iam.create_user(UserName=name)
     stage.hands.cloudtrail.stop_logging(Name=TRAIL)
+
+
+def _a_sweep_is_asked_for(stage: Stage) -> None:
+    _there_is_news(stage, "overlooked")
     entry = {"Source": "mfa-guard", "DetailType": "Sweep requested", "Detail": "{}"}
     stage.carol.events.put_events(Entries=[entry])  # type: ignore[list-item]  # the stubs want a class of their own
 
@@ -177,9 +184,7 @@ def _the_schedule_fires(stage: Stage) -> None:
         },
         State="ENABLED",
     )
-    # Something new to tell, as a digest without news is not sent, and something wrong.
-    stage.hands.cloudtrail.stop_logging(Name=TRAIL)
-    stage.hands.iam.create_user(UserName="unseen")
+    _there_is_news(stage, "unseen")
     stage.account.fire_schedule()
 
 
@@ -340,7 +345,7 @@ ROWS: Final = (
         Severity.MEDIUM,
         ("robot", "signs releases"),
     ),
-    Row(f"{SWEEP}SweepRequested", SWEEP, _a_sweep_is_asked_for, DIGEST, Severity.HIGH, ("users", TRAIL)),
+    Row(f"{SWEEP}SweepRequested", SWEEP, _a_sweep_is_asked_for, DIGEST, Severity.HIGH, ("overlooked", TRAIL)),
     Row(f"{SWEEP}Daily", SWEEP, _the_schedule_fires, DIGEST, Severity.HIGH, ("unseen",)),
 )
 NOT_RULES: Final = {f"{ALERT}ExemptionChanged", f"{SWEEP}Daily"}

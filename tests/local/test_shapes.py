@@ -219,7 +219,7 @@ def _somebody(account: LocalAccount, case: Case) -> None:
 
 
 def _nobody(account: LocalAccount, case: Case) -> None:
-    account.iam.users.pop(case.user, None)
+    _forget(account, case.user)
     if case.error == "EntityAlreadyExistsException":
         account.clients.iam.create_user(UserName=case.user)
 
@@ -423,6 +423,12 @@ def _stack(account: LocalAccount, _case: Case) -> None:
     service.status = "UPDATE_COMPLETE"
 
 
+def _forget(account: LocalAccount, name: str) -> None:
+    user = account.iam.users.pop(name, None)
+    if user:
+        account.iam.tagger.delete_all_tags_for_resource(user.arn)
+
+
 def _there(create: Callable[..., object], **parameters: object) -> None:
     """Create something that may be there."""
     try:
@@ -527,7 +533,7 @@ def caller_of(account: LocalAccount, case: Case) -> Caller:
     else:
         name, path = str(identity["userName"]), str(identity["arn"]).partition(":user")[2].rpartition("/")[0]
         if name not in account.iam.users or account.iam.users[name].path != f"{path}/":
-            account.iam.users.pop(name, None)
+            _forget(account, name)
             account.clients.iam.create_user(UserName=name, Path=f"{path}/")
         found = callers.user_session(name, mfa=mfa) if context else callers.key_holder(name)
     agent, address = str(case.record["userAgent"]), str(case.record["sourceIPAddress"])
@@ -618,7 +624,7 @@ def test_a_sign_in_equals_its_file(account: LocalAccount, case: Case) -> None:
     told = fields(case.record["additionalEventData"])
     user = None if case.identity["type"] == "Root" else str(case.identity["userName"])
     if user:
-        account.iam.users.pop(user, None)
+        _forget(account, user)
         account.clients.iam.create_user(UserName=user)
     agent, address = str(case.record["userAgent"]), str(case.record["sourceIPAddress"])
     with account.holding() as held:
@@ -724,6 +730,11 @@ def _new_table(clients: Clients) -> None:
     _there(clients.any("dynamodb").create_table, **TABLE)
 
 
+def _table_with_policy(clients: Clients) -> None:
+    _new_table(clients)
+    clients.any("dynamodb").put_resource_policy(ResourceArn=TABLE_ARN, Policy=DOCUMENT)
+
+
 def _new_queue(clients: Clients) -> None:
     clients.sqs.create_queue(QueueName=NAME)
 
@@ -776,7 +787,12 @@ UNRECORDED: Final = (
         _new_table,
     ),
     Unrecorded(
-        "dynamodb", "DeleteResourcePolicy", {"ResourceArn": TABLE_ARN}, {"resourceArn": TABLE_ARN}, (), _new_table
+        "dynamodb",
+        "DeleteResourcePolicy",
+        {"ResourceArn": TABLE_ARN},
+        {"resourceArn": TABLE_ARN},
+        (),
+        _table_with_policy,
     ),
     Unrecorded(
         "iam",

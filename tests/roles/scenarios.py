@@ -22,6 +22,7 @@ from mfa_guard.core.times import utc_text
 from mfa_guard.handlers import alert, release, sweep, user_event
 from mfa_guard.ports import UserNotVisibleYet
 from mfa_guard_cli.local.account import Account, open_account
+from mfa_guard_cli.local.resources import create_all
 from mfa_guard_cli.template import Stack
 from support.aws import Context
 from support.factories import detail, envelope, stream_record
@@ -264,9 +265,7 @@ def _delayed(scene: Scene, delays: list[timedelta]) -> Callable[..., None]:
 def _deploy_what_moto_lacks(scene: Scene) -> None:
     """Make the rules' targets, a trail, and the stack itself, which the health checks read."""
     clients = scene.account.clients
-    for rule in scene.stack.rules():
-        arns = [str(scene.stack.resolve({"Fn::GetAtt": [name, "Arn"]})) for name in rule.functions]
-        clients.events.put_targets(Rule=rule.name, Targets=[{"Id": "function", "Arn": arn} for arn in arns])
+    create_all(clients, scene.stack, {"AWS::Events::Rule"})
     boto3.client("s3").create_bucket(Bucket="trails")
     clients.cloudtrail.create_trail(
         Name="main", S3BucketName="trails", IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True

@@ -20,7 +20,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROGRAM: Final = Path(sys.executable).with_name("mfa-guard")
 CLI: Final = Path(sys.executable).with_name("aws")
 _START_SECONDS: Final = 120
-_WAIT_SECONDS: Final = 60
+# ReleaseFunction rests for a minute after it announced a new stack, and is not awake for anything else meanwhile.
+_WAIT_SECONDS: Final = 150
 
 
 class Refused(Exception):

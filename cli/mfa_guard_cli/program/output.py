@@ -54,7 +54,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
     """Print names and values, one a line."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        console().print(Text(f"{name:<{width}}  {printable(value)}"))
+        console().print(Text(f"{name:<{width}}  {printable(value)}"), soft_wrap=True)
 
 
 def _no_formula(cell: str) -> str:

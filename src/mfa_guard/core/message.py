@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from mfa_guard.core.cloudtrail import Record
+from mfa_guard.core.consoles import console_url, sign_in_url
 from mfa_guard.core.kinds import Kind, Severity
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.text import safe, subject_line
@@ -20,17 +21,6 @@ SCHEMA: Final = "mfa-guard/notice/1"
 # The source of records that come from the exemption table's stream instead of CloudTrail.
 STREAM: Final = "dynamodb-stream"
 LARGEST: Final = 250_000
-
-_CONSOLES: Final[Mapping[str, str]] = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
-_SIGN_IN: Final[Mapping[str, str]] = {
-    "aws": "signin.aws.amazon.com",
-    "aws-cn": "signin.amazonaws.cn",
-    "aws-us-gov": "signin.amazonaws-us-gov.com",
-}
 
 # What a paste is called in the JSON, and the line above it in the mail.
 PASTES: Final[Mapping[str, str]] = {
@@ -96,12 +86,12 @@ def compose(draft: Draft, record: Record, settings: Settings) -> Message:
 
 def console(settings: Settings, path: str) -> str:
     """Return a link into the console of the settings' partition."""
-    return f"https://{_CONSOLES.get(settings.partition, _CONSOLES['aws'])}/{path}"
+    return console_url(settings.partition, path)
 
 
 def sign_in(settings: Settings) -> str:
     """Return the account's sign-in page for IAM users."""
-    return f"https://{settings.account}.{_SIGN_IN.get(settings.partition, _SIGN_IN['aws'])}/console"
+    return sign_in_url(settings.partition, settings.account)
 
 
 def _event_link(record: Record, settings: Settings) -> str:

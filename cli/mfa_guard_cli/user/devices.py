@@ -1,0 +1,104 @@
+"""MFA devices by kind, and which of them to take a code from.
+
+A serial number says what a device is; https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa.html
+    arn:aws:iam::ACCOUNT:mfa/NAME                virtual: an authenticator app
+    arn:aws:iam::ACCOUNT:u2f/user/NAME/KEY       passkey or security key: makes no codes
+    arn:aws:iam::ACCOUNT:sms-mfa/NAME            text message: no longer offered
+    GAHT12345678                                 hardware token that shows codes
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.program.output import printable
+from mfa_guard_cli.user.terminal import Terminal
+
+
+class DeviceKind(StrEnum):
+    """What a device is."""
+
+    VIRTUAL = "authenticator app"
+    PASSKEY = "passkey or security key"
+    HARDWARE = "hardware token"
+    OTHER = "unknown"
+
+
+_KINDS: Final[Mapping[str, DeviceKind]] = {"mfa": DeviceKind.VIRTUAL, "u2f": DeviceKind.PASSKEY}
+
+
+@dataclass(frozen=True)
+class Device:
+    """One MFA device of a user."""
+
+    serial: str
+
+    @property
+    def kind(self) -> DeviceKind:
+        """What the serial number says that it is."""
+        if not self.serial.startswith("arn:"):
+            return DeviceKind.HARDWARE
+        return _KINDS.get(self.serial.split(":", 5)[-1].partition("/")[0], DeviceKind.OTHER)
+
+    @property
+    def name(self) -> str:
+        """The last part of the serial number, which is the whole of a hardware token's."""
+        return self.serial.rpartition("/")[2]
+
+    @property
+    def makes_codes(self) -> bool:
+        """Whether GetSessionToken takes its codes."""
+        return self.kind in (DeviceKind.VIRTUAL, DeviceKind.HARDWARE)
+
+
+def is_serial(text: str) -> bool:
+    """Tell whether a text is a whole serial number of a virtual device, rather than its name."""
+    return text.startswith("arn:") and Device(text).makes_codes
+
+
+def choose(devices: Sequence[Device], wanted: str | None, terminal: Terminal | None) -> Device:
+    """Return the device to take a code from: the wanted one, the only one, or the one that a person names.
+
+    `wanted` is a serial number or a name. Raises WrongUse, which says what to do instead.
+    """
+    able = [device for device in devices if device.makes_codes]
+    if wanted is not None:
+        return _wanted(devices, wanted)
+    if not devices:
+        raise WrongUse("You have no MFA device yet; make one with: mfa-guard enroll")
+    if not able:
+        raise WrongUse(
+            "Your only MFA devices are passkeys or security keys, which make no codes for sts:GetSessionToken; sign in"
+            " with aws login (AWS CLI 2.32.0 or later), or add an authenticator app with mfa-guard enroll."
+        )
+    if len(able) == 1:
+        return able[0]
+    if terminal is None:
+        names = ", ".join(printable(device.serial) for device in able)
+        raise WrongUse(f"You have {len(able)} devices that make codes; choose one with --device: {names}.")
+    return _asked(able, terminal)
+
+
+def _wanted(devices: Sequence[Device], wanted: str) -> Device:
+    found = [device for device in devices if wanted in (device.serial, device.name)]
+    if not found:
+        names = ", ".join(printable(device.serial) for device in devices) or "none"
+        raise WrongUse(f"You have no MFA device {printable(wanted)}; yours: {names}.")
+    for device in found:
+        if device.makes_codes:
+            return device
+    raise WrongUse(f"{printable(found[0].serial)} is a {found[0].kind}, which makes no codes; sign in with aws login.")
+
+
+def _asked(devices: Sequence[Device], terminal: Terminal) -> Device:
+    terminal.say("You have more than one device that makes codes:")
+    for number, device in enumerate(devices, start=1):
+        terminal.say(f"  {number}  {printable(device.serial)} ({device.kind})")
+    by_answer = {str(number): device for number, device in enumerate(devices, start=1)}
+    by_answer |= {device.name: device for device in devices}
+    while True:
+        answer = terminal.ask(f"Which one (1-{len(devices)}; --device chooses it without asking)? ")
+        if answer in by_answer:
+            return by_answer[answer]

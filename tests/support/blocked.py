@@ -1,0 +1,239 @@
+"""People in a local account in which the enforcement policy is in force, each at a machine of their own.
+
+The local account asks no policy about people, so a door is put in front of it that does: every policy that is attached
+to the user, read by the evaluator of tests/policy, and what IAM and STS say about sessions that were made without MFA.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
+
+import pexpect
+import pyotp
+from werkzeug.wrappers import Response
+
+from mfa_guard_cli.local.callers import Caller
+from mfa_guard_cli.local.calls import Call, refusal
+from mfa_guard_cli.local.clock import Clock
+from mfa_guard_cli.local.server import LocalAccount, Plan, run_account
+from mfa_guard_cli.template import load_template
+from policy.evaluator import Decision, Request, evaluate, parse_policy
+
+BIN: Final = Path(sys.executable).parent
+REGION: Final = "us-east-1"
+EVERYTHING: Final = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+# One more than a code lives, so that the next is one that was never used.
+_NEXT_CODE: Final = timedelta(seconds=60)
+_PATIENCE: Final = 60
+_MFA: Final = "aws:MultiFactorAuthPresent"
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+_WITHOUT_MFA: Final = frozenset({"GetCallerIdentity", "AssumeRole"})
+
+
+@dataclass
+class Machine:
+    """Somebody's own machine: a home, an access key in it, and a shell."""
+
+    home: Path
+    name: str
+    door: "Door"
+    key: Mapping[str, str]
+    seed: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a shell has there."""
+        return {
+            "HOME": str(self.home),
+            "PATH": f"{self.home / 'bin'}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}",
+            "AWS_ENDPOINT_URL": self.door.account.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_DEFAULT_REGION": REGION,
+            "TERM": "xterm",
+            "LANG": "C.UTF-8",
+            "NO_PROXY": "*",
+        }
+
+    def configure(self, config: str) -> None:
+        """Append to ~/.aws/config."""
+        with (self.home / ".aws" / "config").open("a") as file:
+            file.write(config)
+
+    def has_device(self, name: str = "") -> str:
+        """Let there be an enabled device; return its serial number."""
+        iam = self.door.account.iam
+        device = iam.create_virtual_mfa_device(name or self.name, "/")
+        iam.enable_mfa_device(self.name, device.serial_number, "", "")
+        self.seed = device.base32_string_seed
+        return str(device.serial_number)
+
+    def code(self, *, off: float = 0, seed: str = "") -> str:
+        """Return the code that an app shows whose clock is off by so many seconds; never one that was used."""
+        self.door.account.clock.let_pass(_NEXT_CODE)
+        return self.codes(off=off, seed=seed)[0]
+
+    def codes(self, *, off: float = 0, seed: str = "") -> tuple[str, str]:
+        """Return the code that an app shows now, and the next one."""
+        now = self.door.account.clock.now() + timedelta(seconds=off)
+        totp = pyotp.TOTP(seed or self.seed)
+        return totp.at(now), totp.at(now, counter_offset=1)
+
+    def run(
+        self, *command: str, standard_input: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command there without any terminal."""
+        return subprocess.run(
+            command,
+            input=standard_input,
+            capture_output=True,
+            text=True,
+            env=self.environment | environment,
+            cwd=self.home,
+            check=False,
+            timeout=_PATIENCE,
+            start_new_session=True,
+        )
+
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command there without any terminal."""
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment | environment,
+            cwd=self.home,
+            start_new_session=True,
+        )
+
+    def sit_down(self, command: str, **environment: str) -> "pexpect.spawn[str]":
+        """Run a line of shell there on a terminal of 80 columns, at which somebody types."""
+        return pexpect.spawn(
+            "/bin/sh",
+            ["-c", command],
+            env=self.environment | environment,
+            cwd=str(self.home),
+            encoding="utf-8",
+            timeout=_PATIENCE,
+            dimensions=(40, 80),
+            echo=False,
+        )
+
+
+@dataclass
+class Door:
+    """In front of the account. `parameters` are those of the stack whose policy is in force."""
+
+    account: LocalAccount
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, call: Call, caller: Caller) -> Response | None:
+        """Refuse what AWS would refuse a person; see `mfa_guard_cli.local.gateway.Interceptor`."""
+        if caller.user is None or caller.unrecorded or caller.function or call.service not in ("iam", "sts", "s3"):
+            return None
+        if _mfa(caller) == "false" and not caller.from_console and call.service in ("iam", "sts"):
+            return _refused_without_code(call)
+        return self._refused_by_policy(call, caller)
+
+    def _refused_by_policy(self, call: Call, caller: Caller) -> Response | None:
+        action, user, mfa = f"{call.service}:{call.name}", str(caller.user), _mfa(caller)
+        context = {"aws:username": user, "aws:ViaAWSService": "false"} | ({_MFA: mfa} if mfa else {})
+        request = Request(action, self._resource(call, caller), context)
+        policies = {arn: parse_policy(document) for arn, document in self._policies(user).items()}
+        denying = [arn for arn, policy in policies.items() if evaluate([policy], request) is Decision.DENY]
+        if call.name == "GetCallerIdentity" or (call.name == "GetSessionToken" and not denying):
+            return None
+        if not denying and evaluate(policies.values(), request) is Decision.ALLOW:
+            return None
+        why = f"because no identity-based policy allows the {action} action"
+        if denying:
+            why = f"with an explicit deny in an identity-based policy: {denying[0]}"
+        said = f"User: {caller.identity['arn']} is not authorized to perform: {action} on resource: {request.resource}"
+        return refusal(call, call.service, "AccessDenied", f"{said} {why}")
+
+    def bind(self, user: str) -> None:
+        """Attach the enforcement policy, as the guard does."""
+        self.account.iam.attach_user_policy(self._enforcement_policy, user)
+
+    @property
+    def _enforcement_policy(self) -> str:
+        return f"arn:aws:iam::{self.account.stack.account}:policy/EnrolMFADeviceThenSignInAgain"
+
+    def _policies(self, user: str) -> Mapping[str, Mapping[str, object]]:
+        attached = self.account.iam.users[user].managed_policies
+        versions = {arn: next(each for each in policy.versions if each.is_default) for arn, policy in attached.items()}
+        documents = {arn: json.loads(version.document) for arn, version in versions.items()}
+        if self._enforcement_policy in documents and self.parameters:
+            stack = load_template().render(parameters=self.parameters)
+            documents[self._enforcement_policy] = stack.policy_document("EnforcementPolicy")
+        return documents
+
+    def _resource(self, call: Call, caller: Caller) -> str:
+        account = self.account.stack.account
+        if name := call.parameters.get("VirtualMFADeviceName"):
+            return f"arn:aws:iam::{account}:mfa/{name}"
+        if call.name == "DeleteVirtualMFADevice":
+            return str(call.parameters["SerialNumber"])
+        if call.name in ("EnableMFADevice", "GetUser", "ListMFADevices", "ListAccessKeys"):
+            user = str(call.parameters.get("UserName", caller.user))
+            return str(self.account.iam.users[user].arn)
+        return str(call.parameters.get("RoleArn", "*"))
+
+
+def _refused_without_code(call: Call) -> Response | None:
+    if call.name in _WITHOUT_MFA:
+        return None
+    if call.service == "iam":
+        return refusal(call, "iam", "InvalidClientTokenId", "The security token included in the request is invalid")
+    return refusal(call, call.service, "AccessDenied", f"Cannot call {call.name} with session credentials")
+
+
+def _mfa(caller: Caller) -> str | None:
+    """Return the value of aws:MultiFactorAuthPresent, which requests with a long-term key do not carry."""
+    session = caller.identity.get("sessionContext")
+    attributes = session.get("attributes") if isinstance(session, Mapping) else None
+    return str(attributes["mfaAuthenticated"]) if isinstance(attributes, Mapping) else None
+
+
+@contextmanager
+def blocked_account() -> Iterator[Door]:
+    """Run a local account behind the door.
+
+    Its time stands still but for what is let pass: a busy machine takes longer to begin than a code lives.
+    """
+    began = datetime.now(UTC)
+    plan = Plan(load_template().render(), port=0, story=True, announced=False)
+    with patch.object(Clock, "now", lambda clock: began + clock.passed), run_account(plan) as account:
+        door = Door(account)
+        account.gateway.intercept = door
+        # The guard's own functions have no part in this.
+        with account.holding():
+            yield door
+        assert not account.failures, "\n".join(account.failures)
+
+
+def newcomer(door: Door, home: Path, name: str, *, bound: bool = True, grants: Sequence[object] = ()) -> Machine:
+    """Return somebody new, whose access key is in the credentials file and who is bound by the enforcement policy."""
+    iam = door.account.iam
+    iam.create_user(REGION, user_name=name)
+    key = iam.create_access_key(name)
+    if bound:
+        door.bind(name)
+    if grants:
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(grants)})
+        policy = iam.create_policy("", "/", document, f"{name}-may", [])
+        iam.attach_user_policy(policy.arn, name)
+    machine = Machine(home, name, door, {"id": key.access_key_id, "secret": key.secret_access_key})
+    (home / ".aws").mkdir()
+    (home / ".aws" / "credentials").write_text(
+        f"[default]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
+    )
+    return machine
