@@ -27,8 +27,8 @@ fuzz: .venv/.dev ## Send 200,000 generated events through parsers, router and ha
 	PYTHONPATH=tests $(RUN) python -m fuzz $(or $(FUZZ),200000)
 
 mutants: .tools/.mutants ## Mutate src/mfa_guard/core, and list in docs/mutants.md what no test notices
-	.tools/mutants/bin/mutmut run $(ARGS)
-	.tools/mutants/bin/python tests/mutants.py
+	TZ=Asia/Tokyo .tools/mutants/bin/mutmut run $(ARGS)
+	.tools/mutants/bin/python tools/mutants.py
 
 stress: .venv/.dev ## Let 1,000 users change at random while events are doubled, shuffled and lost, then sweep
 	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/local/test_bad_delivery.py $(ARGS)

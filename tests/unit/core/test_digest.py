@@ -9,6 +9,7 @@ import pytest
 
 from mfa_guard.core.census import Finding, count
 from mfa_guard.core.digest import Change, Digest, Failure, digest_message, pending, problem_names
+from mfa_guard.core.escalation import Escalation, Step
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.health import Check, Verdict
 from mfa_guard.core.message import LARGEST, Message
@@ -253,6 +254,7 @@ class TestWords:
                     failures=tuple(Failure(f"f{number}", long) for number in range(many)),
                     changes=tuple(Change(f"c{number}", long) for number in range(many)),
                     exemptions={f"AIDA{number}{long}": MalformedExemption(long) for number in range(many)},
+                    checks=(BAD,) * many,
                 ),
                 settings(),
                 NOW,
@@ -260,7 +262,7 @@ class TestWords:
         )
         rests = [line.partition(" more: ")[2] for line in text.splitlines() if line.startswith("  and ")]
         scan = "aws dynamodb scan --region us-east-1 --table-name exemptions"
-        assert rests == [self.LOGS, self.LOGS, self.LISTING, self.LISTING, scan, self.LISTING]
+        assert rests == [self.LOGS, self.LOGS, self.LOGS, self.LISTING, self.LISTING, scan, self.LISTING]
         assert [line for line in text.splitlines() if line.isupper()] == [
             "WHAT FAILED",
             "HEALTH OF THE GUARD",
@@ -286,8 +288,7 @@ class TestWords:
         text = mail(digest_message(digest(IDLE, writes=False), settings(), NOW))
         assert (
             "  - idle (no console password): would be enforced, would be tagged noncompliant; IAM is asked again "
-            "before "
-            "anything is done"
+            "before anything is done"
         ) in text
 
     def test_only_keys_with_a_use_on_record_are_named(self) -> None:
@@ -301,9 +302,18 @@ class TestWords:
         assert digest_message(digest(ANN), settings(), NOW).subject == "LOW: 0 of 1 users without MFA device"
 
     def test_what_is_beyond_ascii_stays_as_it_is(self) -> None:
-        assert (
-            "M\u00fcller" in digest_message(digest(ANN, failures=(Failure("M\u00fcller", "x"),)), settings(), NOW).body
-        )
+        message = digest_message(digest(ANN, failures=(Failure("M\u00fcller", "x"),)), settings(), NOW)
+        assert "M\u00fcller" in message.body
+        assert "M\u00fcller" in json.loads(message.body)["default"]
+
+    def test_only_who_would_be_enforced_has_keys_that_would_stop(self) -> None:
+        marked = replace(CI, demand=Demand(Standing.WORKING_MACHINE, (Action.MARK,)))
+        text = mail(digest_message(digest(marked, writes=False), settings(), NOW))
+        assert "  - ci (no console password): would be tagged noncompliant\n" in text
+
+    def test_a_key_that_goes_this_very_moment_is_not_announced(self) -> None:
+        due = replace(BOB, escalation=Escalation(Step.NOTHING, NOW))
+        assert "ACCESS KEYS TO BE DEACTIVATED" not in mail(digest_message(digest(due), settings(), NOW))
 
     def test_what_waits_is_named_by_user_and_action(self) -> None:
         assert pending(digest(CARL, writes=False)) == {"AIDACARL:enforce,mark"}

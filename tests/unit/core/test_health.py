@@ -401,8 +401,7 @@ def test_problems_are_those_that_count() -> None:
 
 RESTORED = (
     "for what is gone or altered, make a change set of the stack mfa-guard with --deployment-mode REVERT_DRIFT, "
-    "keeping "
-    "every parameter's previous value, and see in CloudTrail who did it."
+    "keeping every parameter's previous value, and see in CloudTrail who did it."
 )
 SUBSCRIBE = (
     "Confirm the mail that AWS sent, or subscribe: aws sns subscribe --region us-east-1 --topic-arn "
@@ -447,9 +446,8 @@ class TestWords:
                 {"mfa-guard-new-credentials": Rule("x" * 41, (FUNCTION,))},
                 f"Rules that do not work: mfa-guard-new-credentials is {'x' * 37}...; mfa-guard-root-sign-in does not "
                 "exist.",
-                "Events go unseen. Unless this is an emergency stop that still lasts, enable the rules again (aws "
-                "events "
-                f"enable-rule --region us-east-1 --name NAME); {RESTORED}",
+                "Events go unseen. Unless this is an emergency stop that still lasts (mfa-guard start ends it), enable "
+                f"the rules again (aws events enable-rule --region us-east-1 --name NAME); {RESTORED}",
             ),
             ("notices topic", (), "There is no subscription.", f"Notices reach nobody. {SUBSCRIBE.format('notices')}"),
             (
@@ -463,26 +461,22 @@ class TestWords:
                 2,
                 "Events that could not be handled: 2.",
                 "They are kept for 14 days. Mend the cause that the functions' logs name, then redrive them as the "
-                "runbook "
-                f"says: {DEPLOYED.queue_url}",
+                f"runbook says, or with mfa-guard dead-letters redrive: {DEPLOYED.queue_url}",
             ),
             (
                 "enforcement policy",
                 PolicyVersion("v" * 21, {}),
                 f"The default version, {'v' * 17}..., is not what the stack deployed.",
                 "Users may not be bound, or locked out. Find the right version (aws iam list-policy-versions "
-                "--policy-arn "
-                f"{POLICY}) and make it the default (aws iam set-default-policy-version); {RESTORED}",
+                f"--policy-arn {POLICY}) and make it the default (aws iam set-default-policy-version); {RESTORED}",
             ),
             (
                 "enforcement group",
                 GroupPolicies(("p" * 161,), ("q",)),
                 "It lacks the enforcement policy, so its members are not bound. It carries what spreads to every "
-                "member: "
-                f"{'p' * 157}..., q.",
+                f"member: {'p' * 157}..., q.",
                 f"Put the policy back with aws iam attach-group-policy --group-name {GROUP} --policy-arn {POLICY}, "
-                "take "
-                f"others off with detach-group-policy or delete-group-policy; {RESTORED}",
+                f"take others off with detach-group-policy or delete-group-policy; {RESTORED}",
             ),
             (
                 "root",
@@ -495,8 +489,7 @@ class TestWords:
                 False,
                 "One call deletes the stack.",
                 "Switch it on: aws cloudformation update-termination-protection --enable-termination-protection "
-                "--region "
-                "us-east-1 --stack-name mfa-guard",
+                "--region us-east-1 --stack-name mfa-guard",
             ),
         ],
     )
@@ -532,8 +525,8 @@ class TestWords:
             Verdict.CANNOT_VERIFY,
             "Root has no MFA device, but nothing to sign in with either.",
             "Nothing is to be done if your organization manages root access centrally and has account recovery "
-            "switched "
-            "off; otherwise whoever reads root's mail can set a password: set one yourself, and enrol an MFA device.",
+            "switched off; otherwise whoever reads root's mail can set a password: set one yourself, and enrol an "
+            "MFA device.",
         )
 
     def test_six_are_named_and_the_rest_counted(self) -> None:

@@ -157,6 +157,12 @@ def test_a_role_session_is_found_in_the_arn_or_the_principal(identity: Mapping[s
     assert actor_of(detail("CreateUser", userIdentity={"type": "AssumedRole", **identity})).label == label
 
 
+def test_a_role_and_its_session_are_told_apart_at_the_first_slash() -> None:
+    identity = {"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/Admin/bob/x"}
+    actor = actor_of(detail("CreateUser", userIdentity=identity))
+    assert (actor.name, actor.session) == ("Admin", "bob/x")
+
+
 def test_a_user_has_no_session() -> None:
     assert actor_of(detail("CreateUser", userIdentity={"type": "IAMUser", "userName": "bob"})).session is None
 
@@ -165,6 +171,12 @@ def test_a_record_keeps_address_and_client_and_its_time_in_utc() -> None:
     record = parse_record(detail("CreateUser", eventTime="2026-03-01T13:59:30+02:00"))
     assert (record.address, record.user_agent) == ("192.0.2.10", "aws-cli/2.30")
     assert record.time.isoformat() == "2026-03-01T11:59:30+00:00"
+
+
+def test_a_change_of_the_exemption_table_is_known_by_its_events_id_and_utc_time() -> None:
+    change = parse_exemption_change({**STREAM, "eventID": "e-1"}, NOW)
+    assert (change.record.id, change.record.time.isoformat()) == ("e-1", "2026-03-01T11:59:30+00:00")
+    assert parse_exemption_change(stream_record("INSERT", {"user_id": "A"}), NOW).user_name == ""
 
 
 class TestAnswersToCloudFormation:
