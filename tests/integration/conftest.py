@@ -10,9 +10,9 @@ from unittest.mock import patch
 import pytest
 
 from mfa_guard import bootstrap
-from mfa_guard_cli.local.account import Account, open_account
 from mfa_guard_cli.template import Stack, load_template
 from policy.evaluator import Decision
+from support.account import Account, open_account
 from support.aws import Context, Faults
 from support.recorder import Recorder
 

@@ -23,7 +23,7 @@ from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.exemption_list import ExemptionList
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.snapshot import ListedUser, Snapshot
-from mfa_guard_cli.local.account import ADMINISTRATOR, Account
+from support.account import ADMINISTRATOR, Account
 from support.aws import Faults
 from support.factories import ACCOUNT, GROUP, MARKED, NOW, POLICY, exemption
 from support.fakes import FakeClock

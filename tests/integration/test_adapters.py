@@ -18,8 +18,8 @@ from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.message import Message
 from mfa_guard.core.user import AccessKey
 from mfa_guard.ports import QuotaExceeded, Refused, UserGone
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.template import Stack
+from support.account import Account
 from support.aws import Faults
 from support.factories import NOW
 

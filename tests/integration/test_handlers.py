@@ -13,8 +13,8 @@ from mfa_guard.core.cloudtrail import EventNotUnderstood
 from mfa_guard.core.settings import SettingsError
 from mfa_guard.handlers import alert, user_event
 from mfa_guard.ports import UserNotVisibleYet
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.template import Stack
+from support.account import Account
 from support.aws import Context, Faults
 from support.factories import detail, envelope
 

@@ -38,8 +38,9 @@ from mfa_guard.core.health import (
     problems,
 )
 from mfa_guard.core.settings import parse_settings
-from mfa_guard_cli.local.account import Account
+from mfa_guard_cli.local.resources import create_all
 from mfa_guard_cli.template import Stack
+from support.account import Account
 from support.aws import Faults
 
 if TYPE_CHECKING:
@@ -94,9 +95,7 @@ def guard(account: Account, stack: Stack) -> Guard:
     chosen = parse_settings(stack.environment("UserEventFunction"))
     names = sorted({name for rule in stack.rules() for name in rule.functions})
     functions = {name: str(stack.resolve({"Fn::GetAtt": [name, "Arn"]})) for name in names}
-    for rule in stack.rules():
-        targets = [{"Id": name, "Arn": functions[name]} for name in rule.functions]
-        account.clients.events.put_targets(Rule=rule.name, Targets=targets)  # type: ignore[arg-type]
+    create_all(account.clients, stack, frozenset({"AWS::Events::Rule"}))
     for topic in (chosen.notices_topic_arn, chosen.operations_topic_arn):
         account.clients.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="admin@example.com")
     boto3.client("s3").create_bucket(Bucket=BUCKET)

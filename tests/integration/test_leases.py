@@ -8,8 +8,8 @@ import pytest
 from mfa_guard.adapters.leases import LeaseTable
 from mfa_guard.core.kinds import Kind
 from mfa_guard.ports import Claim, Leases
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.template import Stack
+from support.account import Account
 from support.fakes import Calls, FakeClock, FakeLeases, FakeTelemetry
 
 NONE: frozenset[str] = frozenset()

@@ -27,8 +27,8 @@ from mfa_guard.adapters.refusals import translated
 from mfa_guard.core.custom_resource import RequestNotUnderstood, Status, Verdict
 from mfa_guard.handlers import release
 from mfa_guard.ports import Denied, Refused, UserGone
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.template import Stack
+from support.account import Account
 from support.aws import Context, Faults
 from support.factories import MARKED
 from support.fakes import FakeClock

@@ -17,8 +17,8 @@ from mfa_guard.adapters.bus import Bus, NotWoken
 from mfa_guard.adapters.memory import SweepMemory
 from mfa_guard.core.sweeping import Memory, SweepNotUnderstood
 from mfa_guard.handlers import alert, sweep
-from mfa_guard_cli.local.account import Account, open_account
 from mfa_guard_cli.template import Stack, load_template
+from support.account import Account, open_account
 from support.aws import Context, Faults
 from support.factories import NOW, stream_record
 from support.fakes import FakeClock, FakeTelemetry

@@ -2,11 +2,13 @@
 
 import http.client
 import json
-from collections.abc import Callable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from botocore.config import Config
@@ -18,6 +20,9 @@ from mfa_guard_cli.local.resources import Clients
 from mfa_guard_cli.local.server import LocalAccount
 from mfa_guard_cli.template import Fields, Stack
 from support.local import Heard, acting_as, administrator, code, new_device, new_key, root, with_credentials
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ACCOUNT: Final = "111122223333"
 TRUST: Final = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
@@ -472,3 +477,23 @@ def test_threads_lose_no_record(account: LocalAccount, held: list[tuple[Fields, 
     assert len(told) == len(names)
     assert all(request["userName"] == response["user"]["userName"] for request, response in told)  # type: ignore[index]
     assert len({record["eventID"] for record in records(held)}) == len(names)
+
+
+def test_calls_at_the_same_time_reach_moto_one_after_the_other(
+    account: LocalAccount, held: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record belongs to the state that its call left."""
+    moto, inside, most = account.gateway.app, threading.Semaphore(0), []
+
+    def slow(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        inside.release()
+        most.append(inside._value)
+        time.sleep(0.02)
+        answered = moto(environ, start_response)
+        inside.acquire()
+        return answered
+
+    monkeypatch.setattr(account.gateway, "app", slow)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: administrator(account).iam.create_user(UserName=f"queue-{n}"), range(8)))
+    assert (most, len(held)) == ([1] * 8, 8)

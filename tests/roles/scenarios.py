@@ -21,9 +21,9 @@ from mfa_guard import bootstrap
 from mfa_guard.core.times import utc_text
 from mfa_guard.handlers import alert, release, sweep, user_event
 from mfa_guard.ports import UserNotVisibleYet
-from mfa_guard_cli.local.account import Account, open_account
 from mfa_guard_cli.local.resources import create_all
 from mfa_guard_cli.template import Stack
+from support.account import Account, open_account
 from support.aws import Context
 from support.factories import detail, envelope, stream_record
 from support.fakes import FakeClock

@@ -18,10 +18,10 @@ from typer.testing import CliRunner, Result
 
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.admin import stack as admin_stack
-from mfa_guard_cli.local.account import ADMINISTRATOR, Account
-from mfa_guard_cli.local.upkeep import keep_well
 from mfa_guard_cli.main import app
 from policy.evaluator import Decision, Request, evaluate, parse_policy
+from support.account import ADMINISTRATOR, Account
+from support.upkeep import keep_well
 
 _DECISIONS: Final = {
     Decision.ALLOW: "allowed",

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from typer.testing import CliRunner, Result
 
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.main import app
+from support.account import Account
 from support.aws import Faults
 
 YESTERDAY = timedelta(days=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mfa_guard_cli.local.account import Account
+from support.account import Account
 from support.deployed import Deployed, deploy
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mfa_guard_cli.local.account import open_account
 from mfa_guard_cli.template import Stack
+from support.account import open_account
 from support.deployed import Deployed, deploy
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from mfa_guard_cli.local.account import Account, open_account
 from mfa_guard_cli.template import Stack
+from support.account import Account, open_account
 from support.deployed import Deployed, deploy
 
 POLICY = "EnrolMFADeviceThenSignInAgain"

@@ -7,10 +7,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from mfa_guard_cli.local.account import Account, open_account
 from mfa_guard_cli.local.resources import AccountError
-from mfa_guard_cli.local.upkeep import keep_well
 from mfa_guard_cli.template import Resource, Stack
+from support.account import Account, open_account
+from support.upkeep import keep_well
 
 
 class _Changed(Stack):

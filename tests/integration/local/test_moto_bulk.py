@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
-from mfa_guard_cli.local.account import ADMINISTRATOR, Account, open_account
 from mfa_guard_cli.template import Stack
+from support.account import ADMINISTRATOR, Account, open_account
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from moto.iam import models
 from moto.iam.models import IAMBackend, User
 from moto.iam.responses import IamResponse
 
-from mfa_guard_cli.local.account import Account, open_account
-from mfa_guard_cli.local.upkeep import keep_well
 from mfa_guard_cli.template import Stack
+from support.account import Account, open_account
+from support.upkeep import keep_well
 
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}'
 

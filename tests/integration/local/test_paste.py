@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.local.paste import PasteFailed, paragraph, run, split
+from support.account import Account
 
 CALLER = "arn:aws:iam::111122223333:user/carol"
 MAIL = """Somebody did something.

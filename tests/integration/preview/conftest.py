@@ -4,8 +4,8 @@ import pytest
 
 from mfa_guard.adapters import clock
 from mfa_guard_cli import template
-from mfa_guard_cli.local.account import ADMINISTRATOR, Account
 from mfa_guard_cli.program import session
+from support.account import ADMINISTRATOR, Account
 from support.aws import Faults
 from support.fakes import FakeClock
 from support.preview_command import Command

@@ -15,12 +15,12 @@ from botocore.compat import HTTPHeaders
 from moto.core.botocore_stubber import MockRawResponse
 
 from mfa_guard.core.settings import EnforceOn, WorkingMachineUsers
-from mfa_guard_cli.local.account import ADMINISTRATOR
 from mfa_guard_cli.local.crowd import names, populate
 from mfa_guard_cli.preview.model import DeviceKind, Mfa, Outcome, Sort
 from mfa_guard_cli.preview.reading import PERMISSIONS
 from mfa_guard_cli.preview.saving import MARK
 from mfa_guard_cli.template import Stack
+from support.account import ADMINISTRATOR
 from support.factories import ACCOUNT, ROOT_OF_THE_PROJECT
 from support.preview_command import Command
 
@@ -338,7 +338,7 @@ def test_throttling_is_waited_out(command: Command) -> None:
 
 
 _ON_A_TERMINAL = """
-from mfa_guard_cli.local.account import open_account
+from support.account import open_account
 from mfa_guard_cli.main import app
 from mfa_guard_cli.program import session
 from mfa_guard_cli.template import load_template

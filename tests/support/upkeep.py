@@ -8,8 +8,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from moto.s3.models import s3_backends
 
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.local.resources import create_all
+from support.account import Account
 
 TRAIL: Final = "account-trail"
 _CHECKED: Final = frozenset({"AWS::Events::Rule", "AWS::Scheduler::Schedule"})
@@ -23,7 +23,7 @@ def keep_well(account: Account) -> None:
     stack = account.stack
     # Root's device and the stack itself have no call that would make them here: moto's CloudFormation takes seconds to
     # load every service there is.
-    account.iam.account_summary._account_mfa_enabled = 1  # noqa: SLF001
+    account.iam.account_summary._account_mfa_enabled = 1
     # The stubs know no handler that answers, which this event is made for.
     account.session.events.register("before-call.cloudformation.DescribeStacks", _described(account))  # type: ignore[arg-type]
     create_all(account.clients, stack, _CHECKED)
