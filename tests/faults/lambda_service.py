@@ -21,7 +21,7 @@ from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_f
 
 from faults.wire import Wire
 from mfa_guard import bootstrap
-from mfa_guard_cli.local.account import Account
+from support.account import Account
 from support.fakes import Crash
 
 Event = Mapping[str, Any]

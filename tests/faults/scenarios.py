@@ -8,10 +8,10 @@ from unittest.mock import patch
 
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG, WARNED_TAG
-from mfa_guard_cli.local import upkeep
-from mfa_guard_cli.local.account import Account
 from mfa_guard_cli.local.crowd import delete_exemption, record_exemption
 from mfa_guard_cli.local.moto_gaps import POLICIES_PER_USER
+from support import upkeep
+from support.account import Account
 from support.factories import detail, envelope
 from support.release import request_event
 

@@ -23,9 +23,9 @@ from mfa_guard import bootstrap
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.cloudformation import Answers
 from mfa_guard.handlers import release
-from mfa_guard_cli.local.account import Account, open_account
 from mfa_guard_cli.local.changes import Changes
 from mfa_guard_cli.template import load_template
+from support.account import Account, open_account
 
 _POWERTOOLS: Final = "aws_lambda_powertools.utilities.idempotency.persistence"
 # As long as CloudTrail takes at best.

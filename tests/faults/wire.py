@@ -25,7 +25,7 @@ from botocore.retries.bucket import Clock as RateClock
 from botocore.retries.bucket import TokenBucket
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
-from mfa_guard_cli.local.account import Account
+from support.account import Account
 from support.fakes import Crash
 
 
