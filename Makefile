@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test stress lint format docs build deploy lock clean
+.PHONY: help demo local test faults fuzz mutants stress lint format docs build deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,16 @@ local: .venv/.demo ## Run an AWS account with the guard in it on this machine (A
 
 test: .venv/.dev .tools/.lambda build ## Run every test, with 100 % coverage of src/
 	$(RUN) pytest -n auto --cov --cov-report=term $(ARGS)
+
+faults: .venv/.dev ## Put every fault on every AWS call, and print what each ends in
+	PYTHONPATH=tests $(RUN) python -m faults
+
+fuzz: .venv/.dev ## Send 200,000 generated events through parsers, router and handlers (FUZZ=20000 for fewer)
+	PYTHONPATH=tests $(RUN) python -m fuzz $(or $(FUZZ),200000)
+
+mutants: .tools/.mutants ## Mutate src/mfa_guard/core, and list in docs/mutants.md what no test notices
+	TZ=Asia/Tokyo .tools/mutants/bin/mutmut run $(ARGS)
+	.tools/mutants/bin/python tools/mutants.py
 
 stress: .venv/.dev ## Let 1,000 users change at random while events are doubled, shuffled and lost, then sweep
 	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/local/test_bad_delivery.py $(ARGS)
@@ -58,7 +68,7 @@ lock: .tools/.uv ## Resolve every dependency again and pin it
 	$(UV) pip compile -q --upgrade --generate-hashes --python-version 3.13 --python-platform aarch64-unknown-linux-gnu --no-emit-index-url --custom-compile-command 'make lock' requirements/lambda.in -o src/requirements.txt
 
 clean: ## Remove what the targets above installed and built
-	rm -rf .venv .tools .aws-sam
+	rm -rf .venv .tools .aws-sam mutants
 
 .tools/.uv: requirements/uv.txt
 	$(PYTHON) -c 'import sys; sys.exit("mfa-guard needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
@@ -76,6 +86,10 @@ clean: ## Remove what the targets above installed and built
 
 .tools/.sam: .tools/.uv uv.lock pyproject.toml
 	UV_PROJECT_ENVIRONMENT=.tools/sam $(UV) sync -q --frozen --only-group sam
+	@touch $@
+
+.tools/.mutants: .tools/.uv uv.lock pyproject.toml
+	UV_PROJECT_ENVIRONMENT=.tools/mutants $(UV) sync -q --frozen --only-group mutants
 	@touch $@
 
 .tools/.lambda: .tools/.uv uv.lock pyproject.toml

@@ -223,9 +223,9 @@ def understood(event: object, parse: Callable[[Fields], Parsed]) -> Parsed:
     return parsed
 
 
-def name_delivery(event: object) -> None:
+def name_delivery(event: object, key: str = "id") -> None:
     """Let every log line carry the delivery's id, bounded: whoever forges an event chooses it."""
-    delivery = event.get("id") if isinstance(event, Mapping) else None
+    delivery = event.get(key) if isinstance(event, Mapping) else None
     LOGGER.set_correlation_id(safe(delivery) if isinstance(delivery, str) else "")
 
 

@@ -35,7 +35,7 @@ from mfa_guard.tell import Ticket, tell_once
 # IAM is eventually consistent: a new user may stay invisible for seconds.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 _YOUNG: Final = timedelta(seconds=120)
-_MAKES_VISIBLE: Final = {"CreateUser", "CreateLoginProfile", "CreateAccessKey"}
+_MAKES_VISIBLE: Final = {"CreateUser", "CreateLoginProfile", "CreateAccessKey", "UpdateUser"}
 
 
 class EnforcementMissing(Exception):
@@ -189,13 +189,13 @@ def _mark(
 ) -> tuple[Action, ...]:
     """Set or remove the tags and return which was done. A used-up quota is told and counted: retrying cannot help."""
     now = world.clock.now()
+    if Action.CLEAR in decided.actions:
+        world.iam.clear(state.name, state.guard_tags())
+        world.telemetry.count(Metric.USERS_CLEARED)
     try:
         if Action.MARK in decided.actions:
             world.iam.mark(state.name, now)
             world.telemetry.count(Metric.USERS_MARKED_NONCOMPLIANT)
-        if Action.CLEAR in decided.actions:
-            world.iam.clear(state.name, state.guard_tags())
-            world.telemetry.count(Metric.USERS_CLEARED)
     except QuotaExceeded as refused:
         problem = f"the noncompliance tags cannot be set. IAM said: {flat(refused)}."
         failed = replace(done, problem=problem, unmarked=True)

@@ -7,6 +7,7 @@ whoever is done needs nothing in the next round.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
@@ -48,6 +49,9 @@ from mfa_guard.ports import (
 # What is kept of a round's time for the mail and the tags, and of that for waking the next round.
 _FOR_MAIL_AND_TAGS: Final = 0.2
 _FOR_WAKING: Final = 0.05
+
+# All names of 5,000 users of 60 characters: with the rest of the memory less than the 400 KB of an item.
+_ROOM_FOR_NAMES: Final = 300_000
 
 # How long a sweep waits for IAM to make the credential report.
 _PATIENCE_SECONDS: Final = 60.0
@@ -130,13 +134,16 @@ def sweep(request: SweepRequest, settings: Settings, world: SweepWorld, deadline
     checks = world.health.checks()
     writes = settings.sweeps_write and not request.audit
     times = _Times.until(began, deadline)
-    treated = _treat(census(snapshot, settings, began), settings, world, times) if writes else ()
     before = world.memory.load()
+    treated: tuple[_Treated, ...] = ()
+    if writes:
+        findings = census(snapshot, settings, began)
+        treated = _treat(findings, _begin(findings, before, world.memory), settings, world, times)
     digest = _digest(snapshot, treated, checks, before, settings, began, writes=writes)
     _log(digest, world.telemetry)
     mailed = _tell(digest, before, settings, world)
     unmarked, untagged = _mark(treated, world, times)
-    _remember(digest, before, unmarked, world, mailed=mailed)
+    _remember(digest, before, unmarked, world, mailed=mailed, begun=frozenset() if writes else before.begun)
     _measure(digest, treated, unmarked, world, began)
     changed, left = len(digest.changes), digest.left + untagged
     if not left:
@@ -149,13 +156,42 @@ def sweep(request: SweepRequest, settings: Settings, world: SweepWorld, deadline
     return SweepOutcome(digest.counts.users, changed, len(digest.failures) + len(unmarked), left, mailed)
 
 
-def _treat(findings: Sequence[Finding], settings: Settings, world: SweepWorld, times: _Times) -> tuple[_Treated, ...]:
+def _begin(findings: Sequence[Finding], before: Memory, memory: MemoryStore) -> frozenset[str]:
+    """Note whom this sweep may bind or release before it does, and return the names.
+
+    Whoever is bound and has a device shows nothing of it afterwards: a sweep that ended before its mail would have
+    bound him without a word. Whom the note has no room for waits for the next round.
+    """
+    names, room = set(before.begun), _ROOM_FOR_NAMES - sum(map(len, before.begun))
+    for finding in findings:
+        if _may_be_bound_or_released(finding) and finding.state.name not in names:
+            room -= len(finding.state.name)
+            if room < 0:
+                break
+            names.add(finding.state.name)
+    if names:
+        memory.save(replace(before, begun=frozenset(names)))
+    return frozenset(names)
+
+
+def _may_be_bound_or_released(finding: Finding) -> bool:
+    return not _needs_nothing(finding) and finding.bound is finding.exempt
+
+
+def _needs_nothing(finding: Finding) -> bool:
+    return finding.certain and not finding.demand.actions and finding.escalation.step is Step.NOTHING
+
+
+def _treat(
+    findings: Sequence[Finding], noted: frozenset[str], settings: Settings, world: SweepWorld, times: _Times
+) -> tuple[_Treated, ...]:
     """Return every user, those who need it changed. Nobody is asked about who needs nothing."""
 
     def one(finding: Finding) -> _Treated:
-        if finding.certain and not finding.demand.actions and finding.escalation.step is Step.NOTHING:
+        if _needs_nothing(finding):
             return _Treated(finding)
-        if world.clock.now() > times.changing:
+        unnoted = _may_be_bound_or_released(finding) and finding.state.name not in noted
+        if unnoted or world.clock.now() > times.changing:
             return _Treated(finding, reached=False)
         return _one_user(finding, settings, world)
 
@@ -168,7 +204,7 @@ def _one_user(finding: Finding, settings: Settings, world: SweepWorld) -> _Treat
         return _escalated(_apply(confirmed, settings, world.iam), settings, world)
     except UserGone:
         return _missing(finding, world.iam)
-    except Refused as refusal:
+    except (QuotaExceeded, Refused) as refusal:
         return _Treated(finding, failure=safe(str(refusal), 300))
 
 
@@ -229,7 +265,7 @@ def _digest(
     findings = tuple(each.finding for each in treated if not each.gone) if writes else census(snapshot, settings, now)
     return Digest(
         counts=count(findings),
-        changes=tuple(_changes(treated, now)),
+        changes=tuple(_changes(treated, before.begun, now)),
         failures=tuple(Failure(each.finding.state.name, each.failure) for each in treated if each.failure),
         findings=findings,
         carried=before.unmarked,
@@ -241,12 +277,23 @@ def _digest(
     )
 
 
-def _changes(treated: Iterable[_Treated], now: datetime) -> Iterable[Change]:
+def _changes(treated: Iterable[_Treated], begun: frozenset[str], now: datetime) -> Iterable[Change]:
     for each in treated:
+        name = each.finding.state.name
         if each.gone:
-            yield Change(each.finding.state.name, "was deleted while the sweep ran")
-        elif deeds := _deeds(each, now):
-            yield Change(each.finding.state.name, ", ".join(deeds))
+            yield Change(name, "was deleted while the sweep ran")
+        elif deeds := [*(_untold(each, now) if name in begun else ()), *_deeds(each, now)]:
+            yield Change(name, ", ".join(deeds))
+
+
+def _untold(treated: _Treated, now: datetime) -> list[str]:
+    """Return what became of somebody whom an earlier sweep set out to bind or release, and did not come to tell of."""
+    finding = treated.finding
+    if treated.done.way or treated.done.released or finding.bound is finding.exempt:
+        return []
+    if finding.exempt:
+        return ["released, as exempt, by a sweep that broke off"]
+    return ["enforced by a sweep that broke off", *_because(finding.state, now)]
 
 
 def _deeds(treated: _Treated, now: datetime) -> list[str]:
@@ -345,8 +392,10 @@ def _write(treated: _Treated, world: SweepWorld) -> str | None:
             world.iam.warn(name, world.clock.now())
         if finding.escalation.step is Step.DEACTIVATE:
             for key in treated.keys:
-                world.keys.deactivate(name, key)
-                world.telemetry.count(Metric.KEYS_DEACTIVATED)
+                # A key that has gone stops none of the others.
+                with suppress(UserGone):
+                    world.keys.deactivate(name, key)
+                    world.telemetry.count(Metric.KEYS_DEACTIVATED)
             # A key that somebody brings back is announced again before it goes again.
             world.iam.clear(name, [WARNED_TAG])
     except UserGone:
@@ -358,7 +407,15 @@ def _write(treated: _Treated, world: SweepWorld) -> str | None:
     return None
 
 
-def _remember(digest: Digest, before: Memory, unmarked: Sequence[str], world: SweepWorld, *, mailed: bool) -> None:
+def _remember(
+    digest: Digest,
+    before: Memory,
+    unmarked: Sequence[str],
+    world: SweepWorld,
+    *,
+    mailed: bool,
+    begun: frozenset[str],
+) -> None:
     unheard = NOTICES_TOPIC in {check.name for check in problems(digest.checks)}
     world.memory.save(
         Memory(
@@ -367,6 +424,7 @@ def _remember(digest: Digest, before: Memory, unmarked: Sequence[str], world: Sw
             pending=pending(digest),
             problems=problem_names(digest),
             unmarked=tuple(unmarked),
+            begun=begun,
         )
     )
 

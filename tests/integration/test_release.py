@@ -409,6 +409,14 @@ class TestWhatIsRefused:
         assert SECRET not in json.dumps(lines)
 
 
+@pytest.mark.parametrize("field", ["RequestId", "LogicalResourceId"])
+def test_no_log_line_grows_or_breaks_with_what_a_stranger_wrote(three: Exit, printed: Printed, field: str) -> None:
+    three.invoke(three.event("Update", **{field: "\ud800" + "x" * 300_000}))
+    lines = printed()
+    assert all(len(json.dumps(line)) < 10_000 for line in lines)
+    assert "\ud800" not in "".join(json.dumps(line, ensure_ascii=False) for line in lines)
+
+
 def test_the_secret_url_is_in_no_log(three: Exit, printed: Printed) -> None:
     three.faults.failing = {"UntagUser": "Throttling"}
     three.listener.statuses = [500]

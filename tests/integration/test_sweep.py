@@ -117,7 +117,7 @@ def test_an_event_that_the_bus_refuses_raises(sweeping: Account) -> None:  # noq
 
 
 class TestMemory:
-    KEPT = Memory(NOW, frozenset({"p"}), frozenset({"q"}), ("bad: reason",))
+    KEPT = Memory(NOW, frozenset({"p"}), frozenset({"q"}), ("bad: reason",), frozenset({"ann"}))
 
     def store(self, stack: Stack, telemetry: FakeTelemetry, table: str | None = None) -> SweepMemory:
         name = table or stack.physical_id("StateTable")

@@ -9,7 +9,7 @@ from mfa_guard.core.cloudtrail import parse_user_event
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
 from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, ServiceCredential, Way
-from mfa_guard.ports import Metric, UserGone, UserNotVisibleYet
+from mfa_guard.ports import Metric, QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.remediate import EnforcementMissing, Outcome, remediate
 from support import factories
 from support.factories import MARKED, NOW, detail, device, exemption, key, long_term_key, settings, user_identity
@@ -255,6 +255,28 @@ class TestDrift:
         run(account, detail("RemoveUserFromGroup"))
         assert severity(account) == "medium"
         assert account.notifier.sent[-1].subject == "MEDIUM: policy taken off alice, still bound"
+
+    def test_a_failed_attempt_that_put_the_policy_back_makes_the_notice_no_lighter(self) -> None:
+        account = FakeAccount(FakeUser(devices=[device()], password=True))
+        account.calls.meanwhile = lambda: _die_once_attached(account)
+        record = detail("DetachUserPolicy")
+        with pytest.raises(Crash):
+            run(account, record)
+        account.calls.meanwhile = lambda: None
+        run(account, record)
+        assert account.notifier.sent[-1].subject == "HIGH: policy taken off alice, bound now"
+
+    def test_somebody_exempt_by_the_time_of_the_retry_is_told_of_only_by_the_exemption(self) -> None:
+        account = FakeAccount(FakeUser(devices=[device()], password=True))
+        account.calls.meanwhile = lambda: _die_once_attached(account)
+        record = detail("DetachUserPolicy")
+        with pytest.raises(Crash):
+            run(account, record)
+        account.calls.meanwhile = lambda: None
+        account.alice.attached = False
+        account.exemptions.records["AIDAEXAMPLE"] = exemption()
+        run(account, record)
+        assert account.notifier.kinds == []
 
     def test_a_user_taken_out_of_the_group_is_put_back(self) -> None:
         account = FakeAccount(FakeUser(devices=[device()], password=True))
@@ -563,10 +585,17 @@ class TestAudit:
 
 
 class TestIamRefuses:
-    def test_a_new_user_whom_iam_does_not_show_yet_is_retried(self) -> None:
+    @pytest.mark.parametrize("event", ["CreateUser", "UpdateUser"])
+    def test_a_new_user_or_name_that_iam_does_not_show_yet_is_retried(self, event: str) -> None:
         account = FakeAccount()
         with pytest.raises(UserNotVisibleYet, match="alice"):
-            run(account, detail("CreateUser", eventTime="2026-03-01T11:58:01Z"))
+            run(account, detail(event, eventTime="2026-03-01T11:58:01Z"))
+
+    def test_tags_that_cannot_be_taken_off_raise(self) -> None:
+        account = FakeAccount(FakeUser(devices=[device()], password=True, attached=True, tags=dict(MARKED)))
+        account.iam.refusing["clear", "alice"] = QuotaExceeded("no")
+        with pytest.raises(QuotaExceeded):
+            run(account, detail("EnableMFADevice"))
 
     @pytest.mark.parametrize(
         ("event", "time"),
@@ -625,7 +654,7 @@ class TestIamRefuses:
                 account.iam.users.clear()
 
         account.calls.meanwhile = goes
-        assert run(account, detail("UpdateUser")) == Outcome("gone")
+        assert run(account, detail("EnableMFADevice")) == Outcome("gone")
 
     def test_tags_over_quota_are_critical_counted_and_finished(self) -> None:
         account = FakeAccount(FakeUser(password=True, tags_left=0))

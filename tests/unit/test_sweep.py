@@ -17,7 +17,7 @@ from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, WARNED_TAG,
 from mfa_guard.ports import Gauge, Metric, QuotaExceeded, Refused, UserGone
 from mfa_guard.sweep import SweepOutcome, SweepStalled, sweep
 from support.factories import MARKED, NOW, device, exemption, key, settings
-from support.fakes import FakeAccount, FakeUser
+from support.fakes import Crash, FakeAccount, FakeUser
 
 ALL = settings(mode=Mode.ALL)
 ASKED = SweepRequest("sweep-1", audit=False, round=1)
@@ -272,6 +272,13 @@ class TestOneBadUser:
         assert "bad: neither the policy nor the group could be given" in mail(account)
         assert account.iam.users["bad"].tags[STATUS_TAG] == NONCOMPLIANT
 
+    def test_a_quota_where_nobody_expects_one_stops_nobody_else(self) -> None:
+        account = FakeAccount(user("bad", password=True), user("zoe", password=True))
+        account.iam.refusing["devices", "bad"] = QuotaExceeded("a limit")
+        run(account)
+        assert "bad: a limit" in mail(account)
+        assert account.iam.users["zoe"].attached
+
     def test_somebody_deleted_meanwhile_is_no_failure(self) -> None:
         account = FakeAccount(user("gone", password=True), user("zoe", password=True))
         account.iam.refusing["devices", "gone"] = UserGone("no such user")
@@ -342,6 +349,67 @@ class TestOutOfTime:
         assert account.waker.woken == [{"round": 2}]
 
 
+def _die_once_attached(account: FakeAccount, name: str) -> None:
+    if account.iam.users[name].attached:
+        raise Crash("after attach")
+
+
+class TestASweepThatBreaksOff:
+    """Whoever has a device shows nothing of having been bound, so that a note has to."""
+
+    def died(self, *users: FakeUser, name: str = "ann") -> FakeAccount:
+        account = FakeAccount(*users)
+        run(FakeAccount())
+        account.calls.meanwhile = lambda: _die_once_attached(account, name)
+        with pytest.raises(Crash):
+            run(account)
+        account.calls.meanwhile = lambda: None
+        return account
+
+    def test_whom_it_bound_the_next_one_tells_of_with_the_keys_that_stop(self) -> None:
+        account = self.died(user("ann", password=True, devices=[device()], keys=[key()]), user("zoe", password=True))
+        run(account)
+        assert "ann: enforced by a sweep that broke off, access keys in use that stop" in mail(account)
+        assert "zoe: enforced: the policy attached" in mail(account)
+        account.calls.made.clear()
+        run(account)
+        assert len(account.notifier.sent) == 1
+
+    def test_whom_it_released_as_well(self) -> None:
+        account = FakeAccount(user("ex", attached=True))
+        account.exemptions.records["AIDAEX"] = exemption("AIDAEX")
+        account.notifier.notices = _refusing  # type: ignore[assignment, method-assign]
+        with pytest.raises(Refused):
+            run(account)
+        del account.notifier.notices
+        run(account)
+        assert "ex: released, as exempt, by a sweep that broke off" in mail(account)
+
+    def test_an_audit_in_between_leaves_the_note(self) -> None:
+        account = self.died(user("ann", password=True, devices=[device()]))
+        run(account, request=SweepRequest("audit", audit=True, round=1))
+        assert "broke off" not in mail(account)
+        run(account)
+        assert "ann: enforced by a sweep that broke off" in mail(account)
+
+    def test_whom_it_set_out_to_bind_and_did_not_is_bound_and_told_as_ever(self) -> None:
+        account = self.died(done_user("ann", attached=False), user("zoe", password=True))
+        account.iam.users["ann"].attached = False
+        run(account)
+        assert "ann: enforced: the policy attached" in mail(account)
+        assert "broke off" not in mail(account)
+
+    def test_whom_the_note_has_no_room_for_waits_for_the_next_round(self) -> None:
+        account = FakeAccount(*(done_user(f"{number:064}", attached=False) for number in range(4_690)))
+        outcome = run(account)
+        assert (outcome.changed, outcome.left) == (4_687, 3)
+        assert len(account.waker.woken) == 1
+
+
+def _refusing(_: object) -> None:
+    raise Refused("InternalError: later")
+
+
 class TestEscalation:
     LATE: ClassVar = {STATUS_TAG: NONCOMPLIANT, SINCE_TAG: "2026-01-01T00:00:00Z"}
     ESCALATING = replace(ALL, deactivate_keys_after_days=30)
@@ -380,6 +448,22 @@ class TestEscalation:
         assert account.telemetry.counts[Metric.KEYS_DEACTIVATED] == 1
         account.calls.made.clear()
         assert run(account, self.ESCALATING).changed == 0
+
+    def test_a_key_that_goes_meanwhile_stops_none_of_the_others(self) -> None:
+        account = FakeAccount(
+            self.bob(tags={**self.LATE, WARNED_TAG: "2026-02-01T00:00:00Z"}, keys=[key("AKIA1"), key("AKIA2")])
+        )
+        switch_off = account.iam.deactivate
+
+        def deactivate(name: str, key_id: str) -> None:
+            if key_id == "AKIA1":
+                raise UserGone("no such key")
+            switch_off(name, key_id)
+
+        account.iam.deactivate = deactivate  # type: ignore[method-assign]
+        run(account, self.ESCALATING)
+        assert {each.id: each.active for each in account.iam.users["bob"].keys} == {"AKIA1": True, "AKIA2": False}
+        assert account.telemetry.counts[Metric.KEYS_DEACTIVATED] == 1
 
     def test_a_key_brought_back_is_announced_again_and_lives_another_week(self) -> None:
         account = FakeAccount(self.bob(tags={**self.LATE, WARNED_TAG: "2026-02-01T00:00:00Z"}))

@@ -88,17 +88,19 @@ class IamUsers:
         with translated():
             pages = self._client.get_paginator("list_access_keys").paginate(UserName=name)
             listed = [key for page in pages for key in page["AccessKeyMetadata"]]
-        found = (self._key(key["AccessKeyId"], active=key["Status"] == "Active") for key in listed)
-        return tuple(key for key in found if key)
+        return tuple(
+            AccessKey(key["AccessKeyId"], key["Status"] == "Active", self._last_used(key["AccessKeyId"]))
+            for key in listed
+        )
 
-    def _key(self, key_id: str, *, active: bool) -> AccessKey | None:
+    def _last_used(self, key_id: str) -> datetime | None:
         try:
             with translated():
                 used = self._client.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
+                return used.get("LastUsedDate")
         except UserGone:
-            # The key went between the two calls, and the user need not have.
+            # Too new for this call, or gone between the two. Either way IAM has just listed it, so it is told of.
             return None
-        return AccessKey(key_id, active, used.get("LastUsedDate"))
 
     def service_credentials(self, name: str) -> tuple[ServiceCredential, ...]:
         """Return the user's service-specific credentials."""

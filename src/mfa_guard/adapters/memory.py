@@ -43,6 +43,7 @@ class SweepMemory:
             pending=frozenset(kept.get("pending", [])),
             problems=frozenset(kept.get("problems", [])),
             unmarked=tuple(kept.get("unmarked", [])),
+            begun=frozenset(kept.get("begun", [])),
         )
 
     def save(self, memory: Memory) -> None:
@@ -52,6 +53,7 @@ class SweepMemory:
             "pending": sorted(memory.pending)[:_MOST],
             "problems": sorted(memory.problems)[:_MOST],
             "unmarked": memory.unmarked[:100],
+            "begun": sorted(memory.begun),
         }
         expiration = str(int((self._clock.now() + _KEPT).timestamp()))
         try:

@@ -51,7 +51,7 @@ ENDS: Final[Mapping[Kind, tuple[Kind, ...]]] = {
 }
 
 # Kinds whose occasion the user's state no longer shows once the guard has acted: a retry has to ask what it began.
-RESUMABLE: Final = (Kind.ENFORCED, Kind.NONCOMPLIANT, Kind.RELEASED)
+RESUMABLE: Final = (Kind.ENFORCED, Kind.NONCOMPLIANT, Kind.RELEASED, Kind.ENFORCEMENT_REMOVED)
 
 # A new credential is no news when a notice of these kinds, sent moments ago, named it already.
 COVERED_BY: Final[Mapping[Kind, tuple[Kind, ...]]] = {Kind.NEW_CREDENTIAL: (Kind.NONCOMPLIANT, Kind.DECISION)}

@@ -238,6 +238,8 @@ def _enforcement_removed(t: _Telling) -> tuple[str, str]:
         )
     if t.done.way:
         return f"policy taken off {t.name}, put back", f"{lead} The policy binds {t.name} again."
+    if t.state.unfinished is Kind.ENFORCEMENT_REMOVED:
+        return f"policy taken off {t.name}, bound now", f"{lead} The policy binds {t.name} now."
     if t.is_bound:
         return f"policy taken off {t.name}, still bound", f"{lead} When mfa-guard looked, the policy bound {t.name}."
     return f"policy taken off {t.name}", f"{lead} In audit mode it stays off."

@@ -256,8 +256,11 @@ def _by_device(case: _Case) -> Severity:
 
 
 def _by_binding(case: _Case) -> Severity:
-    bound = case.standing is Standing.ENFORCED and Action.ENFORCE not in case.actions
-    return Severity.MEDIUM if bound else Severity.HIGH
+    if case.standing is not Standing.ENFORCED or Action.ENFORCE in case.actions:
+        return Severity.HIGH
+    # Bound again by an earlier attempt at this event, which did not come to tell it: nobody has heard yet.
+    begun = case.state.unfinished_kind() is Kind.ENFORCEMENT_REMOVED
+    return Severity.HIGH if begun else Severity.MEDIUM
 
 
 def _by_keys(case: _Case) -> Severity:
@@ -286,6 +289,8 @@ _RESUMED: Final[Mapping[Kind, Callable[[_Case], bool]]] = {
     Kind.RELEASED: lambda case: case.standing is Standing.EXEMPT,
     Kind.ENFORCED: lambda case: case.standing is Standing.ENFORCED and case.state.has_device(),
     Kind.NONCOMPLIANT: lambda case: case.standing is Standing.ENFORCED and not case.state.has_device(),
+    # Its event is its occasion, so only somebody who is exempt by now comes here.
+    Kind.ENFORCEMENT_REMOVED: lambda _: False,
 }
 
 

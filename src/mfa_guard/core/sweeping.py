@@ -34,13 +34,15 @@ class Memory:
     """What one sweep leaves for the next: what its mail said, and when that was.
 
     `pending` names what waits to be done or decided, `problems` what was wrong, `unmarked` the users whose tags could
-    not be written after the mail was out, each with the reason.
+    not be written after the mail was out, each with the reason; `begun` the users whom a sweep set out to bind or
+    release, until its mail is out: binding leaves no other trace of what is still to be told.
     """
 
     mailed_at: datetime | None = None
     pending: frozenset[str] = frozenset()
     problems: frozenset[str] = frozenset()
     unmarked: tuple[str, ...] = ()
+    begun: frozenset[str] = frozenset()
 
 
 def parse_sweep_request(event: object) -> SweepRequest:
@@ -55,7 +57,7 @@ def parse_sweep_request(event: object) -> SweepRequest:
     request_id, mode, round_number = fields.get("id"), detail.get("mode"), detail.get("round", 1)
     if not isinstance(request_id, str) or not request_id:
         raise SweepNotUnderstood("The event has no id.")
-    if mode not in {None, "audit"}:
+    if mode is not None and mode != "audit":
         raise SweepNotUnderstood("The only mode that a sweep can be asked for is audit.")
     if not isinstance(round_number, int) or isinstance(round_number, bool) or round_number < 1:
         raise SweepNotUnderstood("The event's round is not a whole number from 1.")

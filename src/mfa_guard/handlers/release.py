@@ -2,13 +2,24 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mfa_guard.bootstrap import LOGGER, METRICS, TELEMETRY, Answer, answers, count_event, own_stack, release_world
+from mfa_guard.bootstrap import (
+    LOGGER,
+    METRICS,
+    TELEMETRY,
+    Answer,
+    answers,
+    count_event,
+    name_delivery,
+    own_stack,
+    release_world,
+)
 from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, RequestType, Status, Verdict, parse_request
+from mfa_guard.core.text import safe
 from mfa_guard.ports import Metric
 from mfa_guard.release import NOTHING_TO_DO, release, wake_first_sweep
 
 
-@LOGGER.inject_lambda_context(clear_state=True, correlation_id_path="RequestId")
+@LOGGER.inject_lambda_context(clear_state=True)
 @METRICS.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
     """Answer a request of CloudFormation: let everybody go when the stack is deleted, wake a sweep when it is new.
@@ -17,8 +28,9 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
     the first sweep from being asked for: Lambda retries twice.
     """
     count_event()
+    name_delivery(event, "RequestId")
     request = _understood(event)
-    LOGGER.append_keys(subject=request.logical_id, event_name=request.type.value, event_id=request.id)
+    LOGGER.append_keys(subject=safe(request.logical_id), event_name=request.type.value, event_id=safe(request.id))
     verdict = _released(request, context) if request.type is RequestType.DELETE else NOTHING_TO_DO
     if verdict is None:
         return {"status": "HANDED_OVER"}

@@ -1,6 +1,7 @@
 """The sweep's mail, whole and cut."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import jsonschema
@@ -8,6 +9,7 @@ import pytest
 
 from mfa_guard.core.census import Finding, count
 from mfa_guard.core.digest import Change, Digest, Failure, digest_message, pending, problem_names
+from mfa_guard.core.escalation import Escalation, Step
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.health import Check, Verdict
 from mfa_guard.core.message import LARGEST, Message
@@ -229,3 +231,89 @@ class TestMemory:
     def test_problems_and_what_cannot_be_verified_are_named_and_advice_is_none(self) -> None:
         told = digest(ANN, BOB, checks=(FINE, BAD, ADVICE, UNSURE), failures=(Failure("dan", "x"),))
         assert problem_names(told) == {"health:dead-letter queue", "unsure:trail", "failure:dan"}
+
+
+class TestWords:
+    LOGS = "SweepFunction's log names every change and failure"
+    LISTING = (
+        "aws iam get-account-authorization-details --filter User --query "
+        "\"UserDetailList[?Tags[?Key=='mfa-guard:status']].UserName\" --output text"
+    )
+
+    def test_each_section_says_where_the_rest_is(self) -> None:
+        """Enough of everything that each section is cut."""
+        many = 3_000
+        long = "x" * 90
+        text = mail(
+            digest_message(
+                digest(
+                    *(replace(BOB, state=replace(BOB.state, name=f"{number}{long}")) for number in range(many)),
+                    *(replace(CI, state=replace(CI.state, name=f"{number}{long}")) for number in range(many)),
+                    *(replace(CARL, state=replace(CARL.state, name=f"{number}{long}")) for number in range(many)),
+                    writes=False,
+                    failures=tuple(Failure(f"f{number}", long) for number in range(many)),
+                    changes=tuple(Change(f"c{number}", long) for number in range(many)),
+                    exemptions={f"AIDA{number}{long}": MalformedExemption(long) for number in range(many)},
+                    checks=(BAD,) * many,
+                ),
+                settings(),
+                NOW,
+            )
+        )
+        rests = [line.partition(" more: ")[2] for line in text.splitlines() if line.startswith("  and ")]
+        scan = "aws dynamodb scan --region us-east-1 --table-name exemptions"
+        assert rests == [self.LOGS, self.LOGS, self.LOGS, self.LISTING, self.LISTING, scan, self.LISTING]
+        assert [line for line in text.splitlines() if line.isupper()] == [
+            "WHAT FAILED",
+            "HEALTH OF THE GUARD",
+            "WHAT MFA-GUARD DID",
+            "WORKING MACHINE USERS AWAITING A DECISION",
+            "EXEMPTIONS THAT END WITHIN 14 DAYS OR DO NOT COUNT",
+            "WITHOUT MFA DEVICE, LONGEST FIRST",
+        ]
+
+    def test_strangers_words_in_exemptions_are_cut_where_they_say(self) -> None:
+        long = "x" * 200
+        record = replace(exemption(ends=timedelta(days=1)), user_name=long, owner=long, reason=long)
+        text = mail(
+            digest_message(digest(ANN, exemptions={"A": record, long: MalformedExemption("Why?")}), settings(), NOW)
+        )
+        assert (
+            f"  - {'x' * 61}...: until 2026-03-02T12:00:00Z, then enforced again (owner {'x' * 61}..., reason "
+            f"{'x' * 125}...)"
+        ) in text
+        assert f"  - the record of user id {'x' * 125}... does not count: Why?" in text
+
+    def test_what_nobody_uses_stops_nothing(self) -> None:
+        text = mail(digest_message(digest(IDLE, writes=False), settings(), NOW))
+        assert (
+            "  - idle (no console password): would be enforced, would be tagged noncompliant; IAM is asked again "
+            "before anything is done"
+        ) in text
+
+    def test_only_keys_with_a_use_on_record_are_named(self) -> None:
+        keys = (key("key 1"), key("key 2", used=timedelta(days=100)), key("key 3", used=None), key("key 4"))
+        carl = replace(CARL, state=replace(CARL.state, keys=keys))
+        text = mail(digest_message(digest(carl, writes=False), settings(), NOW))
+        assert "key 1, last used 2026-02-28T12:00:00Z; key 4, last used 2026-02-28T12:00:00Z" in text
+        assert "key 2" not in text
+
+    def test_the_subject_counts(self) -> None:
+        assert digest_message(digest(ANN), settings(), NOW).subject == "LOW: 0 of 1 users without MFA device"
+
+    def test_what_is_beyond_ascii_stays_as_it_is(self) -> None:
+        message = digest_message(digest(ANN, failures=(Failure("M\u00fcller", "x"),)), settings(), NOW)
+        assert "M\u00fcller" in message.body
+        assert "M\u00fcller" in json.loads(message.body)["default"]
+
+    def test_only_who_would_be_enforced_has_keys_that_would_stop(self) -> None:
+        marked = replace(CI, demand=Demand(Standing.WORKING_MACHINE, (Action.MARK,)))
+        text = mail(digest_message(digest(marked, writes=False), settings(), NOW))
+        assert "  - ci (no console password): would be tagged noncompliant\n" in text
+
+    def test_a_key_that_goes_this_very_moment_is_not_announced(self) -> None:
+        due = replace(BOB, escalation=Escalation(Step.NOTHING, NOW))
+        assert "ACCESS KEYS TO BE DEACTIVATED" not in mail(digest_message(digest(due), settings(), NOW))
+
+    def test_what_waits_is_named_by_user_and_action(self) -> None:
+        assert pending(digest(CARL, writes=False)) == {"AIDACARL:enforce,mark"}

@@ -55,3 +55,9 @@ def test_a_date_of_noncompliance_that_is_none_restarts_the_count(since: int | st
 @pytest.mark.parametrize("warned", ["", "soon", -1, 101])
 def test_a_warning_that_is_none_or_of_an_earlier_time_is_given_again(warned: int | str) -> None:
     assert escalation(tags(100, warned), 30, NOW) == Escalation(Step.ANNOUNCE, NOW + timedelta(days=7))
+
+
+@pytest.mark.parametrize("warned", [0, 100])
+def test_a_warning_at_either_end_of_the_noncompliance_counts(warned: int) -> None:
+    found = escalation(tags(since=100, warned=warned), 30, NOW)
+    assert found.step is (Step.DEACTIVATE if warned else Step.NOTHING)

@@ -397,3 +397,140 @@ def test_problems_are_those_that_count() -> None:
     found = checks(dead_letters=1, root=DENIED, termination_protection=False, notices=())
     assert [each.name for each in problems(found.values())] == ["notices topic", "dead-letter queue"]
     assert {each.label for each in problems(found.values())} == {"problem"}
+
+
+RESTORED = (
+    "for what is gone or altered, make a change set of the stack mfa-guard with --deployment-mode REVERT_DRIFT, "
+    "keeping every parameter's previous value, and see in CloudTrail who did it."
+)
+SUBSCRIBE = (
+    "Confirm the mail that AWS sent, or subscribe: aws sns subscribe --region us-east-1 --topic-arn "
+    "arn:aws:sns:us-east-1:"
+    "111122223333:{} --protocol email --notification-endpoint ADDRESS"
+)
+WEST = Trail(
+    "arn:aws:cloudtrail:us-west-2:111122223333:trail/west", "us-west-2", multi_region=False, global_events=True
+)
+
+
+class TestWords:
+    """A person acts on these as they stand."""
+
+    def test_what_is_fine(self) -> None:
+        assert {each.name: each.reason for each in judge(HEALTHY, DEPLOYED)} == {
+            "trail": f"{TRAIL_ARN} is logging and records IAM's management write events.",
+            "rules": "All 2 rules are enabled and wake the guard's functions.",
+            "notices topic": "Confirmed subscriptions: 1.",
+            "operations topic": "Confirmed subscriptions: 1.",
+            "dead-letter queue": "The queue is empty.",
+            "enforcement policy": "The default version, v1, is what the stack deployed.",
+            "enforcement group": "It carries the enforcement policy and no other.",
+            "root": "Root has MFA and no access keys.",
+            "termination protection": "The stack is protected against deletion.",
+        }
+        assert [each.name for each in judge(HEALTHY, DEPLOYED) if each.advisory] == ["termination protection"]
+
+    @pytest.mark.parametrize(
+        ("name", "reading", "reason", "advice"),
+        [
+            (
+                "trail",
+                {},
+                "No trail covers this Region.",
+                "IAM's events do not reach the guard; only sweeps find users who need it. Start a trail again with aws "
+                "cloudtrail start-logging, or let one record management write events and global services in all "
+                "Regions.",
+            ),
+            (
+                "rules",
+                {"mfa-guard-new-credentials": Rule("x" * 41, (FUNCTION,))},
+                f"Rules that do not work: mfa-guard-new-credentials is {'x' * 37}...; mfa-guard-root-sign-in does not "
+                "exist.",
+                "Events go unseen. Unless this is an emergency stop that still lasts (mfa-guard start ends it), enable "
+                f"the rules again (aws events enable-rule --region us-east-1 --name NAME); {RESTORED}",
+            ),
+            ("notices topic", (), "There is no subscription.", f"Notices reach nobody. {SUBSCRIBE.format('notices')}"),
+            (
+                "operations topic",
+                ("PendingConfirmation", "Deleted"),
+                "No subscription is confirmed; not yet confirmed: 1.",
+                f"Alarms reach nobody. {SUBSCRIBE.format('operations')}",
+            ),
+            (
+                "dead-letter queue",
+                2,
+                "Events that could not be handled: 2.",
+                "They are kept for 14 days. Mend the cause that the functions' logs name, then redrive them as the "
+                f"runbook says, or with mfa-guard dead-letters redrive: {DEPLOYED.queue_url}",
+            ),
+            (
+                "enforcement policy",
+                PolicyVersion("v" * 21, {}),
+                f"The default version, {'v' * 17}..., is not what the stack deployed.",
+                "Users may not be bound, or locked out. Find the right version (aws iam list-policy-versions "
+                f"--policy-arn {POLICY}) and make it the default (aws iam set-default-policy-version); {RESTORED}",
+            ),
+            (
+                "enforcement group",
+                GroupPolicies(("p" * 161,), ("q",)),
+                "It lacks the enforcement policy, so its members are not bound. It carries what spreads to every "
+                f"member: {'p' * 157}..., q.",
+                f"Put the policy back with aws iam attach-group-policy --group-name {GROUP} --policy-arn {POLICY}, "
+                f"take others off with detach-group-policy or delete-group-policy; {RESTORED}",
+            ),
+            (
+                "root",
+                Root(mfa=False, keys=True, password=False),
+                "Root has access keys and no MFA device.",
+                "No policy of this account binds root. Sign in as root, enrol an MFA device, and delete access keys.",
+            ),
+            (
+                "termination protection",
+                False,
+                "One call deletes the stack.",
+                "Switch it on: aws cloudformation update-termination-protection --enable-termination-protection "
+                "--region us-east-1 --stack-name mfa-guard",
+            ),
+        ],
+    )
+    def test_what_is_wrong_and_what_to_do(self, name: str, reading: object, reason: str, advice: str) -> None:
+        found = check(name, reading)
+        assert (found.verdict, found.reason, found.advice) == (Verdict.PROBLEM, reason, advice)
+
+    def test_what_keeps_trails_from_bringing_events(self) -> None:
+        assert check("trail", {replace(MAIN, global_events=False): LOGS_ALL, WEST: LOGS_ALL}).reason == (
+            f"No trail brings IAM's events: {TRAIL_ARN} leaves out the events of global services; {WEST.arn} covers "
+            "us-west-2 only."
+        )
+        assert check("trail", {MAIN: TrailState(logging=False, selectors=(ALL_WRITES,))}).reason == (
+            f"No trail brings IAM's events: {TRAIL_ARN} is not logging."
+        )
+        assert check("trail", {MAIN: TrailState(logging=True, selectors=())}).reason == (
+            f"No trail brings IAM's events: {TRAIL_ARN} does not record all management write events of IAM."
+        )
+
+    def test_a_trail_that_does_not_answer(self) -> None:
+        found = check("trail", {MAIN: Unread("no"), WEST: LOGS_ALL})
+        assert (found.verdict, found.reason, found.advice) == (
+            Verdict.CANNOT_VERIFY,
+            f"Perhaps no trail brings IAM's events: no answer about {TRAIL_ARN} (no); {WEST.arn} covers us-west-2 "
+            "only.",
+            "Ask whoever runs that trail whether it is logging management write events; while changes of users bring "
+            "notices, it is.",
+        )
+
+    def test_root_without_anything_to_sign_in_with(self) -> None:
+        found = check("root", Root(mfa=False, keys=False, password=False))
+        assert (found.verdict, found.reason, found.advice) == (
+            Verdict.CANNOT_VERIFY,
+            "Root has no MFA device, but nothing to sign in with either.",
+            "Nothing is to be done if your organization manages root access centrally and has account recovery "
+            "switched off; otherwise whoever reads root's mail can set a password: set one yourself, and enrol an "
+            "MFA device.",
+        )
+
+    def test_six_are_named_and_the_rest_counted(self) -> None:
+        for count, rest in ((6, ""), (7, ", and 1 more")):
+            names = [f"p{number}" for number in range(count)]
+            reason = check("enforcement group", GroupPolicies((POLICY, *names), ())).reason
+            assert reason == f"It carries what spreads to every member: {', '.join(names[:6])}{rest}."

@@ -44,6 +44,7 @@ def test_a_round_goes_on_with_the_next_in_the_same_mode() -> None:
         {**EVENT, "id": ""},
         {**EVENT, "id": None},
         {**EVENT, "detail": {"mode": "all"}},
+        {**EVENT, "detail": {"mode": ["audit"]}},
         {**EVENT, "detail": {"round": 0}},
         {**EVENT, "detail": {"round": True}},
         {**EVENT, "detail": {"round": "2"}},

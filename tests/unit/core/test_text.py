@@ -35,3 +35,18 @@ def test_a_mail_subject_is_printable_ascii_of_at_most_100_characters(text: str) 
     assert len(line) <= SUBJECT_LIMIT == 100
     assert line.isascii()
     assert line.isprintable() or line == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a ~", "a ~"), ("M\u00fcller\x7f", "M?ller?"), ("x" * 100, "x" * 100), ("x" * 101, "x" * 97 + "...")],
+)
+def test_a_subject_is_cut_at_a_hundred(text: str, shown: str) -> None:
+    assert subject_line(text) == shown
+
+
+def test_a_line_is_cut_at_its_limit() -> None:
+    assert safe("x" * 200) == "x" * 200
+    assert safe("x" * 201) == "x" * 197 + "..."
+    assert safe("x" * 5, 5) == "xxxxx"
+    assert safe("x" * 6, 5) == "xx..."

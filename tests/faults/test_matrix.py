@@ -1,0 +1,20 @@
+"""No fault of any call ends in silence, in a wrong notice or in a lost one.
+
+Here runs every ninth cell; `make faults` runs them all.
+"""
+
+import pytest
+
+from faults.matrix import SAMPLE, Matrix, Outcome
+from faults.scenarios import SCENARIOS, Scenario
+from faults.stage import staged
+
+PARTS = [(scenario, part) for scenario in SCENARIOS for part in range(scenario.parts)]
+
+
+@pytest.mark.parametrize(("scenario", "part"), PARTS, ids=[f"{each.name} {part + 1}" for each, part in PARTS])
+def test_every_cell_ends_well(scenario: Scenario, part: int) -> None:
+    with staged(scenario) as stage:
+        cells = list(Matrix(stage).cells(SAMPLE, part=part, parts=scenario.parts))
+    assert cells
+    assert [str(cell) for cell in cells if cell.outcome is Outcome.BAD] == []

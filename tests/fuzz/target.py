@@ -1,0 +1,195 @@
+"""Everything that takes an event, in a world without AWS: parsers, the router, the handlers with their real logs."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NoReturn
+from unittest.mock import patch
+
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyItemAlreadyExistsError,
+    IdempotencyItemNotFoundError,
+)
+from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
+
+from fuzz.events import ENDLESS, SECRET
+from mfa_guard import bootstrap
+from mfa_guard.alert import AlertWorld
+from mfa_guard.core.alerts import parse_alert
+from mfa_guard.core.cloudtrail import EventNotUnderstood, actor_of, parse_user_event
+from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, Verdict, parse_request
+from mfa_guard.core.exemption_changes import parse_exemption_change
+from mfa_guard.core.sweeping import SweepNotUnderstood, parse_sweep_request
+from mfa_guard.handlers import alert, release, sweep, user_event
+from mfa_guard_cli.routing import Router
+from mfa_guard_cli.template import load_template
+from support.aws import Context
+from support.factories import NOW
+from support.fakes import FakeAccount, FakeUser
+from support.release import STACK, FakeDeletion
+
+DECLARED: Final = (EventNotUnderstood, SweepNotUnderstood, RequestNotUnderstood)
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+LONGEST_LINE: Final = 256 * 1024
+# What a line may hold of an event's own words, all fields together.
+LONGEST_ECHO: Final = 16 * 1024
+
+
+class _Everybody(dict[str, FakeUser]):
+    """Users as an event names them: whoever is asked for is there."""
+
+    def __missing__(self, name: str) -> FakeUser:
+        return FakeUser(name=name, password=True)
+
+    def get(self, name: str, default: object = None) -> FakeUser:  # noqa: ARG002
+        return self[name]
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class _Memory(BasePersistenceLayer):
+    """Idempotency records in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.records: dict[str, DataRecord] = {}
+
+    def _get_record(self, idempotency_key: str) -> DataRecord:
+        if idempotency_key not in self.records:
+            raise IdempotencyItemNotFoundError
+        return self.records[idempotency_key]
+
+    def _put_record(self, data_record: DataRecord) -> None:
+        if data_record.idempotency_key in self.records:
+            raise IdempotencyItemAlreadyExistsError
+        self.records[data_record.idempotency_key] = data_record
+
+    def _update_record(self, data_record: DataRecord) -> None:
+        self.records[data_record.idempotency_key] = data_record
+
+    def _delete_record(self, data_record: DataRecord) -> None:
+        self.records.pop(data_record.idempotency_key, None)
+
+
+@dataclass
+class _Answers:
+    def send(self, request: Request, verdict: Verdict) -> None:
+        json.loads(request.response(verdict))
+
+
+@dataclass
+class Target:
+    """What events are sent to. `understood`: how many each part could do something with."""
+
+    understood: Counter[str] = field(default_factory=Counter)
+    longest: int = 0
+    _output: io.StringIO = field(default_factory=io.StringIO)
+
+    def __post_init__(self) -> None:
+        self._router = Router(load_template())
+        self._parts: Mapping[str, Callable[[Any], object]] = {
+            "parse_user_event": lambda event: parse_user_event(_detail(event)),
+            "parse_alert": lambda event: parse_alert(_detail(event)),
+            "parse_sweep_request": parse_sweep_request,
+            "parse_request": lambda event: parse_request(event, STACK),
+            "parse_exemption_change": lambda event: [parse_exemption_change(each, NOW) for each in _records(event)],
+            "actor_of": lambda event: actor_of(_detail(event)),
+            "route": self._route,
+            "UserEventFunction": lambda event: user_event.lambda_handler(event, Context()),
+            "AlertFunction": lambda event: alert.lambda_handler(event, Context()),
+            "SweepFunction": lambda event: sweep.lambda_handler(event, Context()),
+            "ReleaseFunction": lambda event: release.lambda_handler(event, Context()),
+        }
+
+    def send(self, event: object) -> None:
+        """Send an event to every part; raises whatever a part does not declare, and AssertionError for a bad log."""
+        for name, part in self._parts.items():
+            refused = self._refused(part, event)
+            assert len(refused) < LONGEST_ECHO
+            assert SECRET not in refused
+            self.understood[name] += not refused
+        self._read_log()
+
+    @staticmethod
+    def _refused(part: Callable[[Any], object], event: object) -> str:
+        try:
+            part(event)
+        except DECLARED as refusal:
+            return str(refusal)
+        return ""
+
+    def _read_log(self) -> None:
+        output = self._output.getvalue()
+        self._output.seek(0)
+        self._output.truncate()
+        for line in output.splitlines():
+            self.longest = max(self.longest, len(line.encode()))
+            assert len(line.encode()) <= LONGEST_ECHO < LONGEST_LINE
+            json.loads(line)
+        assert SECRET not in output
+        assert ENDLESS[:1000] not in output
+
+    def _route(self, event: object) -> None:
+        json.loads(self._router.route(event).as_json())
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator["Target"]:
+        """Put the handlers into the world without AWS until the end."""
+        stack = load_template().render(parameters={"Mode": "all"})
+        environment = {**stack.environment("SweepFunction"), "STACK_ID": STACK.arn, "AWS_DEFAULT_REGION": "us-east-1"}
+        with ExitStack() as exits:
+            exits.enter_context(patch.dict(os.environ, environment))
+            exits.enter_context(patch.object(bootstrap, "_remembering", lambda *_: _Memory()))
+            exits.enter_context(patch.object(user_event, "user_world", lambda _: replace(_account().world, **_own())))
+            exits.enter_context(patch.object(alert, "alert_world", lambda _: _alert_world()))
+            exits.enter_context(
+                patch.object(sweep, "sweep_world", lambda *_: replace(_account().sweep_world, **_own()))
+            )
+            exits.enter_context(patch.object(release, "answers", _Answers))
+            exits.enter_context(patch.object(release, "own_stack", lambda: STACK))
+            exits.enter_context(
+                patch.object(release, "release_world", lambda _: replace(FakeDeletion().world(), **_own()))
+            )
+            exits.enter_context(patch("boto3.client", _no_aws))
+            for handler in logging.getLogger(bootstrap.LOGGER.service).handlers:
+                exits.enter_context(patch.object(handler, "stream", self._output))
+            exits.enter_context(contextlib.redirect_stdout(self._output))
+            yield self
+
+
+def _account() -> FakeAccount:
+    account = FakeAccount()
+    account.iam.users = _Everybody()
+    return account
+
+
+def _alert_world() -> AlertWorld:
+    account = FakeAccount()
+    return AlertWorld(account.leases, account.notifier, bootstrap.TELEMETRY, account.clock)
+
+
+def _own() -> Mapping[str, Any]:
+    """Return what the real log needs."""
+    return {"telemetry": bootstrap.TELEMETRY}
+
+
+def _no_aws(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("no part of the fuzzing may ask AWS")
+
+
+def _detail(event: object) -> Mapping[str, object]:
+    detail = event.get("detail") if isinstance(event, dict) else None
+    return detail if isinstance(detail, dict) else {}
+
+
+def _records(event: object) -> list[object]:
+    records = event.get("Records") if isinstance(event, dict) else None
+    return records if isinstance(records, list) else [event]
