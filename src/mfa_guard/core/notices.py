@@ -139,7 +139,7 @@ def alert_message(alert: Alert, settings: Settings) -> Message:
         Kind.TAMPERING: f"mfa-guard's {family.what}: {what}",
         Kind.STACK_CHANGE: f"mfa-guard's stack: {what}",
     }
-    mfa = {"Yes": " An MFA device was used.", "No": " No MFA device was used."}.get(alert.mfa_used or "", "")
+    mfa = {"Yes": " An MFA device was used.", "No": " No MFA device was used."}.get(str(alert.mfa_used), "")
     leads = {
         Kind.ROOT_SIGN_IN: f"Somebody signed in to the console as this account's root user.{mfa} {family.risk}",
         Kind.TAMPERING: f'{what} was called on the {family.what} "{target}". {family.risk}',
