@@ -1,4 +1,4 @@
-"""Run mfa-guard and Cloud Custodian side by side on the same fake AWS, and write docs/bench.md and docs/bench.svg.
+"""Run mfa-guard and Cloud Custodian side by side on the same fake AWS; write docs/bench.md, bench.svg and cost.md.
 
 `make bench`; BENCH=200 takes 200 users instead of 1,000 and 5,000, and writes nothing.
 """
@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from benchmarks import cost
 from benchmarks.chart import chart
 from benchmarks.custodian_policies import on_create_user, sweeping
 from benchmarks.fake_aws import FakeAws, fake_aws
@@ -70,6 +71,7 @@ def main() -> None:
     print(table(results))
     if not asked:
         (ROOT / "docs/bench.md").write_text(page(results), "utf-8")
+        (ROOT / "docs/cost.md").write_text(cost.page(results, cost.alarms_of(ROOT / "template.yaml")), "utf-8")
         (ROOT / "docs/bench.svg").write_text(chart(results), "utf-8")
 
 
