@@ -63,7 +63,7 @@ def read(mutants: Path) -> Run:
     found = {meta: _codes(meta) for meta in sorted(mutants.rglob("*.py.meta"))}
     codes = [code for each in found.values() for code in each.values()]
     if not codes or _UNTRIED & set(codes):
-        raise NotGood("mutmut did not come to try every mutant; run make mutants without ARGS.")
+        raise NotGood("mutmut did not come to try every mutant; run make mutants once without ARGS.")
     changes = [change for meta, each in found.items() for change in _survivors(meta.with_suffix(""), each)]
     return Run(len(codes), tuple(sorted(changes)))
 
@@ -141,6 +141,7 @@ def page(run: Run, reasons: Mapping[Change, str]) -> str:
             "",
             "`make mutants` changes one thing at a time in `src/mfa_guard/core` and runs the tests of the core each",
             "time: a change that no test notices is a gap in the tests, or makes no difference. It wrote this page.",
+            "Decorated methods and tables of a module are not changed: mutmut cannot switch them.",
             "",
             "| Mutants | Noticed | Share | Left alive |",
             "| --- | --- | --- | --- |",
