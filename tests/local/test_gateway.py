@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from mfa_guard_cli.local.callers import Caller, Credentials
 from mfa_guard_cli.local.calls import Call
+from mfa_guard_cli.local.keys import ADMINISTRATOR_KEY
 from mfa_guard_cli.local.resources import Clients
 from mfa_guard_cli.local.server import LocalAccount
 from mfa_guard_cli.template import Fields, Stack
@@ -96,6 +98,36 @@ def whoever(account: LocalAccount, credentials: Credentials) -> Callable[[], obj
 
 def records(held: list[tuple[Fields, Caller]]) -> list[dict[str, object]]:
     return [dict(envelope["detail"]) for envelope, _ in held]  # type: ignore[call-overload]  # a mapping
+
+
+# Names and regions
+
+
+NAMING: Final = [
+    ("create_user", "UserName", 64),
+    ("get_user", "UserName", 64),
+    ("create_group", "GroupName", 128),
+    ("create_virtual_mfa_device", "VirtualMFADeviceName", 226),
+]
+
+
+@pytest.mark.parametrize("name", ["a b", "a&b", "a\x1b[31mb", "ä"])
+@pytest.mark.parametrize(("call", "parameter", "longest"), NAMING)
+def test_a_name_that_iam_lets_nobody_have_is_refused(
+    account: LocalAccount, call: str, parameter: str, longest: int, name: str
+) -> None:
+    ask_iam = getattr(administrator(account).iam, call)
+    for refused_name in (name, "x" * (longest + 1)):
+        assert refused(partial(ask_iam, **{parameter: refused_name})) == "ValidationError"
+    assert name not in account.iam.users
+
+
+def test_the_stack_is_in_its_own_region_only(account: LocalAccount) -> None:
+    elsewhere = account.session(Credentials(*ADMINISTRATOR_KEY)).client(
+        "cloudformation", region_name="eu-west-1", endpoint_url=account.endpoint
+    )
+    assert refused(lambda: elsewhere.describe_stacks(StackName="mfa-guard")) == "ValidationError"
+    assert elsewhere.describe_stacks()["Stacks"] == []
 
 
 # Keys and sessions

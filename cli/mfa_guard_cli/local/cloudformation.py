@@ -72,7 +72,9 @@ class CloudFormation:
         return as_text(self.stack.resolve({"Ref": "AWS::StackId"}))
 
     def answer(self, call: Call) -> Response | None:
-        """Return the answer to a call about this stack; None for what nobody here knows."""
+        """Return the answer to a call about this stack; None for what nobody here knows, as in another region."""
+        if call.region != self.stack.region:
+            return None
         asked = str(call.parameters.get("StackName", self.stack.name))
         answering = _ANSWERS.get(call.name)
         if answering is None:
