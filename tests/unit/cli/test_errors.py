@@ -84,6 +84,15 @@ def test_a_profile_that_is_not_there_is_told_in_whole_sentences() -> None:
     assert code == 2
 
 
+def test_only_who_writes_a_profile_needs_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert "no access key" in run("session", "--export")[1]
+    assert "no home folder" in run("session", "--write-profile", "mfa")[1]
+
+
 EVENTS = str(Path(__file__).parents[3] / "events")
 
 
