@@ -41,8 +41,8 @@ def session(
         bool,
         typer.Option(
             "--credential-process",
-            help="Print what a credential_process prints, and nothing else. Uses --profile, or the default profile;"
-            " never AWS_PROFILE.",
+            help="Print what a credential_process prints, and nothing else. Uses --profile; else the key in the"
+            " environment, or the default profile; never AWS_PROFILE.",
         ),
     ] = False,
     device: Annotated[
