@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test faults fuzz mutants stress lint format docs build deploy lock clean
+.PHONY: help demo local test faults fuzz mutants bench startup stress lint format docs build deploy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,18 +30,24 @@ mutants: .tools/.mutants ## Mutate src/mfa_guard/core, and list in docs/mutants.
 	TZ=Asia/Tokyo .tools/mutants/bin/mutmut run $(ARGS)
 	.tools/mutants/bin/python tools/mutants.py
 
+bench: .venv/.dev .tools/.custodian build ## Run mfa-guard and Cloud Custodian on one fake AWS, and write docs/bench.md (BENCH=200 users: print only)
+	PYTHONPATH=. BENCH=$(BENCH) $(RUN) python -m benchmarks
+
+startup: .tools/.lambda build ## Show where a cold start's time goes, on the built functions
+	PYTHONPATH=. $(RUN) python -m benchmarks.startup
+
 stress: .venv/.dev ## Let 1,000 users change at random while events are doubled, shuffled and lost, then sweep
 	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/local/test_bad_delivery.py $(ARGS)
 
 lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, known vulnerabilities (AUDIT=--require: all checked)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) mypy src cli tests tools
+	$(RUN) mypy src cli tests tools benchmarks
 	$(RUN) lint-imports
 	$(RUN) cfn-lint template.yaml
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
 	$(RUN) bandit -q -r src
-	$(RUN) bandit -q -r cli tools --severity-level medium
+	$(RUN) bandit -q -r cli tools benchmarks --severity-level medium
 	@$(UV) export -q --frozen --no-default-groups --no-emit-project --format requirements-txt -o .venv/program.txt
 	$(RUN) python tools/audit.py $(AUDIT) src/requirements.txt .venv/program.txt
 
@@ -65,6 +71,7 @@ lock: .tools/.uv ## Resolve every dependency again and pin it
 	$(UV) lock --upgrade
 	$(UV) pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock' requirements/uv.in -o requirements/uv.txt
 	$(UV) pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock' requirements/checkov.in -o requirements/checkov.txt
+	$(UV) pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock' requirements/custodian.in -o requirements/custodian.txt
 	$(UV) pip compile -q --upgrade --generate-hashes --python-version 3.13 --python-platform aarch64-unknown-linux-gnu --no-emit-index-url --custom-compile-command 'make lock' requirements/lambda.in -o src/requirements.txt
 
 clean: ## Remove what the targets above installed and built
@@ -99,4 +106,9 @@ clean: ## Remove what the targets above installed and built
 .tools/.checkov: .tools/.uv requirements/checkov.txt
 	$(UV) venv -q --clear .tools/checkov
 	$(UV) pip install -q --python .tools/checkov --require-hashes -r requirements/checkov.txt
+	@touch $@
+
+.tools/.custodian: .tools/.uv requirements/custodian.txt
+	$(UV) venv -q --clear .tools/custodian
+	$(UV) pip install -q --python .tools/custodian --require-hashes -r requirements/custodian.txt
 	@touch $@

@@ -1,18 +1,22 @@
 """What the use cases need of the world. The adapters keep these promises against AWS, the tests' fakes without it."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from enum import StrEnum
-from typing import Protocol
+from __future__ import annotations
 
-from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.health import Check
-from mfa_guard.core.holds import Hold
-from mfa_guard.core.kinds import Kind
-from mfa_guard.core.message import Message
-from mfa_guard.core.snapshot import Snapshot
-from mfa_guard.core.sweeping import Memory
-from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from mfa_guard.core.exemption import Exemption, MalformedExemption
+    from mfa_guard.core.health import Check
+    from mfa_guard.core.holds import Hold
+    from mfa_guard.core.kinds import Kind
+    from mfa_guard.core.message import Message
+    from mfa_guard.core.snapshot import Snapshot
+    from mfa_guard.core.sweeping import Memory
+    from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
 
 
 class UserGone(Exception):

@@ -20,8 +20,9 @@ from unittest.mock import patch
 from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_flag
 
 from faults.wire import Wire
-from mfa_guard import bootstrap
+from mfa_guard.bootstrap.process import LOGGER, METRICS
 from support.account import Account
+from support.aws import forget_clients
 from support.fakes import Crash
 
 Event = Mapping[str, Any]
@@ -173,10 +174,8 @@ class _Context:
 
 def new_process() -> None:
     """Let the functions make their clients anew, as in a new process."""
-    for each in vars(bootstrap).values():
-        if hasattr(each, "cache_clear"):
-            each.cache_clear()
-    bootstrap.METRICS.provider.clear_metrics()
+    forget_clients()
+    METRICS.provider.clear_metrics()
     reset_cold_start_flag()  # type: ignore[no-untyped-call]
 
 
@@ -184,7 +183,7 @@ def new_process() -> None:
 def _captured() -> Iterator[io.StringIO]:
     output = io.StringIO()
     with contextlib.ExitStack() as exits:
-        for handler in logging.getLogger(bootstrap.LOGGER.service).handlers:
+        for handler in logging.getLogger(LOGGER.service).handlers:
             exits.enter_context(patch.object(handler, "stream", output))
         exits.enter_context(contextlib.redirect_stdout(output))
         yield output

@@ -19,13 +19,14 @@ from moto.iam.models import IAMBackend
 from faults.lambda_service import Event, Lambda
 from faults.scenarios import Scenario, Scene
 from faults.wire import Call, Injection, Wire
-from mfa_guard import bootstrap
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.cloudformation import Answers
+from mfa_guard.bootstrap import sweep
 from mfa_guard.handlers import release
 from mfa_guard_cli.local.changes import Changes
 from mfa_guard_cli.template import load_template
 from support.account import Account, open_account
+from support.aws import forget_clients
 
 _POWERTOOLS: Final = "aws_lambda_powertools.utilities.idempotency.persistence"
 # As long as CloudTrail takes at best.
@@ -113,7 +114,7 @@ def staged(scenario: Scenario) -> Iterator[Stage]:
         for module in ("base", "datarecord", "dynamodb"):
             exits.enter_context(patch(f"{_POWERTOOLS}.{module}.dt", SimpleNamespace(**{**vars(dt), "datetime": Now})))
         # One after the other, so that a call is the same call in every run.
-        exits.enter_context(patch.object(bootstrap, "_SWEEP_WORKERS", 1))
+        exits.enter_context(patch.object(sweep, "_SWEEP_WORKERS", 1))
         exits.enter_context(patch.object(release, "answers", lambda: Answers(wire, SystemClock())))  # type: ignore[arg-type]
         changes = Changes(stack, clock)
         scene = Scene(account)
@@ -124,14 +125,7 @@ def staged(scenario: Scenario) -> Iterator[Stage]:
         exits.enter_context(wire.connected())
         exits.enter_context(_pooled(wire))
         yield Stage(scenario, account, wire, Lambda(account, wire), events)
-        bootstrap_clean()
-
-
-def bootstrap_clean() -> None:
-    """Leave no client of this account behind."""
-    for each in vars(bootstrap).values():
-        if hasattr(each, "cache_clear"):
-            each.cache_clear()
+        forget_clients()
 
 
 @contextmanager

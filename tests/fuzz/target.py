@@ -20,8 +20,9 @@ from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
 from fuzz.events import ENDLESS, SECRET
-from mfa_guard import bootstrap
 from mfa_guard.alert import AlertWorld
+from mfa_guard.bootstrap import once
+from mfa_guard.bootstrap.process import LOGGER, TELEMETRY
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood, actor_of, parse_user_event
 from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, Verdict, parse_request
@@ -147,7 +148,7 @@ class Target:
         environment = {**stack.environment("SweepFunction"), "STACK_ID": STACK.arn, "AWS_DEFAULT_REGION": "us-east-1"}
         with ExitStack() as exits:
             exits.enter_context(patch.dict(os.environ, environment))
-            exits.enter_context(patch.object(bootstrap, "_remembering", lambda *_: _Memory()))
+            exits.enter_context(patch.object(once, "_remembering", lambda *_: _Memory()))
             exits.enter_context(patch.object(user_event, "user_world", lambda _: replace(_account().world, **_own())))
             exits.enter_context(patch.object(alert, "alert_world", lambda _: _alert_world()))
             exits.enter_context(
@@ -159,7 +160,7 @@ class Target:
                 patch.object(release, "release_world", lambda _: replace(FakeDeletion().world(), **_own()))
             )
             exits.enter_context(patch("boto3.client", _no_aws))
-            for handler in logging.getLogger(bootstrap.LOGGER.service).handlers:
+            for handler in logging.getLogger(LOGGER.service).handlers:
                 exits.enter_context(patch.object(handler, "stream", self._output))
             exits.enter_context(contextlib.redirect_stdout(self._output))
             yield self
@@ -173,12 +174,12 @@ def _account() -> FakeAccount:
 
 def _alert_world() -> AlertWorld:
     account = FakeAccount()
-    return AlertWorld(account.leases, account.notifier, bootstrap.TELEMETRY, account.clock)
+    return AlertWorld(account.leases, account.notifier, TELEMETRY, account.clock)
 
 
 def _own() -> Mapping[str, Any]:
     """Return what the real log needs."""
-    return {"telemetry": bootstrap.TELEMETRY}
+    return {"telemetry": TELEMETRY}
 
 
 def _no_aws(*_: object, **__: object) -> NoReturn:

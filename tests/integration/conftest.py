@@ -9,11 +9,11 @@ from unittest.mock import patch
 
 import pytest
 
-from mfa_guard import bootstrap
+from mfa_guard.bootstrap import clients
 from mfa_guard_cli.template import Stack, load_template
 from policy.evaluator import Decision
 from support.account import Account, open_account
-from support.aws import Context, Faults
+from support.aws import Context, Faults, forget_clients
 from support.recorder import Recorder
 
 
@@ -34,12 +34,9 @@ def stack() -> Stack:
 @pytest.fixture
 def fresh_clients() -> Iterator[None]:
     """Let the functions make their clients anew, inside the account that a test opens."""
-    made = [each for each in vars(bootstrap).values() if hasattr(each, "cache_clear")]
-    for cached in made:
-        cached.cache_clear()
+    forget_clients()
     yield
-    for cached in made:
-        cached.cache_clear()
+    forget_clients()
 
 
 @pytest.fixture
@@ -51,7 +48,7 @@ def account(stack: Stack, fresh_clients: None) -> Iterator[Account]:  # noqa: AR
 @pytest.fixture
 def faults(account: Account) -> Faults:  # noqa: ARG001 - the clients belong to the account
     injected = Faults()
-    for client in (bootstrap._iam(), bootstrap._sns(), bootstrap._state_table(), bootstrap._exemption_table()):
+    for client in (clients.iam(), clients.sns(), clients.state_table(), clients.exemption_table()):
         client.meta.events.register("before-call", injected.before_call)
     return injected
 

@@ -8,12 +8,12 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from mfa_guard import bootstrap
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.exemptions import ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.adapters.keys import AccessKeys
 from mfa_guard.adapters.sns import Topics
+from mfa_guard.bootstrap import clients
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.message import Message
 from mfa_guard.core.user import AccessKey
@@ -29,7 +29,7 @@ def iam(account: Account, stack: Stack) -> IamUsers:  # noqa: ARG001 - the clien
     policy = stack.environment("UserEventFunction")["ENFORCEMENT_POLICY_ARN"]
     client = boto3.client("iam")
     client.create_user(UserName="alice", Path="/staff/", Tags=[{"Key": "team", "Value": "red"}])
-    return IamUsers(bootstrap._iam(), policy, stack.physical_id("EnforcementGroup"))
+    return IamUsers(clients.iam(), policy, stack.physical_id("EnforcementGroup"))
 
 
 class TestIam:
@@ -108,7 +108,7 @@ class TestIam:
 
     def test_a_key_is_deactivated_and_not_deleted(self, iam: IamUsers) -> None:
         key = boto3.client("iam").create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
-        AccessKeys(bootstrap._iam()).deactivate("alice", key)
+        AccessKeys(clients.iam()).deactivate("alice", key)
         assert [(each.id, each.active) for each in iam.keys("alice")] == [(key, False)]
 
     def test_service_specific_credentials(self, iam: IamUsers) -> None:
@@ -130,7 +130,7 @@ class TestIam:
         def fail(**_: object) -> None:
             raise EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
 
-        bootstrap._iam().meta.events.register("before-call", fail)
+        clients.iam().meta.events.register("before-call", fail)
         with pytest.raises(Refused, match="EndpointConnectionError: Could not connect"):
             iam.user("alice")
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from mfa_guard import bootstrap
 from mfa_guard.adapters.cloudformation import strict_opener
+from mfa_guard.bootstrap.release import answers
 from mfa_guard.core.cloudtrail import EventNotUnderstood
 from mfa_guard.core.settings import SettingsError
 from mfa_guard.handlers import alert, user_event
@@ -208,5 +208,5 @@ class TestAlert:
 
 
 def test_cloudformation_is_answered_through_the_opener_that_follows_nothing() -> None:
-    composed, strict = vars(bootstrap.answers()._opener), vars(strict_opener())
+    composed, strict = vars(answers()._opener), vars(strict_opener())
     assert {type(each) for each in composed["handlers"]} == {type(each) for each in strict["handlers"]}

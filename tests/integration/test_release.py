@@ -21,15 +21,15 @@ from moto.cloudformation.models import cloudformation_backends
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
 
-from mfa_guard import bootstrap
 from mfa_guard.adapters.cloudformation import AnswerNotTaken, Answers, strict_opener
 from mfa_guard.adapters.refusals import translated
+from mfa_guard.bootstrap import clients
 from mfa_guard.core.custom_resource import RequestNotUnderstood, Status, Verdict
 from mfa_guard.handlers import release
 from mfa_guard.ports import Denied, Refused, UserGone
 from mfa_guard_cli.template import Stack
 from support.account import Account
-from support.aws import Context, Faults
+from support.aws import Context, Faults, ruled_by
 from support.factories import MARKED
 from support.fakes import FakeClock
 from support.release import INVOCATION, LONGEST_CHAIN, request, request_event
@@ -205,7 +205,7 @@ def leaving(account: Account, stack: Stack, listener: Listener, monkeypatch: pyt
     with ExitStack() as patches:
         patches.enter_context(patch.object(IamResponse, "list_entities_for_policy", _list_entities))
         patches.enter_context(patch.object(IamResponse, "get_group", _get_group))
-        patches.enter_context(patch.object(bootstrap, "SystemClock", lambda: exit_.clock))
+        patches.enter_context(ruled_by(exit_.clock))
         patches.enter_context(patch.object(release, "answers", lambda: Answers(opener, exit_.clock)))
         yield exit_
 
@@ -511,5 +511,5 @@ class TestRefusals:
     def test_codes_are_told_apart(self, account: Account, faults: Faults, code: str, error: type[Exception]) -> None:  # noqa: ARG002
         faults.failing = {"GetUser": code}
         with pytest.raises(error) as raised, translated():
-            bootstrap._iam().get_user(UserName="alice")
+            clients.iam().get_user(UserName="alice")
         assert type(raised.value) is error

@@ -12,9 +12,9 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from mfa_guard import bootstrap
 from mfa_guard.adapters.bus import Bus, NotWoken
 from mfa_guard.adapters.memory import SweepMemory
+from mfa_guard.bootstrap import clients
 from mfa_guard.core.sweeping import Memory, SweepNotUnderstood
 from mfa_guard.handlers import alert, sweep
 from mfa_guard_cli.template import Stack, load_template
@@ -43,7 +43,7 @@ def sweeping(fresh_clients: None) -> Iterator[Account]:  # noqa: ARG001 - the cl
 @pytest.fixture
 def calls(sweeping: Account) -> Faults:  # noqa: ARG001
     counted = Faults()
-    for client in (bootstrap._sweep_iam(), bootstrap._sns(), bootstrap._state_table(), bootstrap._events()):
+    for client in (clients.sweep_iam(), clients.sns(), clients.state_table(), clients.events()):
         client.meta.events.register("before-call", counted.before_call)
     return counted
 
@@ -105,12 +105,12 @@ def test_an_event_that_is_no_request_is_counted_and_raised(sweeping: Account) ->
 
 
 def test_a_sweep_that_runs_out_of_time_wakes_itself(sweeping: Account, calls: Faults) -> None:  # noqa: ARG001
-    Bus(bootstrap._events()).wake({"round": 2})
+    Bus(clients.events()).wake({"round": 2})
     assert calls.made == ["PutEvents"]
 
 
 def test_an_event_that_the_bus_refuses_raises(sweeping: Account) -> None:  # noqa: ARG001
-    client = bootstrap._events()
+    client = clients.events()
     refusal = {"FailedEntryCount": 1, "Entries": [{"ErrorMessage": "throttled"}]}
     with patch.object(client, "put_events", return_value=refusal), pytest.raises(NotWoken, match="throttled"):
         Bus(client).wake({})

@@ -17,14 +17,13 @@ from unittest.mock import patch
 import boto3
 from moto.cloudformation.models import cloudformation_backends
 
-from mfa_guard import bootstrap
 from mfa_guard.core.times import utc_text
 from mfa_guard.handlers import alert, release, sweep, user_event
 from mfa_guard.ports import UserNotVisibleYet
 from mfa_guard_cli.local.resources import create_all
 from mfa_guard_cli.template import Stack
 from support.account import Account, open_account
-from support.aws import Context
+from support.aws import Context, forget_clients, ruled_by
 from support.factories import detail, envelope, stream_record
 from support.fakes import FakeClock
 from support.recorder import Call, Recorder
@@ -358,14 +357,12 @@ def _fails(error: type[Exception], act: Callable[[], object]) -> None:
 def opened(stack: Stack, function: str) -> Iterator[tuple[Scene, Recorder]]:
     """Open an account in which a function is about to run, and record what it asks of AWS."""
     with ExitStack() as exits:
-        made = [each for each in vars(bootstrap).values() if hasattr(each, "cache_clear")]
-        for cached in made:
-            cached.cache_clear()
-            exits.callback(cached.cache_clear)
+        forget_clients()
+        exits.callback(forget_clients)
         account = exits.enter_context(open_account(stack))
         exits.enter_context(patch.dict(os.environ, stack.environment(function)))
         scene = Scene(account, HurriedClock(datetime.now(UTC).replace(microsecond=0)))
-        exits.enter_context(patch.object(bootstrap, "SystemClock", lambda: scene.clock))
+        exits.enter_context(ruled_by(scene.clock))
         recorder = Recorder()
         exits.enter_context(recorder.recording())
         yield scene, recorder

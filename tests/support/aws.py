@@ -1,8 +1,33 @@
-"""What Lambda passes to a handler, and a way to let one AWS call fail."""
+"""What Lambda passes to a handler, a process that begins anew, and a way to let one AWS call fail."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
 from botocore.exceptions import ClientError
+
+from mfa_guard.adapters.clock import SystemClock
+from mfa_guard.bootstrap import clients, once, sweep
+from mfa_guard.ports import Clock
+
+
+def forget_clients() -> None:
+    """Let the functions make their clients anew, as in a new process."""
+    for module in (clients, once, sweep):
+        for each in vars(module).values():
+            if hasattr(each, "cache_clear"):
+                each.cache_clear()
+
+
+@contextmanager
+def ruled_by(clock: Clock) -> Iterator[None]:
+    """Let the functions' clock be this one until the end."""
+    with (
+        patch.object(SystemClock, "now", lambda _: clock.now()),
+        patch.object(SystemClock, "sleep", lambda _, seconds: clock.sleep(seconds)),
+    ):
+        yield
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from mfa_guard.bootstrap import METRICS
+from mfa_guard.bootstrap.process import METRICS
 from mfa_guard.core.health import policy_digest
 from mfa_guard.core.settings import parse_settings
 from mfa_guard.core.sweeping import parse_sweep_request

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from mfa_guard.core.settings import Settings, present
 from mfa_guard.core.text import safe
@@ -216,8 +216,8 @@ def policy_digest(document: object, *, account: str, partition: str) -> str:
     Order and single values instead of lists make no difference in IAM and make none here; the account's own ARNs are
     read as such.
     """
-    text = json.dumps(_canonical(document), sort_keys=True, ensure_ascii=True)
-    # The sign is not ASCII, so no document can contain it and pass for another one.
+    text = json.dumps(_canonical(document), sort_keys=True)
+    # The sign is not ASCII, as JSON is here, so no document can contain it and pass for another one.
     return hashlib.sha256(text.replace(f"arn:{partition}:iam::{account}:", "§").encode()).hexdigest()
 
 
@@ -358,37 +358,35 @@ def _protection(protected: bool, deployed: Deployed) -> _Finding:  # noqa: FBT00
 T = TypeVar("T")
 
 
-def _check(
-    name: str,
-    reading: Callable[[Readings], T | Unread],
-    judge_reading: Callable[[T, Deployed], _Finding],
-    advice: str,
-    *,
-    advisory: bool = False,
-) -> Callable[[Readings, Deployed], Check]:
-    """Return a check. `advice` is for problems, with fields of {deployed} and {chosen}, its settings, filled in."""
+@dataclass(frozen=True)
+class _Checked(Generic[T]):
+    """One thing to check. `advice` is for problems, with fields of {deployed} and {chosen}, its settings, filled in."""
 
-    def check(readings: Readings, deployed: Deployed) -> Check:
-        read = reading(readings)
+    name: str
+    reading: Callable[[Readings], T | Unread]
+    judge_reading: Callable[[T, Deployed], _Finding]
+    advice: str
+    advisory: bool = False
+
+    def __call__(self, readings: Readings, deployed: Deployed) -> Check:
+        read = self.reading(readings)
         if isinstance(read, Unread):
             found = _problem(read.reason) if read.missing else _Finding(Verdict.CANNOT_VERIFY, read.reason)
         else:
-            found = judge_reading(read, deployed)
+            found = self.judge_reading(read, deployed)
         usual: Mapping[Verdict, str] = {
             Verdict.FINE: "",
-            Verdict.PROBLEM: advice.format(deployed=deployed, chosen=deployed.settings),
+            Verdict.PROBLEM: self.advice.format(deployed=deployed, chosen=deployed.settings),
             Verdict.CANNOT_VERIFY: UNREAD,
         }
         reason = safe(found.reason, _LONGEST)
         return Check(
-            name=name,
+            name=self.name,
             verdict=found.verdict,
             reason=reason if reason.endswith(".") else f"{reason}.",
             advice=usual[found.verdict] if found.advice is None else found.advice,
-            advisory=advisory,
+            advisory=self.advisory,
         )
-
-    return check
 
 
 _LONGEST: Final = 900
@@ -414,63 +412,63 @@ _RESTORE: Final = (
     "REVERT_DRIFT, keeping every parameter's previous value, and see in CloudTrail who did it."
 )
 
-_CHECKS: Final = (
-    _check(
+_CHECKS: Final[tuple[Callable[[Readings, Deployed], Check], ...]] = (
+    _Checked(
         "trail",
         lambda readings: readings.trails,
         _trails,
         "IAM's events do not reach the guard; only sweeps find users who need it. Start a trail again with aws "
         "cloudtrail start-logging, or let one record management write events and global services in all Regions.",
     ),
-    _check(
+    _Checked(
         "rules",
         lambda readings: readings.rules,
         _rules,
         "Events go unseen. Unless this is an emergency stop that still lasts (mfa-guard start ends it), enable the "
         "rules again (aws events enable-rule --region {chosen.region} --name NAME); " + _RESTORE,
     ),
-    _check(
+    _Checked(
         NOTICES_TOPIC,
         lambda readings: readings.notices,
         _subscriptions,
         "Notices reach nobody. Confirm the mail that AWS sent, or subscribe: aws sns subscribe --region "
         "{chosen.region} --topic-arn {chosen.notices_topic_arn} --protocol email --notification-endpoint ADDRESS",
     ),
-    _check(
+    _Checked(
         "operations topic",
         lambda readings: readings.operations,
         _subscriptions,
         "Alarms reach nobody. Confirm the mail that AWS sent, or subscribe: aws sns subscribe --region "
         "{chosen.region} --topic-arn {chosen.operations_topic_arn} --protocol email --notification-endpoint ADDRESS",
     ),
-    _check(
+    _Checked(
         "dead-letter queue",
         lambda readings: readings.dead_letters,
         _dead_letters,
         "They are kept for 14 days. Mend the cause that the functions' logs name, then redrive them as the runbook "
         "says, or with mfa-guard dead-letters redrive: {deployed.queue_url}",
     ),
-    _check(
+    _Checked(
         "enforcement policy",
         lambda readings: readings.policy,
         _policy,
         "Users may not be bound, or locked out. Find the right version (aws iam list-policy-versions --policy-arn "
         "{chosen.policy_arn}) and make it the default (aws iam set-default-policy-version); " + _RESTORE,
     ),
-    _check(
+    _Checked(
         "enforcement group",
         lambda readings: readings.group,
         _group,
         "Put the policy back with aws iam attach-group-policy --group-name {chosen.group_name} --policy-arn "
         "{chosen.policy_arn}, take others off with detach-group-policy or delete-group-policy; " + _RESTORE,
     ),
-    _check(
+    _Checked(
         "root",
         lambda readings: readings.root,
         _root,
         "No policy of this account binds root. Sign in as root, enrol an MFA device, and delete access keys.",
     ),
-    _check(
+    _Checked(
         "termination protection",
         lambda readings: readings.termination_protection,
         _protection,

@@ -111,7 +111,7 @@ def user_message(
 
 def root_message(event: UserEvent, settings: Settings) -> Message:
     """Return the notice about a change of the root user's credentials or MFA devices."""
-    what = safe(event.record.name, 80)
+    what = safe(event.record.name)
     draft = Draft(
         kind=Kind.ROOT_CREDENTIALS,
         severity=Severity.CRITICAL,
@@ -133,18 +133,17 @@ def root_message(event: UserEvent, settings: Settings) -> Message:
 
 def alert_message(alert: Alert, settings: Settings) -> Message:
     """Return the notice about root's sign-in, tampering with the guard, or a change of its stack."""
-    family, what = alert.family, safe(alert.record.name, 80)
-    target = f' "{safe(alert.target, 300)}"' if alert.target else ""
+    family, what, target = alert.family, safe(alert.record.name, 80), safe(alert.target, 300)
     headlines = {
         Kind.ROOT_SIGN_IN: "root signed in to the console",
         Kind.TAMPERING: f"mfa-guard's {family.what}: {what}",
         Kind.STACK_CHANGE: f"mfa-guard's stack: {what}",
     }
-    mfa = {"Yes": " An MFA device was used.", "No": " No MFA device was used."}.get(alert.mfa_used or "", "")
+    mfa = {"Yes": " An MFA device was used.", "No": " No MFA device was used."}.get(str(alert.mfa_used), "")
     leads = {
         Kind.ROOT_SIGN_IN: f"Somebody signed in to the console as this account's root user.{mfa} {family.risk}",
-        Kind.TAMPERING: f"{what} was called on the {family.what}{target}. {family.risk}",
-        Kind.STACK_CHANGE: f"{what} was called on mfa-guard's own stack{target}. {family.risk}",
+        Kind.TAMPERING: f'{what} was called on the {family.what} "{target}". {family.risk}',
+        Kind.STACK_CHANGE: f'{what} was called on mfa-guard\'s own stack "{target}". {family.risk}',
     }
     disabled = alert.target if alert.record.name == "DisableRule" else None
     enable = enable_rule_command(disabled, settings) if disabled else None
@@ -153,7 +152,7 @@ def alert_message(alert: Alert, settings: Settings) -> Message:
         severity=family.severity,
         headline=headlines[family.kind],
         lead=[leads[family.kind]],
-        subject={"kind": family.what, "name": safe(alert.target, 300) if alert.target else None},
+        subject={"kind": family.what, "name": target if alert.target else None},
         link=console(settings, "console/home"),
         acts=False,
         next=[family.repair],
@@ -204,9 +203,10 @@ def _noncompliant(t: _Telling) -> tuple[str, str]:
 
 
 def _new_credential(t: _Telling) -> tuple[str, str]:
+    # Whoever has no believable date yet is told of as noncompliant instead.
     return (
         f"new credential for {t.name}, no MFA",
-        f"{t.name}, without an MFA device since {t.state.tags.get(SINCE_TAG, 'an unknown time')}, got a new or "
+        f"{t.name}, without an MFA device since {t.state.tags.get(SINCE_TAG)}, got a new or "
         f"reactivated credential from {t.actor}. {_exposed(t)}",
     )
 
@@ -303,7 +303,7 @@ def _released(t: _Telling) -> tuple[str, str]:
 
 
 def _not_enforced(t: _Telling) -> tuple[str, str]:
-    exposed = f" {_exposed(t)}" if t.plan.due and t.plan.due.exposure else ""
+    exposed = f" {_exposed(t)}" if _exposure(t) else ""
     lead = f"{t.name} could not be enforced: {t.done.problem} Until that is repaired, {t.name} works without MFA."
     return f"{t.name} could not be enforced", lead + exposed
 
@@ -332,8 +332,12 @@ def _policy_denies(t: _Telling) -> str:
     return "The enforcement policy denies" if t.settings.writes else "In another mode than audit, the policy would deny"
 
 
+def _exposure(t: _Telling) -> frozenset[str]:
+    return t.plan.due.exposure if t.plan.due else frozenset()
+
+
 def _exposed(t: _Telling) -> str:
-    exposure = t.plan.due.exposure if t.plan.due else frozenset()
+    exposure = _exposure(t)
     if not exposure:
         return "There is no console password and no active access key yet."
     keys = sorted(exposure - {"password"})

@@ -116,7 +116,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
 
 def present(environment: Mapping[str, str], name: str) -> str:
     """Return a variable's value; raises SettingsError when it is missing or empty."""
-    value = environment.get(name, "")
+    value = environment.get(name)
     if not value:
         raise SettingsError(f"The environment variable {name} is missing or empty.")
     return value

@@ -70,7 +70,6 @@ def hinted(user: ListedUser, snapshot: Snapshot) -> UserState:
         grouped=user.grouped,
         password=row.password if row else UNASKED,
         keys=row.keys if row else UNASKED,
-        service_credentials=UNASKED,
         unfinished=None,
     )
 

@@ -5,17 +5,10 @@ from collections.abc import Sequence
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.alert import tell_alert, tell_exemption
-from mfa_guard.bootstrap import (
-    LOGGER,
-    METRICS,
-    TELEMETRY,
-    Answer,
-    alert_world,
-    count_event,
-    once,
-    settings,
-    understood,
-)
+from mfa_guard.bootstrap.alert import alert_world
+from mfa_guard.bootstrap.once import once
+from mfa_guard.bootstrap.process import LOGGER, METRICS, TELEMETRY, Answer, count_event, settings
+from mfa_guard.bootstrap.records import understood
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood
 from mfa_guard.core.exemption_changes import parse_exemption_change

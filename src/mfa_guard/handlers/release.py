@@ -2,17 +2,8 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mfa_guard.bootstrap import (
-    LOGGER,
-    METRICS,
-    TELEMETRY,
-    Answer,
-    answers,
-    count_event,
-    name_delivery,
-    own_stack,
-    release_world,
-)
+from mfa_guard.bootstrap.process import LOGGER, METRICS, TELEMETRY, Answer, count_event, name_delivery
+from mfa_guard.bootstrap.release import answers, own_stack, release_world
 from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, RequestType, Status, Verdict, parse_request
 from mfa_guard.core.text import safe
 from mfa_guard.ports import Metric

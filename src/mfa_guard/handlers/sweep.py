@@ -4,17 +4,9 @@ from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mfa_guard.bootstrap import (
-    LOGGER,
-    METRICS,
-    TELEMETRY,
-    Answer,
-    count_event,
-    name_delivery,
-    once,
-    settings,
-    sweep_world,
-)
+from mfa_guard.bootstrap.once import once
+from mfa_guard.bootstrap.process import LOGGER, METRICS, TELEMETRY, Answer, count_event, name_delivery, settings
+from mfa_guard.bootstrap.sweep import sweep_world
 from mfa_guard.core.sweeping import SweepNotUnderstood, parse_sweep_request
 from mfa_guard.core.text import safe
 from mfa_guard.ports import Metric

@@ -2,7 +2,10 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mfa_guard.bootstrap import LOGGER, METRICS, Answer, count_event, once, settings, understood, user_world
+from mfa_guard.bootstrap.once import once
+from mfa_guard.bootstrap.process import LOGGER, METRICS, Answer, count_event, settings
+from mfa_guard.bootstrap.records import understood
+from mfa_guard.bootstrap.user_event import user_world
 from mfa_guard.core.cloudtrail import SubjectKind, parse_user_event
 from mfa_guard.remediate import remediate
 

@@ -50,6 +50,12 @@ def test_roots_sign_in_is_critical_and_says_whether_mfa_was_used(used: str | Non
     assert alert.mfa_used == used
 
 
+@pytest.mark.parametrize("used", [True, ["Yes"], {}])
+def test_an_answer_that_cloudtrail_does_not_write_is_none(used: object) -> None:
+    record = detail("ConsoleLogin", {}, eventSource="signin.amazonaws.com", additionalEventData={"MFAUsed": used})
+    assert parse_alert(record).mfa_used is None
+
+
 @pytest.mark.parametrize(
     ("source", "request_parameters"),
     [("s3.amazonaws.com", {"name": "x"}), ("iam.amazonaws.com", {}), ("events.amazonaws.com", {"name": 7})],

@@ -220,6 +220,23 @@ def test_what_cannot_fit_is_a_loud_defect() -> None:
         digest_message(digest(ANN, late="x" * LARGEST), settings(), NOW)
 
 
+def test_a_digest_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    def body(filling: str) -> bytes:
+        return digest_message(digest(ANN), settings(help_url=f"https://x/{filling}"), NOW).body.encode()
+
+    room = 250_000 - len(body(""))
+    assert len(body("x" * room)) == 250_000
+    with pytest.raises(ValueError, match="does not fit"):
+        body("x" * (room + 1))
+
+
+def test_of_a_list_that_is_told_whole_nothing_is_said_to_be_missing() -> None:
+    """The longest list that is ever told whole, short enough in every line to fit."""
+    text = mail(digest_message(digest(ANN, changes=(Change("a", "b"),) * 10_000), settings(), NOW))
+    assert text.count("  - a: b\n") == 10_000
+    assert " more: " not in text
+
+
 class TestMemory:
     def test_pending_is_who_would_be_changed_and_who_waits_for_a_decision(self) -> None:
         names = pending(digest(ANN, BOB, CARL, CI, writes=False))
@@ -271,6 +288,16 @@ class TestWords:
             "EXEMPTIONS THAT END WITHIN 14 DAYS OR DO NOT COUNT",
             "WITHOUT MFA DEVICE, LONGEST FIRST",
         ]
+
+    def test_who_else_is_to_lose_keys_is_in_the_listing(self) -> None:
+        soon = Escalation(Step.NOTHING, NOW + timedelta(days=3))
+        crowd = (
+            replace(BOB, state=replace(BOB.state, name=f"{number:04}{'x' * 60}"), escalation=soon)
+            for number in range(3_000)
+        )
+        text = mail(digest_message(digest(*crowd), settings(), NOW))
+        block = text.partition("ACCESS KEYS TO BE DEACTIVATED, AND WHEN\n")[2].partition("\n\n")[0]
+        assert block.splitlines()[-1].partition(" more: ")[2] == self.LISTING
 
     def test_strangers_words_in_exemptions_are_cut_where_they_say(self) -> None:
         long = "x" * 200

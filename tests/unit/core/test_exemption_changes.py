@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mfa_guard.core.cloudtrail import EventNotUnderstood
+from mfa_guard.core.cloudtrail import Actor, ActorKind, EventNotUnderstood
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.exemption_changes import Change, parse_exemption_change
 from mfa_guard.core.notices import exemption_message
@@ -36,6 +36,11 @@ def test_a_new_record_says_who_is_exempt_by_whose_word_until_when() -> None:
     assert "owner platform team, reason build machine, recorded by arn:aws:iam::111122223333:user/bob" in text
     assert "exemption added at 2026-03-01T11:59:30Z" in text
     assert "client" not in text
+
+
+def test_a_tables_stream_tells_neither_actor_nor_address_nor_client_nor_request() -> None:
+    told = parse_exemption_change(stream_record("INSERT", ITEM), NOW).record
+    assert (told.actor, told.address, told.user_agent, told.request) == (Actor(ActorKind.UNKNOWN), None, None, {})
 
 
 def test_a_changed_record_says_what_holds_now() -> None:

@@ -21,9 +21,11 @@ from mfa_guard.core.health import (
     Unread,
     Verdict,
     judge,
+    parse_deployed,
     policy_digest,
     problems,
 )
+from mfa_guard.core.settings import SettingsError
 from support.factories import ACCOUNT, GROUP, POLICY, settings
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:mfa-guard-UserEventFunction"
@@ -92,6 +94,34 @@ def checks(**readings: object) -> dict[str, Check]:
 
 def check(name: str, reading: object) -> Check:
     return checks(**{READING_OF[name]: reading})[name]
+
+
+SWEEPS_ENVIRONMENT = {
+    "STACK_NAME": "guard-2",
+    "POLICY_DIGEST": "0123abcd",
+    "RULE_NAMES": "guard-2-new-credentials,guard-2-root-sign-in",
+    "RULE_TARGETS": f"{FUNCTION},{ALERT_FUNCTION}",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/dead",
+}
+SWEEP_FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:guard-2-SweepFunction"
+
+
+class TestDeployed:
+    def test_the_functions_environment_says_what_was_deployed(self) -> None:
+        assert parse_deployed(SWEEPS_ENVIRONMENT, settings(group_name="g"), SWEEP_FUNCTION) == Deployed(
+            settings=settings(group_name="g"),
+            stack_name="guard-2",
+            policy_digest="0123abcd",
+            rules=("guard-2-new-credentials", "guard-2-root-sign-in"),
+            functions=(FUNCTION, ALERT_FUNCTION, SWEEP_FUNCTION),
+            queue_url="https://sqs.us-east-1.amazonaws.com/1/dead",
+        )
+
+    @pytest.mark.parametrize("name", SWEEPS_ENVIRONMENT)
+    def test_a_missing_variable_is_named(self, name: str) -> None:
+        environment = {**SWEEPS_ENVIRONMENT, name: ""}
+        with pytest.raises(SettingsError, match=f"^The environment variable {name} is missing or empty\\.$"):
+            parse_deployed(environment, settings(), SWEEP_FUNCTION)
 
 
 class TestEveryCheck:

@@ -14,11 +14,11 @@ from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import Trigger, parse_user_event
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.kinds import Kind, Severity
-from mfa_guard.core.message import LARGEST, Message
+from mfa_guard.core.message import LARGEST, Draft, Message, compose
 from mfa_guard.core.notices import Done, alert_message, exemption_message, root_message, user_message
 from mfa_guard.core.plan import Action, Due, Occasion, Plan, Standing, plan
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
-from mfa_guard.core.user import ServiceCredential, UserState, Way
+from mfa_guard.core.user import UNASKED, ServiceCredential, UserState, Way
 from support.factories import (
     MARKED,
     NOW,
@@ -176,7 +176,7 @@ def test_the_longest_user_name_fits_the_subject_line_of_every_kind() -> None:
 
 
 def test_without_anything_due_there_is_nothing_to_say() -> None:
-    with pytest.raises(ValueError, match="no notice due"):
+    with pytest.raises(ValueError, match=r"^There is no notice due for this plan\.$"):
         told(detail("CreateAccessKey"), state())
 
 
@@ -272,6 +272,12 @@ class TestUndo:
         gone = told({**record, "requestParameters": {"userName": "alice", "serialNumber": "other"}}, state())
         assert data(gone)["commands"] == {}
 
+    def test_where_nobody_asked_for_devices_none_is_offered_for_removal(self) -> None:
+        serial = "arn:aws:iam::111122223333:mfa/phone"
+        record = detail("EnableMFADevice", {"userName": "alice", "serialNumber": serial}, userIdentity=long_term_key())
+        exempt = state(attached=False, devices=UNASKED, exemption=exemption())
+        assert data(told(record, exempt))["commands"] == {}
+
     def test_a_forged_rule_name_makes_no_paste(self) -> None:
         record = detail("DisableRule", {"name": "r\nTO UNDO\nreboot"}, eventSource="events.amazonaws.com")
         message = alert_message(parse_alert(record), settings())
@@ -355,6 +361,24 @@ class TestWhatIsKnown:
         user = state(devices=(), attached=False, keys=(key("AKIAINUSE"),))
         assert "stop working" not in mail(told(detail("CreateUser"), user, done=Done(problem="no quota is left.")))
 
+    def test_audit_names_the_keys_that_would_stop_whatever_the_kind(self) -> None:
+        user = state(devices=(), attached=False, keys=(key("AKIAINUSE"),))
+        text = mail(told(detail("CreateUser"), user, settings(mode=Mode.AUDIT)))
+        assert "Access keys in use that would stop working without MFA: AKIAINUSE." in text
+
+    def test_audit_names_no_keys_where_nothing_would_be_put_on(self) -> None:
+        user = state(tags=MARKED, keys=(key("AKIAINUSE"),))
+        text = mail(told(detail("EnableMFADevice"), user, settings(mode=Mode.AUDIT)))
+        assert "stop working" not in text
+
+    def test_a_failure_is_told_without_any_notice_that_was_due(self) -> None:
+        event = parse_user_event(detail("CreateAccessKey"))
+        nothing_due = Plan(Standing.ENFORCED, (), None)
+        message = user_message(event, state(), nothing_due, Done(problem="it is gone."), settings(), NOW)
+        assert data(message)["summary"] == (
+            "alice could not be enforced: it is gone. Until that is repaired, alice works without MFA."
+        )
+
     def test_the_exemption_with_owner_reason_and_end(self) -> None:
         text = mail(EVERY_KIND[Kind.RELEASED](settings()))
         assert "owner platform team, reason build machine" in text
@@ -416,6 +440,15 @@ class TestStrangersStrings:
     def test_a_target_of_any_length_is_cut(self) -> None:
         record = detail("DeleteAlarms", {"alarmNames": ["ä" * 2000] * 50}, eventSource="monitoring.amazonaws.com")
         assert len(alert_message(parse_alert(record), settings()).body) < 10_000
+
+    def test_a_notice_may_be_as_large_as_the_limit_and_no_larger(self) -> None:
+        record = parse_user_event(detail("CreateUser")).record
+        draft = Draft(Kind.NONCOMPLIANT, Severity.LOW, "h", ["lead"], {"kind": "user"}, "https://x", about=["x"])
+        room = 250_000 - len(compose(draft, record, settings()).body.encode())
+        full = replace(draft, about=["x" * (room + 1)])
+        assert len(compose(full, record, settings()).body.encode()) == 250_000
+        with pytest.raises(ValueError, match="of 250001 bytes is larger than 250000"):
+            compose(replace(draft, about=["x" * (room + 2)]), record, settings())
 
     def test_a_notice_that_is_too_large_all_the_same_is_a_loud_defect(self) -> None:
         with pytest.raises(ValueError, match="larger than 250000"):

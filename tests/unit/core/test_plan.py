@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from mfa_guard.core.cloudtrail import Trigger
 from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.plan import Demand, Rule, Standing, deciding_rule, demand
+from mfa_guard.core.kinds import Kind
+from mfa_guard.core.plan import Demand, Occasion, Plan, Rule, Standing, deciding_rule, demand, plan
 from mfa_guard.core.settings import EnforceOn, Settings, WorkingMachineUsers
-from mfa_guard.core.user import UNASKED, Question, UserState
-from support.factories import NOW, exemption, key, settings, state
+from mfa_guard.core.user import UNASKED, Ask, Question, UserState, Way
+from support.factories import MARKED, NOW, exemption, key, settings, state
 
 MACHINES = settings(exempt_path_prefixes=("/machines/",), enforce_on=EnforceOn.CONSOLE)
 MACHINE = state(attached=False, password=False, keys=(key(),), devices=())
@@ -44,3 +46,39 @@ def test_without_review_a_machine_is_everybody_else() -> None:
 
 def test_what_was_not_asked_is_asked_for() -> None:
     assert deciding_rule(state(exemption=UNASKED), settings(), NOW) is Question.EXEMPTION
+
+
+def test_an_answer_that_nobody_asked_for_is_missed_by_name() -> None:
+    with pytest.raises(Ask, match=r"^keys$"):
+        state(keys=UNASKED).access_keys()
+
+
+@pytest.mark.parametrize("first", list(Way))
+@pytest.mark.parametrize("bound", list(Way))
+def test_the_policy_binds_in_either_way_whichever_is_asked_first(first: Way, bound: Way) -> None:
+    user = state(attached=bound is Way.USER, grouped=bound is Way.GROUP)
+    assert user.enforced(first)
+    assert deciding_rule(user, settings(enforce_through=first), NOW) is Rule.BOUND_ALREADY
+
+
+SOLVED_BY_A_DEVICE = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION}
+
+
+@pytest.mark.parametrize(
+    ("user", "trigger", "with_key", "kind", "came"),
+    [
+        (state(tags=MARKED), Trigger.ENFORCEMENT_REMOVED, False, Kind.ENFORCEMENT_REMOVED, True),
+        (state(), Trigger.ENFORCEMENT_REMOVED, False, Kind.ENFORCEMENT_REMOVED, False),
+        (state(tags=MARKED), Trigger.DEVICE_ENABLED, True, Kind.DEVICE_WITH_KEY, True),
+        (state(), Trigger.DEVICE_ENABLED, True, Kind.DEVICE_WITH_KEY, True),
+    ],
+)
+def test_a_device_that_came_lets_its_absence_be_told_again_whatever_notice_tells_of_it(
+    user: UserState, trigger: Trigger, with_key: bool, kind: Kind, came: bool
+) -> None:
+    occasion = Occasion(trigger, by_oneself=False, with_long_term_key=with_key, actor="user/bob")
+    decided = plan(user, occasion, settings(), NOW)
+    assert isinstance(decided, Plan)
+    assert decided.due is not None
+    assert decided.due.kind is kind
+    assert SOLVED_BY_A_DEVICE & set(decided.due.ends) == (SOLVED_BY_A_DEVICE if came else set())

@@ -54,6 +54,10 @@ def test_no_bulk_call_tells_of_service_specific_credentials() -> None:
     assert hinted(ALICE, SNAPSHOT).service_credentials is UNASKED
 
 
+def test_a_sweep_goes_on_with_nothing_that_an_event_began() -> None:
+    assert hinted(ALICE, SNAPSHOT).unfinished_kind() is None
+
+
 def test_an_exemption_belongs_to_the_id_and_not_to_the_name() -> None:
     records: dict[str, Exemption | MalformedExemption] = {
         "AIDAEXAMPLE": exemption(),

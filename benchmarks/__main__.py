@@ -1,0 +1,235 @@
+"""Run mfa-guard and Cloud Custodian side by side on the same fake AWS; write docs/bench.md, bench.svg and cost.md.
+
+`make bench`; BENCH=200 takes 200 users instead of 1,000 and 5,000, and writes nothing.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from benchmarks import cost
+from benchmarks.chart import chart
+from benchmarks.custodian_policies import on_create_user, sweeping
+from benchmarks.fake_aws import FakeAws, fake_aws
+from benchmarks.measure import Span
+from benchmarks.population import Person, people, wrong
+from benchmarks.results import CUSTODIAN, GUARD, EventRun, Results, SweepRun
+from benchmarks.run_guard import sweep_request
+from benchmarks.words import page, table
+from mfa_guard_cli.template import Stack, load_template
+
+ROOT: Final = Path(__file__).parents[1]
+CUSTODIANS_PYTHON: Final = ROOT / ".tools/custodian/bin/python"
+LATENCIES: Final = (0.0, 0.02)
+PROCESSES: Final = 3
+WARM_EVENTS: Final = 20
+_PARAMETERS: Final = {"Mode": "all", "WorkingMachineUsers": "enforce", "AlertEmail": "security@example.com"}
+
+
+class NotTheSameJob(Exception):
+    """A tool left users otherwise than they must be, so its figures would compare nothing; one sentence."""
+
+
+@dataclass(frozen=True)
+class _Tool:
+    """How to run a tool. `first`: makes its bytecode and whatever else only the first run ever pays."""
+
+    name: str
+    sweep: Callable[[FakeAws, Path, int], "_Ran"]
+    events: Callable[[FakeAws, Path, Sequence[str]], "_Ran"]
+
+
+@dataclass(frozen=True)
+class _Ran:
+    spans: Sequence[Span]
+    peak_mib: float
+
+
+def main() -> None:
+    """Measure, print the table, and write the page and the chart."""
+    asked = os.environ.get("BENCH")
+    sizes = (int(asked),) if asked else (1000, 5000)
+    if not CUSTODIANS_PYTHON.exists():
+        sys.exit("Cloud Custodian is not installed; run make bench.")
+    stack = load_template().render(parameters=_PARAMETERS)
+    sweeps = [
+        run for size in sizes for latency in LATENCIES for tool in _TOOLS for run in _swept(stack, tool, size, latency)
+    ]
+    events = [_handled(stack, tool, latency) for latency in LATENCIES for tool in _TOOLS]
+    results = Results(tuple(sweeps), tuple(events), _packages(), _versions(), datetime.now(UTC).date())
+    print(table(results))
+    if not asked:
+        (ROOT / "docs/bench.md").write_text(page(results), "utf-8")
+        (ROOT / "docs/cost.md").write_text(cost.page(results, cost.alarms_of(ROOT / "template.yaml")), "utf-8")
+        (ROOT / "docs/bench.svg").write_text(chart(results), "utf-8")
+
+
+def _swept(stack: Stack, tool: _Tool, users: int, latency: float) -> Iterator[SweepRun]:
+    crowd = {person.name: person for person in people(users)}
+    with _account(stack, crowd.values()) as (aws, folder):
+        aws.counting.latency = latency
+        for number, round_ in enumerate(("first", "steady")):
+            _say(f"{tool.name}: {round_} sweep of {users} users, {latency * 1000:.0f} ms a call")
+            aws.counting.calls.clear()
+            ran = tool.sweep(aws, folder, number)
+            calls = Counter(aws.counting.calls)
+            _same_job(tool, crowd, aws)
+            span = ran.spans[0]
+            yield SweepRun(tool.name, users, latency, round_, calls, span, ran.peak_mib)
+
+
+def _handled(stack: Stack, tool: _Tool, latency: float) -> EventRun:
+    each = WARM_EVENTS + 1
+    crowd = {
+        f"new-{number:04}": Person(f"new-{number:04}", device=False, key=False) for number in range(PROCESSES * each)
+    }
+    names = list(crowd)
+    with _account(stack, crowd.values()) as (aws, folder):
+        aws.counting.latency = latency
+        _say(f"{tool.name}: {len(names)} events, {latency * 1000:.0f} ms a call")
+        aws.counting.calls.clear()
+        ran = [tool.events(aws, folder, names[start : start + each]) for start in range(0, len(names), each)]
+        calls = Counter(aws.counting.calls)
+        _same_job(tool, crowd, aws)
+    warm = [span for each_ran in ran for span in each_ran.spans[1:]]
+    cold = [each_ran.spans[0] for each_ran in ran]
+    return EventRun(
+        tool.name, latency, calls, len(names), _median(cold), _median(warm), max(each_ran.peak_mib for each_ran in ran)
+    )
+
+
+@contextmanager
+def _account(stack: Stack, crowd: "Sequence[Person] | object") -> Iterator[tuple[FakeAws, Path]]:
+    with fake_aws(stack) as aws, tempfile.TemporaryDirectory() as folder:
+        aws.fill(crowd)  # type: ignore[arg-type]
+        yield aws, Path(folder)
+
+
+def _same_job(tool: _Tool, crowd: Mapping[str, Person], aws: FakeAws) -> None:
+    if names := wrong(crowd, aws.found()):
+        raise NotTheSameJob(
+            f"{tool.name} left {len(names)} of {len(crowd)} users otherwise than right, such as {names[0]}."
+        )
+
+
+def _median(spans: Sequence[Span]) -> Span:
+    return Span(statistics.median(each.wall for each in spans), statistics.median(each.cpu for each in spans))
+
+
+def _guard_sweeps(aws: FakeAws, _: Path, number: int) -> _Ran:
+    return _guard(aws, "SweepFunction", "sweep", [sweep_request(number)])
+
+
+def _guard_handles(aws: FakeAws, _: Path, names: Sequence[str]) -> _Ran:
+    return _guard(aws, "UserEventFunction", "event", _events(aws, names))
+
+
+def _guard(aws: FakeAws, function: str, what: str, events: Sequence[object]) -> _Ran:
+    arn = str(aws.stack.resolve({"Fn::GetAtt": [function, "Arn"]}))
+    path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+    environment = {**aws.environment(function), "FUNCTION_ARN": arn, "PYTHONPATH": path}
+    return _run([sys.executable, "-m", "benchmarks.run_guard", what], environment, ROOT, events)
+
+
+def _custodian_sweeps(aws: FakeAws, folder: Path, _: int) -> _Ran:
+    policies = {"policies": sweeping(aws.policy, _topic(aws))}
+    (folder / "policies.json").write_text(json.dumps(policies), "utf-8")
+    return _custodian(aws, folder, "sweep", [])
+
+
+def _custodian_handles(aws: FakeAws, folder: Path, names: Sequence[str]) -> _Ran:
+    config = {
+        "policies": [on_create_user(aws.policy, _topic(aws))],
+        "execution-options": {"account_id": aws.stack.account, "regions": [aws.stack.region]},
+    }
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    return _custodian(aws, folder, "event", _events(aws, names))
+
+
+def _custodian(aws: FakeAws, folder: Path, what: str, events: Sequence[object]) -> _Ran:
+    # Its Lambda function logs every event in full unless it is told not to; so is ours.
+    own = {"HOME": str(folder), "PYTHONPATH": str(ROOT), "C7N_DEBUG_EVENT": "no"}
+    command = [str(CUSTODIANS_PYTHON), "-m", "benchmarks.run_custodian", what]
+    return _run(command, {**aws.environment(), **own}, folder, events)
+
+
+_TOOLS: Final = (
+    _Tool(GUARD, _guard_sweeps, _guard_handles),
+    _Tool(CUSTODIAN, _custodian_sweeps, _custodian_handles),
+)
+
+
+def _topic(aws: FakeAws) -> str:
+    return str(aws.stack.resolve({"Ref": "NoticesTopic"}))
+
+
+def _events(aws: FakeAws, names: Sequence[str]) -> Sequence[object]:
+    text = (ROOT / "events/create-user.json").read_text("utf-8")
+    event_id, user_id = (json.loads(text)["detail"][part] for part in ("eventID", "responseElements"))
+    old = {"alice": "", event_id: "", user_id["user"]["userId"]: ""}
+    made = []
+    for name in names:
+        new = dict(zip(old, (name, f"{name}-{event_id}", aws.iam.get_user(name).id), strict=True))
+        event = text
+        for before, after in new.items():
+            event = event.replace(before, after)
+        made.append(json.loads(event))
+    return made
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path, events: Sequence[object]) -> _Ran:
+    # Whoever measures may have told Python to write no bytecode, which both would pay for with every start.
+    own = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    given = "\n".join(map(json.dumps, events))
+    done = subprocess.run(command, env=own, cwd=folder, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command[2:])} failed:\n{done.stderr[-3000:]}")
+    last = json.loads(done.stdout.strip().splitlines()[-1])
+    return _Ran([Span(**span) for span in last["spans"]], last["peak_mib"])
+
+
+def _packages() -> Mapping[str, int]:
+    """Return the bytes of what each tool deploys: one function's zip."""
+    folder = ROOT / ".aws-sam/build/UserEventFunction"
+    with tempfile.TemporaryDirectory() as place:
+        import shutil  # noqa: PLC0415
+
+        zipped = Path(shutil.make_archive(f"{place}/guard", "zip", folder)).stat().st_size
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    size = subprocess.run(
+        [CUSTODIANS_PYTHON, "-m", "benchmarks.run_custodian", "size"], env=environment, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    return {GUARD: zipped, CUSTODIAN: int(size.stdout.strip().splitlines()[-1])}
+
+
+def _versions() -> Mapping[str, str]:
+    code = "import c7n.version, boto3; print(c7n.version.version, boto3.__version__)"
+    asked = subprocess.run([CUSTODIANS_PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    custodian, its_boto3 = asked.stdout.split()
+    import boto3  # noqa: PLC0415
+
+    return {
+        GUARD: f"boto3 {boto3.__version__}",
+        CUSTODIAN: f"{custodian}, boto3 {its_boto3}",
+        "Python": platform.python_version(),
+    }
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""The AWS that both tools run on: moto behind a counter on loopback, mended where it differs from IAM."""
+
+import io
+import json
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from unittest.mock import patch
+from urllib.parse import parse_qs
+
+import boto3
+from moto.iam.models import IAMBackend, iam_backends
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from benchmarks.population import STATUS_TAG, Found, Person
+from mfa_guard_cli.local.moto_gaps import Lag, mended
+from mfa_guard_cli.local.resources import Clients, create_all
+from mfa_guard_cli.template import Stack
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+# What IAM answers with at most when it is not asked for more; whoever asks for 1,000 may still get fewer.
+ROWS: Final = 100
+_CREATED: Final = frozenset(
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::Events::Rule",
+        "AWS::IAM::Group",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::Scheduler::Schedule",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::Topic",
+        "AWS::SQS::Queue",
+    }
+)
+_BUCKET: Final = "account-trail-bucket"
+
+
+@dataclass
+class Counting:
+    """WSGI in front of moto: counts calls by name, and lets each take its time. `latency`: seconds."""
+
+    application: Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
+    latency: float = 0.0
+    calls: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request."""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        with self._lock:
+            self.calls[_name(environ, body)] += 1
+        if self.latency:
+            time.sleep(self.latency)
+        return self.application(environ, start_response)
+
+
+def _name(environ: "WSGIEnvironment", body: bytes) -> str:
+    service = str(environ.get("HTTP_AUTHORIZATION", "")).split("/")[3:4] or ["?"]
+    if target := str(environ.get("HTTP_X_AMZ_TARGET", "")):
+        return f"{service[0]}:{target.rpartition('.')[2]}"
+    action = parse_qs(body.decode("utf-8", "replace")).get("Action", [str(environ.get("PATH_INFO", "?"))])
+    return f"{service[0]}:{action[0]}"
+
+
+class _Silent(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - its name there
+        pass
+
+
+@dataclass(frozen=True)
+class FakeAws:
+    """The running account of one stack."""
+
+    stack: Stack
+    endpoint: str
+    counting: Counting
+    lag: Lag
+    iam: IAMBackend
+    policy: str
+
+    def fill(self, crowd: Iterable[Person]) -> None:
+        """Add users in moto's own books, uncounted, and let IAM have made its credential report of them."""
+        for person in crowd:
+            self.iam.create_user(self.stack.region, person.name)
+            self.iam.create_login_profile(person.name, "Not-a-secret-1")
+            if person.key:
+                self.iam.create_access_key(person.name)
+            if person.device:
+                serial = self.iam.create_virtual_mfa_device(person.name, "/").serial_number
+                self.iam.enable_mfa_device(person.name, serial, "123456", "654321")
+        self.lag.report.polls = 0
+        self.lag.report.forget()
+        self.lag.report.generate(self.iam)
+
+    def found(self) -> Mapping[str, Found]:
+        """Read every user in moto's own books, past both tools and past every API."""
+        return {user.name: self._found(user.name) for user in self.iam.users.values()}
+
+    def _found(self, name: str) -> Found:
+        user = self.iam.get_user(name)
+        tags = {tag["Key"]: tag["Value"] for tag in user.tags or []}
+        return Found(self.policy in user.managed_policies, tags.get(STATUS_TAG))
+
+    def environment(self, function: str | None = None) -> Mapping[str, str]:
+        """Return the variables of a process that uses this AWS, and those of a function of the stack."""
+        own = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "POWERTOOLS_", "C7N_"))
+        }
+        return {
+            **own,
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_DEFAULT_REGION": self.stack.region,
+            "AWS_REGION": self.stack.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            **(self.stack.environment(function) if function else {}),
+        }
+
+
+@contextmanager
+def fake_aws(stack: Stack) -> Iterator[FakeAws]:
+    """Run an empty account with the stack's resources until the end. One at a time: moto's books are the process's."""
+    with ExitStack() as exits:
+        variables = {"MOTO_ACCOUNT_ID": stack.account, "AWS_EC2_METADATA_DISABLED": "true"}
+        exits.enter_context(patch.dict(os.environ, variables))
+        moto_api_backend.reset()
+        lag = exits.enter_context(mended(lambda: datetime.now(UTC)))
+        lag.shorten_pages(ROWS)
+        counting = Counting(DomainDispatcherApplication(create_backend_app))
+        server = make_server("127.0.0.1", 0, counting, threaded=True, request_handler=_Silent)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        exits.callback(thread.join)
+        exits.callback(server.shutdown)
+        endpoint = f"http://127.0.0.1:{server.port}"
+        session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "not-a-secret", region_name=stack.region)
+        clients = Clients(session, endpoint)
+        create_all(clients, stack, _CREATED)
+        iam = iam_backends[stack.account][stack.partition]
+        _keep_well(clients, stack, iam)
+        yield FakeAws(stack, endpoint, counting, lag, iam, str(stack.resolve({"Ref": "EnforcementPolicy"})))
+
+
+def _keep_well(clients: Clients, stack: Stack, iam: IAMBackend) -> None:
+    """Add what the guard's health checks look for, so that both tools run in an account without a problem."""
+    iam.account_summary._account_mfa_enabled = 1  # noqa: SLF001 - no call could make root's device
+    clients.any("s3").create_bucket(Bucket=_BUCKET)
+    trails = clients.cloudtrail
+    trails.create_trail(Name="trail", S3BucketName=_BUCKET, IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True)
+    selector = {"ReadWriteType": "All", "IncludeManagementEvents": True}
+    trails.put_event_selectors(TrailName="trail", EventSelectors=[selector])  # type: ignore[list-item]
+    trails.start_logging(Name="trail")
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "of-the-stack"}}}}
+    clients.any("cloudformation").create_stack(
+        StackName=stack.name, TemplateBody=json.dumps(template), EnableTerminationProtection=True
+    )
