@@ -127,7 +127,22 @@ def test_the_stack_is_in_its_own_region_only(account: LocalAccount) -> None:
         "cloudformation", region_name="eu-west-1", endpoint_url=account.endpoint
     )
     assert refused(lambda: elsewhere.describe_stacks(StackName="mfa-guard")) == "ValidationError"
-    assert elsewhere.describe_stacks()["Stacks"] == []
+    assert elsewhere.describe_stacks()["Stacks"] == elsewhere.list_stacks()["StackSummaries"] == []
+
+
+def test_the_stack_is_listed(account: LocalAccount) -> None:
+    stacks = administrator(account).any("cloudformation")
+    listed = stacks.list_stacks()["StackSummaries"]
+    assert isinstance(listed, list)
+    assert [(each["StackName"], each["StackStatus"]) for each in listed] == [("mfa-guard", "CREATE_COMPLETE")]
+    assert stacks.list_stacks(StackStatusFilter=["CREATE_COMPLETE"])["StackSummaries"] == listed
+    assert stacks.list_stacks(StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"] == []
+
+
+@pytest.mark.parametrize("call", ["describe_stack_events", "get_template", "detect_stack_drift"])
+def test_what_is_not_known_of_the_stack_is_not_said_to_be_missing(account: LocalAccount, call: str) -> None:
+    ask_for = getattr(administrator(account).any("cloudformation"), call)
+    assert refused(partial(ask_for, StackName="mfa-guard")) == "NotImplemented"
 
 
 # Keys and sessions
