@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from mfa_guard.core.cloudtrail import ROOT_NAME
 from mfa_guard_cli.local.callers import Caller, Credentials
 from mfa_guard_cli.local.calls import Call
 from mfa_guard_cli.local.keys import ADMINISTRATOR_KEY
@@ -315,6 +316,17 @@ def test_roots_session_lasts_an_hour_at_most(account: LocalAccount, seconds: int
         assert sts.get_session_token(DurationSeconds=seconds)
     else:
         assert refused(lambda: sts.get_session_token(DurationSeconds=seconds)) == "ValidationError"
+
+
+def test_root_is_told_which_device_was_enabled(account: LocalAccount) -> None:
+    iam, serial = root(account).iam, f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
+    assert iam.list_mfa_devices()["MFADevices"] == []
+    seed = new_device(account, serial)
+    first, second = code(account, seed, -30), code(account, seed)
+    iam.enable_mfa_device(
+        UserName=ROOT_NAME, SerialNumber=serial, AuthenticationCode1=first, AuthenticationCode2=second
+    )
+    assert [each["SerialNumber"] for each in iam.list_mfa_devices()["MFADevices"]] == [serial]
 
 
 def test_a_session_begets_no_session(person: Person) -> None:
