@@ -1,6 +1,7 @@
 """The command line: one module per sub-command, registered here."""
 
 import io
+import os
 import sys
 
 import typer
@@ -14,7 +15,7 @@ from mfa_guard_cli.intrinsics import TemplateError
 from mfa_guard_cli.local.command import app as local
 from mfa_guard_cli.local.demo_command import demo
 from mfa_guard_cli.preview.command import preview
-from mfa_guard_cli.program.errors import NO_ANSWER, AwsSaidNo, ProgramError, WrongUse, as_program_error, is_no_answer
+from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error, of_surroundings
 from mfa_guard_cli.replay import replay
 from mfa_guard_cli.session import session
 
@@ -33,9 +34,9 @@ class _Commands(TyperGroup):
         except (BotoCoreError, ClientError) as error:
             raise _ended(as_program_error(error)) from error
         except Exception as error:
-            if not is_no_answer(error):
+            if (ended := of_surroundings(error)) is None:
                 raise
-            raise _ended(AwsSaidNo(NO_ANSWER)) from error
+            raise _ended(ended) from error
 
 
 def _ended(error: ProgramError) -> typer.Exit:
@@ -52,6 +53,10 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=
 @app.callback()
 def main() -> None:
     """Enforce MFA for the IAM users of one AWS account: tools around the mfa-guard stack."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Whoever started this has closed it; open as long as the process.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # An owner's name that the terminal has no letters for is no reason to fail.

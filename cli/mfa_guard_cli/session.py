@@ -41,8 +41,8 @@ def session(
         bool,
         typer.Option(
             "--credential-process",
-            help="Print what a credential_process prints, and nothing else. Uses --profile, or the default profile;"
-            " never AWS_PROFILE.",
+            help="Print what a credential_process prints, and nothing else. Uses --profile; else the key in the"
+            " environment, or the default profile; never AWS_PROFILE.",
         ),
     ] = False,
     device: Annotated[
@@ -96,9 +96,8 @@ def session(
     # What can be refused is refused before a code is used up.
     if command:
         find_command(command[0])
-    file = CredentialsFile(credentials_path())
     if write_profile is not None:
-        file.check(checked_name(write_profile))
+        CredentialsFile(credentials_path()).check(checked_name(write_profile))
     source = open_source(profile, region, inherit_profile=not process, environment=os.environ)
     if write_profile is not None:
         refuse_as_target(source, write_profile)
@@ -108,7 +107,7 @@ def session(
         sys.stdout.write(f"{credential_process(credentials)}\n")
         return
     if write_profile is not None:
-        file.write(write_profile, credentials)
+        CredentialsFile(credentials_path()).write(write_profile, credentials)
         until = f"{credentials.expiration:%Y-%m-%d %H:%M:%S}"
         typer.echo(f"Profile {write_profile} in {credentials_path()} works until {until} UTC.")
         return

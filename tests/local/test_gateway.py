@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from mfa_guard.core.cloudtrail import ROOT_NAME
 from mfa_guard_cli.local.callers import Caller, Credentials
 from mfa_guard_cli.local.calls import Call
+from mfa_guard_cli.local.keys import ADMINISTRATOR_KEY
 from mfa_guard_cli.local.resources import Clients
 from mfa_guard_cli.local.server import LocalAccount
 from mfa_guard_cli.template import Fields, Stack
@@ -96,6 +99,51 @@ def whoever(account: LocalAccount, credentials: Credentials) -> Callable[[], obj
 
 def records(held: list[tuple[Fields, Caller]]) -> list[dict[str, object]]:
     return [dict(envelope["detail"]) for envelope, _ in held]  # type: ignore[call-overload]  # a mapping
+
+
+# Names and regions
+
+
+NAMING: Final = [
+    ("create_user", "UserName", 64),
+    ("get_user", "UserName", 64),
+    ("create_group", "GroupName", 128),
+    ("create_virtual_mfa_device", "VirtualMFADeviceName", 226),
+]
+
+
+@pytest.mark.parametrize("name", ["a b", "a&b", "a\x1b[31mb", "ä"])
+@pytest.mark.parametrize(("call", "parameter", "longest"), NAMING)
+def test_a_name_that_iam_lets_nobody_have_is_refused(
+    account: LocalAccount, call: str, parameter: str, longest: int, name: str
+) -> None:
+    ask_iam = getattr(administrator(account).iam, call)
+    for refused_name in (name, "x" * (longest + 1)):
+        assert refused(partial(ask_iam, **{parameter: refused_name})) == "ValidationError"
+    assert name not in account.iam.users
+
+
+def test_the_stack_is_in_its_own_region_only(account: LocalAccount) -> None:
+    elsewhere = account.session(Credentials(*ADMINISTRATOR_KEY)).client(
+        "cloudformation", region_name="eu-west-1", endpoint_url=account.endpoint
+    )
+    assert refused(lambda: elsewhere.describe_stacks(StackName="mfa-guard")) == "ValidationError"
+    assert elsewhere.describe_stacks()["Stacks"] == elsewhere.list_stacks()["StackSummaries"] == []
+
+
+def test_the_stack_is_listed(account: LocalAccount) -> None:
+    stacks = administrator(account).any("cloudformation")
+    listed = stacks.list_stacks()["StackSummaries"]
+    assert isinstance(listed, list)
+    assert [(each["StackName"], each["StackStatus"]) for each in listed] == [("mfa-guard", "CREATE_COMPLETE")]
+    assert stacks.list_stacks(StackStatusFilter=["CREATE_COMPLETE"])["StackSummaries"] == listed
+    assert stacks.list_stacks(StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"] == []
+
+
+@pytest.mark.parametrize("call", ["describe_stack_events", "get_template", "detect_stack_drift"])
+def test_what_is_not_known_of_the_stack_is_not_said_to_be_missing(account: LocalAccount, call: str) -> None:
+    ask_for = getattr(administrator(account).any("cloudformation"), call)
+    assert refused(partial(ask_for, StackName="mfa-guard")) == "NotImplemented"
 
 
 # Keys and sessions
@@ -268,6 +316,17 @@ def test_roots_session_lasts_an_hour_at_most(account: LocalAccount, seconds: int
         assert sts.get_session_token(DurationSeconds=seconds)
     else:
         assert refused(lambda: sts.get_session_token(DurationSeconds=seconds)) == "ValidationError"
+
+
+def test_root_is_told_which_device_was_enabled(account: LocalAccount) -> None:
+    iam, serial = root(account).iam, f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
+    assert iam.list_mfa_devices()["MFADevices"] == []
+    seed = new_device(account, serial)
+    first, second = code(account, seed, -30), code(account, seed)
+    iam.enable_mfa_device(
+        UserName=ROOT_NAME, SerialNumber=serial, AuthenticationCode1=first, AuthenticationCode2=second
+    )
+    assert [each["SerialNumber"] for each in iam.list_mfa_devices()["MFADevices"]] == [serial]
 
 
 def test_a_session_begets_no_session(person: Person) -> None:

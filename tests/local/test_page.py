@@ -414,7 +414,7 @@ class TestReading:
     def test_an_empty_account_says_what_to_do_first(self, account: FakeAccount, open_page: Open) -> None:
         page = open_page()
         expect(page.locator("#first-steps")).to_have_text(
-            f"export AWS_ENDPOINT_URL=http://localhost:{account.port}\naws iam create-user --user-name alice"
+            f'eval "$(.venv/bin/mfa-guard local env --port {account.port})"\naws iam create-user --user-name alice'
         )
         account.mails = [mail(1)]
         expect(page.locator("#first-steps")).to_be_hidden()

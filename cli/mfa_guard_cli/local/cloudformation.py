@@ -72,12 +72,14 @@ class CloudFormation:
         return as_text(self.stack.resolve({"Ref": "AWS::StackId"}))
 
     def answer(self, call: Call) -> Response | None:
-        """Return the answer to a call about this stack; None for what nobody here knows."""
-        asked = str(call.parameters.get("StackName", self.stack.name))
+        """Return the answer to a call about this stack; None for what nobody here knows, as in another region."""
+        if call.region != self.stack.region:
+            return None
+        asked = call.parameters.get("StackName")
         answering = _ANSWERS.get(call.name)
         if answering is None:
-            return self._no_change_sets(call) if call.name in _CHANGE_SETS and asked in self._names else None
-        if asked not in self._names or self.status == "DELETE_COMPLETE":
+            return _unknown(call) if asked in self._names else None
+        if asked is not None and (asked not in self._names or self._gone):
             return refusal(call, "cloudformation", "ValidationError", f"Stack with id {asked} does not exist", 400)
         return answering(self, call)
 
@@ -85,9 +87,9 @@ class CloudFormation:
     def _names(self) -> tuple[str, str]:
         return self.stack.name, self.stack_id
 
-    def _no_change_sets(self, call: Call) -> Response:
-        message = "The local account has no change sets; change a parameter with: aws cloudformation update-stack"
-        return refusal(call, "cloudformation", "NotImplemented", message, 501)
+    @property
+    def _gone(self) -> bool:
+        return self.status == "DELETE_COMPLETE"
 
     def created(self) -> None:
         """Ask the custom resource to be created, now that everything else is there."""
@@ -119,7 +121,19 @@ class CloudFormation:
             "Parameters": parameters,
             "Outputs": outputs,
         }
-        return answer(call, {"Stacks": [{name: value for name, value in shown.items() if value is not None}]})
+        stack = {name: value for name, value in shown.items() if value is not None}
+        return answer(call, {"Stacks": [] if self._gone else [stack]})
+
+    def list_stacks(self, call: Call) -> Response:
+        """Answer ListStacks, which has stacks that are gone as well."""
+        wanted = call.parameters.get("StackStatusFilter") or [self.status]
+        summary = {
+            "StackName": self.stack.name,
+            "StackId": self.stack_id,
+            "StackStatus": self.status,
+            "CreationTime": self.began,
+        }
+        return answer(call, {"StackSummaries": [summary] if isinstance(wanted, list) and self.status in wanted else []})
 
     def list_resources(self, call: Call) -> Response:
         """Answer DescribeStackResources and ListStackResources."""
@@ -217,11 +231,21 @@ class CloudFormation:
             )
 
 
+def _unknown(call: Call) -> Response:
+    message = (
+        "The local account has no change sets; change a parameter with: aws cloudformation update-stack"
+        if call.name in _CHANGE_SETS
+        else f"The local account does not know cloudformation:{call.name} for its stack."
+    )
+    return refusal(call, "cloudformation", "NotImplemented", message, 501)
+
+
 _CHANGE_SETS: Final = frozenset({"CreateChangeSet", "ExecuteChangeSet"})
 _ANSWERS: Final[Mapping[str, _Answering]] = {
     "DeleteStack": CloudFormation.delete,
     "DescribeStackResources": CloudFormation.list_resources,
     "DescribeStacks": CloudFormation.describe,
+    "ListStacks": CloudFormation.list_stacks,
     "ListStackResources": CloudFormation.list_resources,
     "SetStackPolicy": CloudFormation.set_policy,
     "UpdateStack": CloudFormation.update,

@@ -17,13 +17,16 @@ import typer
 
 from mfa_guard_cli.program.errors import WrongUse
 
-_NEEDED: Final = ("moto", "awslambdaric", "pyotp", "aws_lambda_powertools")
+# What a checkout installs and the program alone does not.
+NEEDED: Final = ("moto", "awslambdaric", "pyotp", "aws_lambda_powertools")
 _DEFAULT_PORT: Final = 4747
+# What botocore would prefer to the variables, or fail for.
+UNSET: Final = "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE"
 _PAGE: Final = "_mfa-guard/"
 _ROOTS: Final = ("root", "administrator")
 _TIMEOUT_SECONDS: Final = 30
 
-app = typer.Typer(invoke_without_command=True, help="Run an AWS account with the guard in it on this machine.")
+app = typer.Typer(invoke_without_command=True)
 
 Port = Annotated[int, typer.Option("--port", help="Port on loopback.", min=0, max=65535)]
 
@@ -113,7 +116,7 @@ def env(
         raise WrongUse(f"There is no key for {who!a}; say administrator or root, and make keys for others yourself.")
     for name, value in environment(f"http://localhost:{port}", who).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
-    typer.echo("unset AWS_SESSION_TOKEN AWS_PROFILE")
+    typer.echo(UNSET)
 
 
 def environment(endpoint: str, who: str = "administrator") -> dict[str, str]:
@@ -132,7 +135,7 @@ def environment(endpoint: str, who: str = "administrator") -> dict[str, str]:
 
 def need_what_runs_it() -> None:
     """Raise WrongUse when the packages that only a checkout installs are missing."""
-    if missing := [module for module in _NEEDED if find_spec(module) is None]:
+    if missing := [module for module in NEEDED if find_spec(module) is None]:
         raise WrongUse(f"The local account needs {', '.join(missing)}; run it from a checkout with: make local")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)

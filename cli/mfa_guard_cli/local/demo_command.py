@@ -1,13 +1,13 @@
-"""`mfa-guard demo`: the guard's story on an AWS inside this process."""
+"""`mfa-guard demo`: the guard's story, told on the local account."""
 
 import io
 import sys
 from importlib.util import find_spec
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-_NEEDED: Final = ("moto", "aws_lambda_powertools")
+from mfa_guard_cli.local.command import NEEDED
 
 
 def demo(
@@ -15,13 +15,13 @@ def demo(
     brief: Annotated[bool, typer.Option("--brief", help="Leave the mails' texts out.")] = False,
     logs: Annotated[bool, typer.Option("--logs", help="Show what the functions print: logs and metrics.")] = False,
 ) -> None:
-    """Tell the guard's story: the stack's real rules and handlers on an AWS inside this process.
+    """Tell the guard's story: real API calls to the stack in local accounts of its own.
 
     No account, no Docker, no network. Exit codes: 0 every step ended as the story says, 1 one did not, 2 the story
     could not begin.
     """
-    if missing := [module for module in _NEEDED if find_spec(module) is None]:
-        typer.echo(f"The demo needs {' and '.join(missing)}; run it from a checkout with: make demo", err=True)
+    if missing := [module for module in NEEDED if find_spec(module) is None]:
+        typer.echo(f"The demo needs {', '.join(missing)}; run it from a checkout with: make demo", err=True)
         raise typer.Exit(2)
     # Only this command pays for moto, and the others must run without it.
     from mfa_guard_cli.local.demo import tell  # noqa: PLC0415

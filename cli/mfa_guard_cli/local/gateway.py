@@ -33,6 +33,7 @@ from mfa_guard_cli.local.cloudformation import CloudFormation
 from mfa_guard_cli.local.cloudtrail import CloudTrail, as_recorded
 from mfa_guard_cli.local.codes import Codes
 from mfa_guard_cli.local.devices import refused_device_call, with_real_qr_code
+from mfa_guard_cli.local.names import refused_name
 from mfa_guard_cli.local.root import Root
 from mfa_guard_cli.local.tokens import TOKEN_CALLS
 from mfa_guard_cli.template import Fields
@@ -199,7 +200,7 @@ class Gateway:
             return None
         if caller.is_root and (answer := self._root.answer(call)):
             return answer
-        return refused_device_call(call, caller, self.door.iam, self.door.codes)
+        return refused_name(call) or refused_device_call(call, caller, self.door.iam, self.door.codes)
 
     def _invoked(self, call: Call) -> Response | None:
         """Answer Invoke for the stack's functions, which nobody waits for here: moto would look for Docker."""

@@ -38,11 +38,12 @@ class RootKey:
 
 @dataclass
 class Root:
-    """What root has: access keys, and whether an MFA device."""
+    """What root has: access keys, and since when an MFA device that was enabled here."""
 
     iam: IAMBackend
     codes: Codes
     keys: dict[str, RootKey] = field(default_factory=dict)
+    devices: dict[str, datetime] = field(default_factory=dict)
 
     def answer(self, call: Call) -> Response | None:
         """Return the answer to a call of root about itself, or None when it is about somebody else."""
@@ -88,13 +89,20 @@ class Root:
         if not self.codes.consecutive(serial, device.base32_string_seed, first, second):
             message = "Authentication code for device is not valid."
             return refusal(call, "iam", "InvalidAuthenticationCode", message, 403)
+        self.devices[serial] = datetime.now(UTC).replace(microsecond=0)
         self.iam.account_summary._account_mfa_enabled = 1  # noqa: SLF001 - moto has no call for it
         return answer(call, {})
 
     def deactivate_device(self, call: Call) -> Response:
         """Answer DeactivateMFADevice."""
+        self.devices.pop(str(call.parameters.get("SerialNumber")), None)
         self.iam.account_summary._account_mfa_enabled = 0  # noqa: SLF001 - moto has no call for it
         return answer(call, {})
+
+    def list_devices(self, call: Call) -> Response:
+        """Answer ListMFADevices."""
+        listed = [{"SerialNumber": serial, "EnableDate": since} for serial, since in self.devices.items()]
+        return answer(call, {"MFADevices": listed, "IsTruncated": False})
 
     def _count(self) -> None:
         self.iam.account_summary._account_access_keys_present = len(self.keys)  # noqa: SLF001 - as above
@@ -110,5 +118,6 @@ _ANSWERS: Final[Mapping[str, _Answering]] = {
     "DeleteAccessKey": Root.delete_key,
     "EnableMFADevice": Root.enable_device,
     "ListAccessKeys": Root.list_keys,
+    "ListMFADevices": Root.list_devices,
     "UpdateAccessKey": Root.update_key,
 }

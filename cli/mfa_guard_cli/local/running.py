@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from mfa_guard_cli.local.activity import Happened
-from mfa_guard_cli.local.command import environment
+from mfa_guard_cli.local.command import UNSET, environment
 from mfa_guard_cli.local.delivery import Delivery, Invocation, Weather
 from mfa_guard_cli.local.mailbox import Mail
 from mfa_guard_cli.local.runtime import Hosted, Runner, built_runner, source_runner
@@ -83,6 +83,7 @@ class _Screen:
         self._print("In a second terminal, as the administrator carol:", "bold")
         for name, value in environment(account.endpoint).items():
             self._console.print(Text(f"  export {name}={value}"), soft_wrap=True)
+        self._console.print(Text(f"  {UNSET}"), soft_wrap=True)
         self._console.print(Text("  aws iam create-user --user-name alice"))
         self._print("Ctrl-C ends it and leaves nothing behind.")
 

@@ -3,14 +3,21 @@
 Exit codes: 0 done, 1 found something, 2 wrong use, 3 AWS said no.
 """
 
-import sys
+import errno
+from traceback import walk_tb
 from typing import Final
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
+    ConfigParseError,
+    ConnectionError,  # noqa: A004 - botocore's own, of whatever keeps a request from being sent
+    CredentialRetrievalError,
+    HTTPClientError,
+    InvalidConfigError,
+    InvalidRegionError,
+    InvalidRetryConfigurationError,
+    MissingDependencyException,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -42,6 +49,8 @@ class AwsSaidNo(ProgramError):
     exit_code = AWS_SAID_NO
 
 
+_UNREACHABLE: Final = "AWS cannot be reached: {error} Check the network and --region."
+_UNUSABLE: Final = "The AWS configuration cannot be used: {error} Mend it, or use --profile."
 _BY_TYPE: tuple[tuple[type[Exception], type[ProgramError], str], ...] = (
     (
         NoCredentialsError,
@@ -49,7 +58,7 @@ _BY_TYPE: tuple[tuple[type[Exception], type[ProgramError], str], ...] = (
         "There are no AWS credentials; name a profile with --profile, or sign in with aws login.",
     ),
     (PartialCredentialsError, WrongUse, "The AWS credentials are incomplete: {error} Complete them, or use --profile."),
-    (ProfileNotFound, WrongUse, "{error}; aws configure list-profiles shows those there are."),
+    (ProfileNotFound, WrongUse, "{error} aws configure list-profiles shows those there are."),
     (NoRegionError, WrongUse, "No AWS region is set; give one with --region."),
     (
         UnauthorizedSSOTokenError,
@@ -58,9 +67,20 @@ _BY_TYPE: tuple[tuple[type[Exception], type[ProgramError], str], ...] = (
     ),
     (SSOTokenLoadError, AwsSaidNo, "There is no Identity Center session; sign in with aws sso login."),
     (TokenRetrievalError, AwsSaidNo, "The Identity Center session cannot be renewed; sign in with aws sso login."),
-    (EndpointConnectionError, AwsSaidNo, "AWS cannot be reached: {error} Check the network and --region."),
-    (ConnectTimeoutError, AwsSaidNo, "AWS cannot be reached: {error} Check the network and --region."),
+    (CredentialRetrievalError, AwsSaidNo, "{error} Mend what the profile names, or use --profile."),
+    (
+        MissingDependencyException,
+        WrongUse,
+        "The credentials of aws login cannot be read here; hand them over, then try again: "
+        'eval "$(aws configure export-credentials --format env)"',
+    ),
+    (ConfigParseError, WrongUse, _UNUSABLE),
+    (InvalidConfigError, WrongUse, _UNUSABLE),
+    (InvalidRegionError, WrongUse, _UNUSABLE),
+    (InvalidRetryConfigurationError, WrongUse, _UNUSABLE),
     (ReadTimeoutError, AwsSaidNo, "AWS did not answer in time: {error} Try again."),
+    (ConnectionError, AwsSaidNo, _UNREACHABLE),
+    (HTTPClientError, AwsSaidNo, _UNREACHABLE),
 )
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _UNKNOWN = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"})
@@ -74,21 +94,35 @@ def as_program_error(error: BotoCoreError | ClientError) -> ProgramError:
         return AwsSaidNo(_refusal(error))
     for kind, program_error, sentence in _BY_TYPE:
         if isinstance(error, kind):
-            return program_error(sentence.format(error=f"{' '.join(str(error).split()).rstrip('.')}."))
-    return AwsSaidNo(f"{type(error).__name__}: {' '.join(str(error).split())}")
+            return program_error(sentence.format(error=f"{_on_one_line(error)}."))
+    return AwsSaidNo(f"{type(error).__name__}: {_on_one_line(error)}.")
 
 
-NO_ANSWER: Final = (
+_NO_ANSWER: Final = (
     "The answer cannot be read, so what answered is not AWS, or AWS failed; check AWS_ENDPOINT_URL and the network's "
     "proxy, or try again."
 )
 
 
-def is_no_answer(error: Exception) -> bool:
-    """Tell whether something answered that does not speak as AWS does, such as a proxy's page."""
-    # Whoever never called AWS has not imported this, which takes a while.
-    parsers = sys.modules.get("botocore.parsers")
-    return parsers is not None and isinstance(error, parsers.ResponseParserError)
+def of_surroundings(error: Exception) -> ProgramError | None:
+    """Return the sentence for what botocore or the system let through as it was; None for a mistake of the program."""
+    # By module, as botocore has no type for any of it, and as who never called it has not imported it.
+    through = {str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)}
+    if "botocore.parsers" in through:
+        return AwsSaidNo(_NO_ANSWER)
+    by_botocore = any(module.startswith("botocore.") for module in through)
+    if "botocore.credentials" in through or (by_botocore and isinstance(error, OSError | ValueError)):
+        said = f"{type(error).__name__}, {_on_one_line(error)}"
+        return WrongUse(f"The AWS configuration, or a variable AWS_... of the environment, cannot be used: {said}.")
+    # Whoever closed the pipe, as head does, wants no sentence either.
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:
+        where = f"{error.filename}: " if error.filename else ""
+        return WrongUse(f"The system refused something: {where}{error.strerror or _on_one_line(error)}.")
+    return None
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def is_denied(error: ClientError) -> bool:

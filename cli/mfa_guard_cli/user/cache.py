@@ -48,11 +48,17 @@ class Question:
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Return where sessions are kept: below XDG_CACHE_HOME, or LOCALAPPDATA on Windows."""
+    """Return where sessions are kept: below XDG_CACHE_HOME, or LOCALAPPDATA on Windows.
+
+    Raises WrongUse without a home folder.
+    """
     name = "LOCALAPPDATA" if platform == "win32" else "XDG_CACHE_HOME"
     base = Path(environment.get(name) or "")
     # A relative path is invalid; https://specifications.freedesktop.org/basedir-spec/latest/
-    return (base if base.is_absolute() else Path.home() / ".cache") / "mfa-guard"
+    try:
+        return (base if base.is_absolute() else Path.home() / ".cache") / "mfa-guard"
+    except RuntimeError as error:
+        raise WrongUse(f"There is no home folder for a cache; set HOME or {name}, or use --no-cache.") from error
 
 
 class Cache:
@@ -64,7 +70,7 @@ class Cache:
             private_folder(folder)
         except OSError as error:
             raise WrongUse(
-                f"The cache folder {folder} cannot be used ({error.strerror or error}); --no-cache does without."
+                f"The cache folder {folder} cannot be used ({_why(error)}); --no-cache does without."
             ) from error
 
     def read(self, question: Question, now: datetime) -> Credentials | None:
@@ -94,14 +100,14 @@ class Cache:
             replace_private(self._path(question), json.dumps(entry, indent=1).encode())
         except OSError as error:
             raise WrongUse(
-                f"The session cannot be kept in {self._folder} ({error.strerror or error}); --no-cache does without."
+                f"The session cannot be kept in {self._folder} ({_why(error)}); --no-cache does without."
             ) from error
 
     @contextmanager
     def locked(self, question: Question, tell: Callable[[str], None]) -> Iterator[None]:
         """Let one process at a time look for an answer; the next finds it in the cache.
 
-        Raises WrongUse when the other takes longer than five minutes.
+        Raises WrongUse when the other takes longer than five minutes, and where nothing can be locked.
         """
         lock = FileLock(self._folder / f"{question.file_name}.lock", mode=MODE)
         try:
@@ -112,6 +118,11 @@ class Cache:
                 lock.acquire(timeout=_PATIENCE)
             except Timeout as error:
                 raise WrongUse("Another mfa-guard session still waits for its code; end it, and try again.") from error
+        except (NotImplementedError, OSError) as error:
+            # A folder that is read-only, or on a file system without locks.
+            raise WrongUse(
+                f"Nothing can be locked in {self._folder} ({_why(error)}); --no-cache does without."
+            ) from error
         try:
             yield
         finally:
@@ -119,6 +130,10 @@ class Cache:
 
     def _path(self, question: Question) -> Path:
         return self._folder / f"{question.file_name}.json"
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _credentials(entry: Mapping[str, object], question: Question) -> Credentials:

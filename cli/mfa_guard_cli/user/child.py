@@ -55,7 +55,9 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
     for names, handler in ((_SHARED, leave), (_FORWARDED, forward)):
         for name in names:
-            if number := getattr(signal, name, None):
+            number = getattr(signal, name, None)
+            # What is ignored already, as by nohup, the command inherits.
+            if number and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, handler)
     try:
         process = subprocess.Popen(  # noqa: S603 - running it is what the user asks for

@@ -28,9 +28,12 @@ _PATIENCE: Final = 10
 
 
 def credentials_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the shared credentials file is, as the SDKs look for it."""
+    """Return where the shared credentials file is, as the SDKs look for it. Raises WrongUse without a home folder."""
     named = environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
-    return Path(os.path.expandvars(named)).expanduser()
+    try:
+        return Path(os.path.expandvars(named)).expanduser()
+    except RuntimeError as error:
+        raise WrongUse(f"There is no home folder for {named}; set HOME, or AWS_SHARED_CREDENTIALS_FILE.") from error
 
 
 def checked_name(name: str) -> str:

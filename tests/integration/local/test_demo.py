@@ -235,4 +235,6 @@ def test_without_moto_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(demo_command, "find_spec", lambda _: None)
     result = CliRunner().invoke(app, ["demo"])
     assert result.exit_code == 2
-    assert result.output == "The demo needs moto and aws_lambda_powertools; run it from a checkout with: make demo\n"
+    assert result.output == (
+        "The demo needs moto, awslambdaric, pyotp, aws_lambda_powertools; run it from a checkout with: make demo\n"
+    )

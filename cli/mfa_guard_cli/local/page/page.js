@@ -349,7 +349,8 @@ function showStack({ stack, totals }) {
   for (const field of ["account", "region", "mode", "runtime", "endpoint"]) write(find(`stack-${field}`), stack[field]);
   write(find("dead-letters"), String(totals.dead_letters));
   find("dead-letters").classList.toggle("warn", totals.dead_letters > 0);
-  const steps = `export AWS_ENDPOINT_URL=${stack.endpoint}\naws iam create-user --user-name alice`;
+  const port = new URL(stack.endpoint).port;
+  const steps = `eval "$(.venv/bin/mfa-guard local env --port ${port})"\naws iam create-user --user-name alice`;
   if (find("first-steps").textContent !== steps) {
     find("first-steps").replaceChildren(copyButton("both commands", steps), make("code", {}, steps));
   }

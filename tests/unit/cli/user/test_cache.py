@@ -147,6 +147,16 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
         Cache(tmp_path / "file")
 
 
+def test_a_folder_in_which_nothing_can_be_locked_is_one_sentence(folder: Path) -> None:
+    cache = Cache(folder)
+    (folder / f"{QUESTION.file_name}.lock").mkdir()
+    with (
+        pytest.raises(WrongUse, match=r"Nothing can be locked in .* --no-cache does without\."),
+        cache.locked(QUESTION, print),
+    ):
+        pytest.fail("it is not locked")
+
+
 def test_the_second_waits_for_the_first(folder: Path) -> None:
     cache = Cache(folder)
     told: list[str] = []
@@ -185,3 +195,14 @@ def test_the_second_waits_for_the_first(folder: Path) -> None:
 )
 def test_the_folder_is_where_caches_belong(environment: dict[str, str], platform: str, expected: str) -> None:
     assert cache_folder(environment, platform) == Path(expected)
+
+
+def test_nobody_without_a_home_gets_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", _homeless)
+    with pytest.raises(WrongUse, match="set HOME or XDG_CACHE_HOME, or use --no-cache"):
+        cache_folder({}, "linux")
+    assert cache_folder({"XDG_CACHE_HOME": "/caches"}, "linux") == Path("/caches/mfa-guard")
+
+
+def _homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")

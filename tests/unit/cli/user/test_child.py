@@ -57,6 +57,16 @@ def test_the_command_does_not_inherit_that_signals_are_ignored() -> None:
         assert process.wait() == 128 + signal.SIGINT
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_what_nohup_or_a_shell_ignores_stays_ignored(number: signal.Signals) -> None:
+    ignored = signal.signal(number, signal.SIG_IGN)
+    try:
+        process = start("sh", "-c", f"kill -{number.value} $$; echo survived")
+    finally:
+        signal.signal(number, ignored)
+    assert process.communicate()[0] == b"survived\n"
+
+
 def test_it_gets_the_environment_and_nothing_else() -> None:
     with start("env") as process:
         out, _ = process.communicate()

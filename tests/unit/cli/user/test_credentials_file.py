@@ -232,3 +232,12 @@ def test_a_name_that_the_file_could_not_hold_is_refused(name: str) -> None:
 def test_the_file_is_where_the_sdks_look() -> None:
     assert credentials_path({}) == Path.home() / ".aws" / "credentials"
     assert credentials_path({"AWS_SHARED_CREDENTIALS_FILE": "~/other"}) == Path.home() / "other"
+
+
+def test_nobody_without_a_home_has_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(WrongUse, match="set HOME, or AWS_SHARED_CREDENTIALS_FILE"):
+        credentials_path({})
