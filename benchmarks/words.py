@@ -51,17 +51,32 @@ _EVENT_FIGURES: Final[Mapping[str, Callable[[EventRun], float]]] = {
     "peak MiB": lambda run: run.peak_mib,
 }
 
+_CALLS_ARE_BOTO3: Final = (
+    "nearly all of it is boto3's own work, about 2 ms a call, and of the calls that are left two a user are the "
+    "writes that both tools make, and one is the live confirmation before them."
+)
+_MORE_CALLS: Final = (
+    "17 calls to 7, one after the other: IAM's live answers, each asked for only when the plan needs it, and "
+    "eight of DynamoDB against repeated deliveries, for telling once, and for exemptions. The fake AWS's own time "
+    "for each is in it."
+)
+_COLD: Final = (
+    "most of both is importing boto3 and making clients, of which mfa-guard has four and makes all with its first "
+    "event."
+)
+_UNKNOWN: Final = "why is not known."
+
 TARGETS: Final = (
     Target(("steady sweep", 1000, 0, "IAM calls"), 1 / 70, ""),
     Target(("steady sweep", 1000, 0, "wall s"), 1 / 10, ""),
     Target(("steady sweep", 1000, 20, "wall s"), 1 / 10, ""),
     Target(("first sweep", 1000, 0, "IAM calls"), 1, ""),
-    Target(("first sweep", 1000, 0, "CPU s"), 1 / 2, ""),
-    Target(("first sweep", 1000, 20, "CPU s"), 1 / 2, ""),
+    Target(("first sweep", 1000, 0, "CPU s"), 1 / 2, _CALLS_ARE_BOTO3),
+    Target(("first sweep", 1000, 20, "CPU s"), 1 / 2, _CALLS_ARE_BOTO3),
     Target(("one CreateUser", 1, 0, "warm CPU ms"), 1 / 5, ""),
-    Target(("one CreateUser", 1, 0, "warm wall ms"), 1 / 5, ""),
-    Target(("one CreateUser", 1, 20, "warm wall ms"), 0.6, ""),
-    Target(("one CreateUser", 1, 0, "cold wall ms"), 3 / 4, ""),
+    Target(("one CreateUser", 1, 0, "warm wall ms"), 1 / 5, _MORE_CALLS),
+    Target(("one CreateUser", 1, 20, "warm wall ms"), 0.6, _MORE_CALLS),
+    Target(("one CreateUser", 1, 0, "cold wall ms"), 3 / 4, _COLD),
     Target(("steady sweep", 1000, 0, "peak MiB"), 0.7, ""),
     Target(("first sweep", 1000, 0, "peak MiB"), 0.7, ""),
     Target(("one CreateUser", 1, 0, "peak MiB"), 0.7, ""),
@@ -147,7 +162,7 @@ def page(results: Results) -> str:
     for target, row, met in targets(results):
         of = f" of {row.users:,} users" if "sweep" in row.work else ""
         aim = f"{row.work}{of}, {row.latency_ms:.0f} ms a call: {row.figure}"
-        verdict = "met" if met else f"missed: {target.why}"
+        verdict = "met" if met else f"missed: {target.why or _UNKNOWN}"
         aims.append(_line((aim, f"{target.most:.3f}", f"{row.ratio:.3f}", verdict)))
     return _PAGE.format(
         date=results.date.isoformat(),
