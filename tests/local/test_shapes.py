@@ -245,6 +245,9 @@ def _keys(account: LocalAccount, case: Case) -> None:
 
 
 def _attached_device(account: LocalAccount, case: Case) -> None:
+    if case.identity["type"] == "Root":
+        # No user can have root's pseudo name.
+        return
     _there(account.clients.iam.create_user, UserName=case.user)
     serial = case.named("serialNumber")
     account.iam.users[case.user].mfa_devices.pop(serial, None)
