@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 export UV_PYTHON_DOWNLOADS := never
+# The tests start hundreds of processes; without bytecode each would compile what it imports.
+export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help

@@ -66,7 +66,8 @@ def bill(packages: Mapping[str, Distribution], version: str) -> Bom:
 
 
 def _component(name: str, package: Distribution) -> Component:
-    written = package.metadata["License-Expression"] or package.metadata["License"]
+    metadata = package.metadata.json
+    written = str(metadata.get("license_expression") or metadata.get("license") or "")
     licenses = [LicenseFactory().make_from_string(written)] if written and "\n" not in written else []
     return Component(
         name=name,
