@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,8 @@ from benchmarks.chart import chart
 from benchmarks.custodian_policies import on_create_user, sweeping
 from benchmarks.fake_aws import FakeAws, fake_aws
 from benchmarks.measure import Span
-from benchmarks.population import Person, people, wrong
-from benchmarks.results import CUSTODIAN, GUARD, EventRun, Results, SweepRun
+from benchmarks.population import Person, drift, people, wrong
+from benchmarks.results import CUSTODIAN, GUARD, WRITING, EventRun, Results, SweepRun
 from benchmarks.run_guard import sweep_request
 from benchmarks.words import page, table
 from mfa_guard_cli.template import Stack, load_template
@@ -43,7 +44,7 @@ class NotTheSameJob(Exception):
 
 @dataclass(frozen=True)
 class _Tool:
-    """How to run a tool. `first`: makes its bytecode and whatever else only the first run ever pays."""
+    """How to run a tool."""
 
     name: str
     sweep: Callable[[FakeAws, Path, int], "_Ran"]
@@ -63,9 +64,9 @@ def main() -> None:
     if not CUSTODIANS_PYTHON.exists():
         sys.exit("Cloud Custodian is not installed; run make bench.")
     stack = load_template().render(parameters=_PARAMETERS)
-    sweeps = [
-        run for size in sizes for latency in LATENCIES for tool in _TOOLS for run in _swept(stack, tool, size, latency)
-    ]
+    jobs = [(tool, size, latency) for size in sizes for latency in LATENCIES for tool in _TOOLS]
+    jobs.append((_WRITING, sizes[0], LATENCIES[0]))
+    sweeps = [run for tool, size, latency in jobs for run in _swept(stack, tool, size, latency)]
     events = [_handled(stack, tool, latency) for latency in LATENCIES for tool in _TOOLS]
     results = Results(tuple(sweeps), tuple(events), _packages(), _versions(), datetime.now(UTC).date())
     print(table(results))
@@ -85,8 +86,10 @@ def _swept(stack: Stack, tool: _Tool, users: int, latency: float) -> Iterator[Sw
             ran = tool.sweep(aws, folder, number)
             calls = Counter(aws.counting.calls)
             _same_job(tool, crowd, aws)
-            span = ran.spans[0]
-            yield SweepRun(tool.name, users, latency, round_, calls, span, ran.peak_mib)
+            yield SweepRun(tool.name, users, latency, round_, calls, ran.spans[0], ran.peak_mib)
+        aws.drift(drift(crowd))
+        tool.sweep(aws, folder, 2)
+        _same_job(tool, crowd, aws)
 
 
 def _handled(stack: Stack, tool: _Tool, latency: float) -> EventRun:
@@ -110,9 +113,9 @@ def _handled(stack: Stack, tool: _Tool, latency: float) -> EventRun:
 
 
 @contextmanager
-def _account(stack: Stack, crowd: "Sequence[Person] | object") -> Iterator[tuple[FakeAws, Path]]:
+def _account(stack: Stack, crowd: Iterable[Person]) -> Iterator[tuple[FakeAws, Path]]:
     with fake_aws(stack) as aws, tempfile.TemporaryDirectory() as folder:
-        aws.fill(crowd)  # type: ignore[arg-type]
+        aws.fill(crowd)
         yield aws, Path(folder)
 
 
@@ -142,8 +145,8 @@ def _guard(aws: FakeAws, function: str, what: str, events: Sequence[object]) -> 
     return _run([sys.executable, "-m", "benchmarks.run_guard", what], environment, ROOT, events)
 
 
-def _custodian_sweeps(aws: FakeAws, folder: Path, _: int) -> _Ran:
-    policies = {"policies": sweeping(aws.policy, _topic(aws))}
+def _custodian_sweeps(aws: FakeAws, folder: Path, _: int, *, asking: bool = True) -> _Ran:
+    policies = {"policies": sweeping(aws.policy, _topic(aws), asking=asking)}
     (folder / "policies.json").write_text(json.dumps(policies), "utf-8")
     return _custodian(aws, folder, "sweep", [])
 
@@ -168,6 +171,9 @@ _TOOLS: Final = (
     _Tool(GUARD, _guard_sweeps, _guard_handles),
     _Tool(CUSTODIAN, _custodian_sweeps, _custodian_handles),
 )
+
+
+_WRITING: Final = _Tool(WRITING, partial(_custodian_sweeps, asking=False), _custodian_handles)
 
 
 def _topic(aws: FakeAws) -> str:

@@ -18,7 +18,9 @@ _SHOWN: Final = (
     ("one CreateUser", "warm wall ms", 20, "time, one event, warm, 20 ms a call"),
     ("one CreateUser", "cold wall ms", 0, "time, one event, cold"),
     ("steady sweep", "peak MiB", 0, "peak memory, steady sweep"),
+    ("one CreateUser", "cold wall ms", 20, "time, one event, cold, 20 ms a call"),
     ("one CreateUser", "calls an event", 0, "AWS calls, one event"),
+    ("one function's zip", "MiB", 0, "size of one function's zip"),
 )
 _LEFT, _WIDTH, _ROW, _TOP = 270, 720, 26, 44
 _LEAST, _MOST = 0.1, 300.0

@@ -1,4 +1,4 @@
-"""The same job in Cloud Custodian's words, each policy with the fewest calls that we found for it.
+"""The same job in Cloud Custodian's words.
 
 Its filters are asked in order, so the cheap ones, which need no call per user, come first.
 """
@@ -14,11 +14,16 @@ _UNTAGGED: Final = {f"tag:{STATUS_TAG}": "absent"}
 _TAG: Final = {"type": "tag", "key": STATUS_TAG, "value": NONCOMPLIANT}
 
 
-def sweeping(policy_arn: str, topic_arn: str) -> Sequence[Policy]:
-    """Return the policies of a sweep that also repairs drift: a policy that was detached, a tag that was removed."""
+def sweeping(policy_arn: str, topic_arn: str, *, asking: bool) -> Sequence[Policy]:
+    """Return the policies of a sweep that also repairs drift: a policy that was detached, a tag that was removed.
+
+    `asking`: only those get the policy who are found without it. Otherwise everybody gets it in every sweep, which
+    takes fewer calls, writes for every user, and cannot say who had drifted.
+    """
+    filters = [_unbound(policy_arn)] if asking else []
     reported = {"type": "credential", "key": "mfa_active"}
     return [
-        _policy("enforce", [_unbound(policy_arn)], [_attach(policy_arn), _notify(topic_arn)]),
+        _policy("enforce", filters, [_attach(policy_arn), _notify(topic_arn)]),
         _policy("mark", [_UNTAGGED, {**reported, "value": False}], [_TAG, _notify(topic_arn)]),
         _policy(
             "unmark",

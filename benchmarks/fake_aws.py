@@ -20,7 +20,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from benchmarks.population import STATUS_TAG, Found, Person
+from benchmarks.population import NONCOMPLIANT, STATUS_TAG, Drift, Found, Person
 from mfa_guard_cli.local.moto_gaps import Lag, mended
 from mfa_guard_cli.local.resources import Clients, create_all
 from mfa_guard_cli.template import Stack
@@ -104,6 +104,12 @@ class FakeAws:
         self.lag.report.polls = 0
         self.lag.report.forget()
         self.lag.report.generate(self.iam)
+
+    def drift(self, drift: Drift) -> None:
+        """Change by hand, uncounted, what a tool has to put right."""
+        self.iam.detach_user_policy(self.policy, drift.detached)
+        self.iam.untag_user(drift.untagged, [STATUS_TAG])
+        self.iam.tag_user(drift.tagged, [{"Key": STATUS_TAG, "Value": NONCOMPLIANT}])
 
     def found(self) -> Mapping[str, Found]:
         """Read every user in moto's own books, past both tools and past every API."""

@@ -41,6 +41,22 @@ def right(person: Person) -> Found:
     return Found(bound=True, status=None if person.device else NONCOMPLIANT)
 
 
+@dataclass(frozen=True)
+class Drift:
+    """What somebody changed by hand: whose policy is detached, whose tag is removed, who has one too many."""
+
+    detached: str
+    untagged: str
+    tagged: str
+
+
+def drift(crowd: Mapping[str, Person]) -> Drift:
+    """Return a drift of three different users."""
+    without = [name for name, person in crowd.items() if not person.device]
+    having = [name for name, person in crowd.items() if person.device]
+    return Drift(detached=without[0], untagged=without[1], tagged=having[0])
+
+
 def wrong(crowd: Mapping[str, Person], found: Mapping[str, Found]) -> tuple[str, ...]:
     """Return the names of the users who are not as they must be."""
     return tuple(name for name, person in crowd.items() if found.get(name) != right(person))

@@ -349,7 +349,7 @@ class Matrix:
         self._sweep_again("sweep-of-tomorrow")
         after = self._ending()
         if after.letters:
-            return Outcome.DEAD_LETTER, ""
+            return self._judge_letters_of_sweep(after)
         passed = injection.span is Span.PASSES
         missing = next(_wrong(after, self.undisturbed), None) or (self._missing_in_sweep(after) if passed else "")
         unsaid = "" if said or self._failures(after) else "no digest names what failed"

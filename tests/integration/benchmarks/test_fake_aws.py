@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.__main__ import _guard_handles, _guard_sweeps
 from benchmarks.fake_aws import FakeAws, fake_aws
-from benchmarks.population import Person, people, wrong
+from benchmarks.population import Person, drift, people, wrong
 from mfa_guard_cli.template import load_template
 
 PARAMETERS = {"Mode": "all", "WorkingMachineUsers": "enforce", "AlertEmail": "security@example.com"}
@@ -38,6 +38,11 @@ def test_a_sweep_does_the_job_and_the_next_one_finds_it_done(aws: FakeAws, tmp_p
     _guard_sweeps(aws, tmp_path, 2)
     assert wrong(crowd, aws.found()) == ()
     assert not {"iam:AttachUserPolicy", "iam:TagUser"} & set(aws.counting.calls)
+    changed = drift(crowd)
+    aws.drift(changed)
+    assert set(wrong(crowd, aws.found())) == {changed.detached, changed.untagged, changed.tagged}
+    _guard_sweeps(aws, tmp_path, 3)
+    assert wrong(crowd, aws.found()) == ()
 
 
 def test_events_do_the_job_and_are_timed_one_by_one(aws: FakeAws, tmp_path: Path) -> None:

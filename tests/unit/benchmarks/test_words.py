@@ -1,6 +1,7 @@
 """What is said of the figures, on figures made up for it."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from xml.etree import ElementTree as ET
 
@@ -9,7 +10,7 @@ import pytest
 from benchmarks import cost
 from benchmarks.chart import chart
 from benchmarks.measure import Span
-from benchmarks.results import CUSTODIAN, GUARD, EventRun, Results, SweepRun
+from benchmarks.results import CUSTODIAN, GUARD, WRITING, EventRun, Results, SweepRun
 from benchmarks.words import TARGETS, growth, page, table, targets
 
 
@@ -60,10 +61,25 @@ def test_calls_are_named_the_most_frequent_first() -> None:
 
 
 def test_growth_is_that_of_mfa_guard() -> None:
-    assert growth(results())[1] == (
-        "From 1,000 to 5,000 users, 5 times as many, at 20 ms a call, mfa-guard's steady sweep makes 5.0 times the IAM "
-        "calls in 5.0 times the wall time."
+    lines = list(growth(results()))
+    assert len(lines) == 12
+    assert "| steady sweep, 20 ms a call: IAM calls | 5.0 | met |" in lines
+
+
+def test_more_than_linear_growth_is_missed() -> None:
+    base = results()
+    slower = tuple(
+        replace(run, span=Span(run.span.wall * 2, run.span.cpu)) if run.users == 5000 else run for run in base.sweeps
     )
+    assert "| first sweep, 0 ms a call: wall s | 10.0 | missed |" in list(growth(replace(base, sweeps=slower)))
+
+
+def test_custodians_other_way_is_told_where_it_was_measured() -> None:
+    base = results()
+    other = tuple(sweep(WRITING, 1000, 0.0, round_, times) for round_, times in (("first", 2.5), ("steady", 2.0)))
+    text = " ".join(page(replace(base, sweeps=base.sweeps + other)).split())
+    assert "2,500 IAM calls in its first sweep of 1,000 users and 2,000 in a steady one" in text
+    assert "without asking who has it" not in page(base)
 
 
 def test_the_chart_is_well_formed_and_escapes_what_it_was_told() -> None:
@@ -86,7 +102,7 @@ class TestCost:
         month = cost.month(results(), 500, alarms=12)
         assert month.fixed == pytest.approx(12 * 0.10 + 3.00)
         assert month.rule == pytest.approx(15.0)
-        assert month.whole == pytest.approx(month.events + month.sweeps + month.fixed)
+        assert month.whole == pytest.approx(month.events + month.sweeps + month.metrics + month.fixed)
 
     def test_the_page_names_every_size(self) -> None:
         rows = [line for line in cost.page(results(), alarms=12).splitlines() if line.startswith("| ")]
