@@ -32,6 +32,7 @@ from mfa_guard_cli.template import Stack, load_template
 
 ROOT: Final = Path(__file__).parents[1]
 CUSTODIANS_PYTHON: Final = ROOT / ".tools/custodian/bin/python"
+SMALLEST: Final = 1000
 LATENCIES: Final = (0.0, 0.02)
 PROCESSES: Final = 3
 WARM_EVENTS: Final = 20
@@ -60,7 +61,7 @@ class _Ran:
 def main() -> None:
     """Measure, print the table, and write the page and the chart."""
     asked = os.environ.get("BENCH")
-    sizes = (int(asked),) if asked else (1000, 5000)
+    sizes = (int(asked),) if asked else (SMALLEST, 5000)
     if not CUSTODIANS_PYTHON.exists():
         sys.exit("Cloud Custodian is not installed; run make bench.")
     stack = load_template().render(parameters=_PARAMETERS)
@@ -87,9 +88,11 @@ def _swept(stack: Stack, tool: _Tool, users: int, latency: float) -> Iterator[Sw
             calls = Counter(aws.counting.calls)
             _same_job(tool, crowd, aws)
             yield SweepRun(tool.name, users, latency, round_, calls, ran.spans[0], ran.peak_mib)
-        aws.drift(drift(crowd))
-        tool.sweep(aws, folder, 2)
-        _same_job(tool, crowd, aws)
+        if not latency and users <= SMALLEST:
+            # Whether it repairs does not depend on how many there are, or on how long it takes.
+            aws.drift(drift(crowd))
+            tool.sweep(aws, folder, 2)
+            _same_job(tool, crowd, aws)
 
 
 def _handled(stack: Stack, tool: _Tool, latency: float) -> EventRun:
