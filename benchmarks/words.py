@@ -209,13 +209,14 @@ Written by `make bench` on {date}: Python {python}; mfa-guard with {guard}; Clou
 
 ![Cloud Custodian's figures as multiples of mfa-guard's](bench.svg)
 
-Both ran on the same fake AWS, which is mfa-guard's own local account (moto behind a counter on loopback, listings in
-pages of 100, a credential report that was just made and is kept for four hours, as IAM keeps it), one after the
-other, each in processes of its own and an environment of its own. The job: everybody carries the enforcement policy;
-who has no MFA device, 566 of 1,000, carries a tag; a message says so. After every run a reader compares each user in
-moto's own books, past both tools, with what is right for him; a difference ends the measurement. In the smaller account, after the steady sweep, somebody detaches one policy, removes one tag
-and adds one too many, and the tool has to put all three right.
-Custodian's policies are in [custodian_policies.py](../benchmarks/custodian_policies.py).{writing}
+Both ran on the same fake AWS, which is mfa-guard's own local account (moto behind a counter on loopback, listings
+in pages of 100, a credential report that was just made and is kept for four hours, as IAM keeps it), one after the
+other, each in processes of its own and an environment of its own. The job: everybody carries the enforcement
+policy; who has no MFA device, 566 of 1,000, carries a tag; a message says so. After every run a reader compares
+each user in moto's own books, past both tools, with what is right for him; a difference ends the measurement. In
+the smaller account, after the steady sweep, somebody detaches one policy, removes one tag and adds one too many,
+and the tool has to put all three right. Custodian's policies are in
+[custodian_policies.py](../benchmarks/custodian_policies.py).{writing}
 
 What Custodian does not do here: it believes the credential report, while mfa-guard asks for each user's devices
 before it binds or marks; it sends no mail a person could read; it keeps no record against events that are delivered
@@ -225,8 +226,8 @@ twice; it does not look at its own rules, topics and queue.
 mfa-guard's handler, and Custodian's command line, which also validates its policies. Each sweep was run once. An
 event is timed inside its process: cold from the start of importing to the end of the first event, warm each later
 one, medians of 3 processes with 20 warm events each. Peak memory is the whole process's. The fake AWS runs on the
-same cores, and its time is in both tools' wall time. Calls are exact; times are one
-run's on a shared machine, where the same sweep has been seen to take half as long again.
+same cores, and its time is in both tools' wall time. Calls are exact; times are one run's on a shared machine,
+where the same sweep has been seen to take half as long again.
 
 ## What was aimed at
 
