@@ -8,13 +8,18 @@ import pytest
 from faults.matrix import SAMPLE, Matrix, Outcome
 from faults.scenarios import SCENARIOS, Scenario
 from faults.stage import staged
+from policy.evaluator import Decision
+from support.recorder import Recorder
 
 PARTS = [(scenario, part) for scenario in SCENARIOS for part in range(scenario.parts)]
 
 
 @pytest.mark.parametrize(("scenario", "part"), PARTS, ids=[f"{each.name} {part + 1}" for each, part in PARTS])
 def test_every_cell_ends_well(scenario: Scenario, part: int) -> None:
-    with staged(scenario) as stage:
+    recorder = Recorder()
+    with recorder.recording(), staged(scenario) as stage:
         cells = list(Matrix(stage).cells(SAMPLE, part=part, parts=scenario.parts))
     assert cells
+    assert recorder.calls
+    assert {str(call) for call in recorder.calls if call.decision() is not Decision.ALLOW} == set()
     assert [str(cell) for cell in cells if cell.outcome is Outcome.BAD] == []
