@@ -69,9 +69,22 @@ def test_growth_is_that_of_mfa_guard() -> None:
 def test_more_than_linear_growth_is_missed() -> None:
     base = results()
     slower = tuple(
-        replace(run, span=Span(run.span.wall * 2, run.span.cpu)) if run.users == 5000 else run for run in base.sweeps
+        replace(run, span=Span(run.span.wall * 2, run.span.cpu * 2)) if run.users == 5000 else run
+        for run in base.sweeps
     )
-    assert "| first sweep, 0 ms a call: wall s | 10.0 | missed |" in list(growth(replace(base, sweeps=slower)))
+    assert "| first sweep, 0 ms a call: wall s | 10.0 | missed: why is not known. |" in list(
+        growth(replace(base, sweeps=slower))
+    )
+
+
+def test_growth_that_another_latency_does_not_show_is_said_to_be_the_machines() -> None:
+    base = results()
+    slower = tuple(
+        replace(run, span=Span(run.span.wall * 2, run.span.cpu)) if run.users == 5000 and not run.latency else run
+        for run in base.sweeps
+    )
+    row = next(line for line in growth(replace(base, sweeps=slower)) if "first sweep, 0 ms a call: wall s" in line)
+    assert "| 10.0 | missed: at another latency the CPU of the same work grew 5.0 times" in row
 
 
 def test_custodians_other_way_is_told_where_it_was_measured() -> None:
