@@ -159,6 +159,9 @@ def aftermath() -> Iterator[Aftermath]:
         for name in chance.sample(names * STEPS, USERS * STEPS):
             crowd.change(crowd.lives[name])
         assert account.bus.settle(1800)
+        # Later events may happen to make good whatever was lost before them; a change without a record stays.
+        bound = next(name for name in names if crowd.policy in account.iam.get_user(name).managed_policies)
+        account.iam.detach_user_policy(crowd.policy, bound)
         before = snapshots(stack, account.iam)
         account.lag.settle()
         account.fire_schedule()
@@ -187,7 +190,7 @@ def test_what_was_lost_is_caught_by_the_sweep_and_by_nothing_else(aftermath: Aft
     wrong = [name for name in aftermath.crowd.lives if not demanded(aftermath.before[name])]
     assert aftermath.lost > 0
     # More may be lost than is missed: the next event about a user makes good what an earlier one did not.
-    assert 0 < len(wrong) <= aftermath.lost
+    assert 0 < len(wrong) <= aftermath.lost + 1
     [digest] = [mail for mail in aftermath.mails if mail.attributes["kind"] == "digest"]
     sections = digest.data["sections"]
     assert isinstance(sections, Mapping)
