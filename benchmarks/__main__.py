@@ -6,6 +6,7 @@
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+import boto3
 
 from benchmarks import cost
 from benchmarks.chart import chart
@@ -164,7 +167,7 @@ def _custodian_handles(aws: FakeAws, folder: Path, names: Sequence[str]) -> _Ran
 
 
 def _custodian(aws: FakeAws, folder: Path, what: str, events: Sequence[object]) -> _Ran:
-    # Its Lambda function logs every event in full unless it is told not to; so is ours.
+    # Its Lambda function logs every event in full unless it is told not to; mfa-guard logs none.
     own = {"HOME": str(folder), "PYTHONPATH": str(ROOT), "C7N_DEBUG_EVENT": "no"}
     command = [str(CUSTODIANS_PYTHON), "-m", "benchmarks.run_custodian", what]
     return _run(command, {**aws.environment(), **own}, folder, events)
@@ -185,16 +188,16 @@ def _topic(aws: FakeAws) -> str:
 
 def _events(aws: FakeAws, names: Sequence[str]) -> Sequence[object]:
     text = (ROOT / "events/create-user.json").read_text("utf-8")
-    event_id, user_id = (json.loads(text)["detail"][part] for part in ("eventID", "responseElements"))
-    old = {"alice": "", event_id: "", user_id["user"]["userId"]: ""}
-    made = []
-    for name in names:
-        new = dict(zip(old, (name, f"{name}-{event_id}", aws.iam.get_user(name).id), strict=True))
-        event = text
-        for before, after in new.items():
-            event = event.replace(before, after)
-        made.append(json.loads(event))
-    return made
+    detail = json.loads(text)["detail"]
+    event_id, user_id = detail["eventID"], detail["responseElements"]["user"]["userId"]
+    return [
+        json.loads(
+            text.replace("alice", name)
+            .replace(event_id, f"{name}-{event_id}")
+            .replace(user_id, aws.iam.get_user(name).id)
+        )
+        for name in names
+    ]
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path, events: Sequence[object]) -> _Ran:
@@ -212,8 +215,6 @@ def _packages() -> Mapping[str, int]:
     """Return the bytes of what each tool deploys: one function's zip."""
     folder = ROOT / ".aws-sam/build/UserEventFunction"
     with tempfile.TemporaryDirectory() as place:
-        import shutil  # noqa: PLC0415
-
         zipped = Path(shutil.make_archive(f"{place}/guard", "zip", folder)).stat().st_size
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     size = subprocess.run(
@@ -227,8 +228,6 @@ def _versions() -> Mapping[str, str]:
     code = "import c7n.version, boto3; print(c7n.version.version, boto3.__version__)"
     asked = subprocess.run([CUSTODIANS_PYTHON, "-c", code], capture_output=True, text=True, check=True)
     custodian, its_boto3 = asked.stdout.split()
-    import boto3  # noqa: PLC0415
-
     return {
         GUARD: f"boto3 {boto3.__version__}",
         CUSTODIAN: f"{custodian}, boto3 {its_boto3}",

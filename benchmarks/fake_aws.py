@@ -23,6 +23,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from benchmarks.population import NONCOMPLIANT, STATUS_TAG, Drift, Found, Person
 from mfa_guard_cli.local.moto_gaps import Lag, mended
 from mfa_guard_cli.local.resources import Clients, create_all
+from mfa_guard_cli.local.surroundings import keep_well
 from mfa_guard_cli.template import Stack
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ _CREATED: Final = frozenset(
         "AWS::SQS::Queue",
     }
 )
-_BUCKET: Final = "account-trail-bucket"
 
 
 @dataclass
@@ -76,7 +76,7 @@ def _name(environ: "WSGIEnvironment", body: bytes) -> str:
 class _Silent(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - its name there
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - what the handler that it overrides calls it
         pass
 
 
@@ -159,19 +159,14 @@ def fake_aws(stack: Stack) -> Iterator[FakeAws]:
         clients = Clients(session, endpoint)
         create_all(clients, stack, _CREATED)
         iam = iam_backends[stack.account][stack.partition]
-        _keep_well(clients, stack, iam)
+        # So that both tools run in an account without a problem.
+        keep_well(stack, iam, clients)
+        _deployed(clients, stack)
         yield FakeAws(stack, endpoint, counting, lag, iam, str(stack.resolve({"Ref": "EnforcementPolicy"})))
 
 
-def _keep_well(clients: Clients, stack: Stack, iam: IAMBackend) -> None:
-    """Add what the guard's health checks look for, so that both tools run in an account without a problem."""
-    iam.account_summary._account_mfa_enabled = 1  # noqa: SLF001 - no call could make root's device
-    clients.any("s3").create_bucket(Bucket=_BUCKET)
-    trails = clients.cloudtrail
-    trails.create_trail(Name="trail", S3BucketName=_BUCKET, IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True)
-    selector = {"ReadWriteType": "All", "IncludeManagementEvents": True}
-    trails.put_event_selectors(TrailName="trail", EventSelectors=[selector])  # type: ignore[list-item]
-    trails.start_logging(Name="trail")
+def _deployed(clients: Clients, stack: Stack) -> None:
+    """Let CloudFormation know the stack, which the guard asks whether it is protected."""
     template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "of-the-stack"}}}}
     clients.any("cloudformation").create_stack(
         StackName=stack.name, TemplateBody=json.dumps(template), EnableTerminationProtection=True
