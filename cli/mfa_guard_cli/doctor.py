@@ -19,11 +19,11 @@ def doctor(profile: Profile = None, region: Region = None, format_: AsFormat = F
     iam:ListAccountAliases. Exit codes: 0 nothing is wrong, 1 the cause was found, 2 wrong use, 3 AWS said no.
     """
     # Half a second, which --help does not need.
-    from mfa_guard_cli.program.output import print_facts, print_json  # noqa: PLC0415
-    from mfa_guard_cli.program.session import open_session  # noqa: PLC0415
-    from mfa_guard_cli.user.account import Account  # noqa: PLC0415
-    from mfa_guard_cli.user.diagnosis import diagnose  # noqa: PLC0415
-    from mfa_guard_cli.user.examination import examine, used  # noqa: PLC0415
+    from mfa_guard_cli.program.output import print_facts, print_json
+    from mfa_guard_cli.program.session import open_session
+    from mfa_guard_cli.user.account import Account
+    from mfa_guard_cli.user.diagnosis import diagnose
+    from mfa_guard_cli.user.examination import examine, used
 
     session = open_session(profile, region)
     facts = examine(Account(session), used(session, os.environ))
@@ -37,7 +37,7 @@ def doctor(profile: Profile = None, region: Region = None, format_: AsFormat = F
 
 
 def _as_text(facts: "Facts", diagnosis: "Diagnosis") -> dict[str, str]:
-    from mfa_guard_cli.user.skew import in_words  # noqa: PLC0415
+    from mfa_guard_cli.user.skew import in_words
 
     if facts.devices is None:
         devices = "not known"

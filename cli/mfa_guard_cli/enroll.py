@@ -40,10 +40,10 @@ def enroll(
     and is written to no file unless you name one. Exit codes: 0 enrolled, 2 wrong use, 3 AWS said no, 130 interrupted.
     """
     # Half a second, which --help does not need.
-    from mfa_guard_cli.program.session import open_session  # noqa: PLC0415
-    from mfa_guard_cli.user.account import Account  # noqa: PLC0415
-    from mfa_guard_cli.user.enrolment import Wish, checked, enrol  # noqa: PLC0415
-    from mfa_guard_cli.user.terminal import LazyTerminal  # noqa: PLC0415
+    from mfa_guard_cli.program.session import open_session
+    from mfa_guard_cli.user.account import Account
+    from mfa_guard_cli.user.enrolment import Wish, checked, enrol
+    from mfa_guard_cli.user.terminal import LazyTerminal
 
     wish = checked(Wish(name, resume, qr, show_secret, save_qr, save_secret, another=yes))
     terminal = LazyTerminal(otherwise="Run mfa-guard enroll where you can answer.").opened()

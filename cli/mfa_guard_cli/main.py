@@ -41,7 +41,7 @@ class _Commands(TyperGroup):
 
 def _ended(error: ProgramError) -> typer.Exit:
     # Only who has an error to show pays for what shows it. AWS's words, and records in tables, are strangers'.
-    from mfa_guard_cli.program.output import printable  # noqa: PLC0415
+    from mfa_guard_cli.program.output import printable
 
     typer.echo(printable(str(error)), err=True)
     return typer.Exit(error.exit_code)

@@ -64,7 +64,7 @@ class _Table:
     _BATCH: Final = 200
 
     def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - JSON does without rich, and starts earlier
+        from rich.console import Console  # JSON does without rich, and starts earlier
 
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -106,7 +106,7 @@ class _Table:
         self._pending.append((line.rstrip(), style))
 
     def _fit(self, text: str, width: int) -> str:
-        from rich.cells import cell_len, set_cell_size  # noqa: PLC0415
+        from rich.cells import cell_len, set_cell_size
 
         length = cell_len(text)
         if length <= width or not self._console.is_terminal:
@@ -114,8 +114,8 @@ class _Table:
         return f"{set_cell_size(text, width - 1)}…"
 
     def _flush(self) -> None:
-        from rich.segment import Segment, Segments  # noqa: PLC0415
-        from rich.style import Style  # noqa: PLC0415
+        from rich.segment import Segment, Segments
+        from rich.style import Style
 
         styled = [Segment(line, Style.parse(style) if style else None) for line, style in self._pending]
         self._console.print(Segments(styled, new_lines=True), soft_wrap=True, end="")
@@ -164,8 +164,8 @@ def _progress(files: Sequence[Path]) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield lambda _: None
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
     started = time.monotonic()
     records = 0
@@ -199,8 +199,8 @@ def replay(
     not exist.
     """
     # The template takes longer to read than the whole program to start.
-    from mfa_guard_cli.routing import Router  # noqa: PLC0415
-    from mfa_guard_cli.template import load_template  # noqa: PLC0415
+    from mfa_guard_cli.routing import Router
+    from mfa_guard_cli.template import load_template
 
     unread: list[FileNotRead] = []
 

@@ -86,11 +86,11 @@ def session(
     if token is not None and token_command is not None:
         raise WrongUse("The code comes from --token or from --token-command, not from both.")
     # Half a second, which --help and wrong use do not need.
-    from mfa_guard_cli.user.child import find_command, run  # noqa: PLC0415
-    from mfa_guard_cli.user.credentials_file import CredentialsFile, checked_name, credentials_path  # noqa: PLC0415
-    from mfa_guard_cli.user.obtain import Wish  # noqa: PLC0415
-    from mfa_guard_cli.user.source import open_source, refuse_as_target, whereabouts  # noqa: PLC0415
-    from mfa_guard_cli.user.tokens import checked_duration, checked_role  # noqa: PLC0415
+    from mfa_guard_cli.user.child import find_command, run
+    from mfa_guard_cli.user.credentials_file import CredentialsFile, checked_name, credentials_path
+    from mfa_guard_cli.user.obtain import Wish
+    from mfa_guard_cli.user.source import open_source, refuse_as_target, whereabouts
+    from mfa_guard_cli.user.tokens import checked_duration, checked_role
 
     wish = Wish(device, checked_duration(duration), checked_role(role_arn, role_session_name), renew)
     # What can be refused is refused before a code is used up.
@@ -129,12 +129,12 @@ def _need_one_way(*ways: bool) -> None:
 def _obtain(
     source: "boto3.Session", wish: "Wish", token: str | None, token_command: str | None, *, cached: bool
 ) -> "Credentials":
-    from mfa_guard_cli.user.account import Account  # noqa: PLC0415
-    from mfa_guard_cli.user.cache import Cache, cache_folder  # noqa: PLC0415
-    from mfa_guard_cli.user.codes import from_command, given, typed  # noqa: PLC0415
-    from mfa_guard_cli.user.obtain import Surroundings, obtain  # noqa: PLC0415
-    from mfa_guard_cli.user.source import access_key_id  # noqa: PLC0415
-    from mfa_guard_cli.user.terminal import LazyTerminal  # noqa: PLC0415
+    from mfa_guard_cli.user.account import Account
+    from mfa_guard_cli.user.cache import Cache, cache_folder
+    from mfa_guard_cli.user.codes import from_command, given, typed
+    from mfa_guard_cli.user.obtain import Surroundings, obtain
+    from mfa_guard_cli.user.source import access_key_id
+    from mfa_guard_cli.user.terminal import LazyTerminal
 
     terminal = LazyTerminal(otherwise="Give it with --token, or name a --token-command.")
     if token is not None:

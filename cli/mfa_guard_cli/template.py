@@ -277,10 +277,10 @@ def _default_path() -> Path:
 
 def _translate(document: Fields, path: Path) -> Fields:
     # The translator takes longer to import than the rest of the program to run, so only who renders pays for it.
-    from samtranslator.metrics.metrics import DummyMetricsPublisher, Metrics  # noqa: PLC0415
-    from samtranslator.model.exceptions import InvalidDocumentException  # noqa: PLC0415
-    from samtranslator.parser.parser import Parser  # noqa: PLC0415
-    from samtranslator.translator.translator import Translator  # noqa: PLC0415
+    from samtranslator.metrics.metrics import DummyMetricsPublisher, Metrics
+    from samtranslator.model.exceptions import InvalidDocumentException
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
 
     # Any region will do: nothing that the template leaves to the translator depends on it. A stand-in for the session
     # keeps the translator from reading somebody's AWS configuration.

@@ -1,6 +1,7 @@
 """One story for each function, told with the AWS CLI against the account that a person starts."""
 
 from collections.abc import Iterator, Mapping
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -72,8 +73,6 @@ def enable(phone: str, first: str, second: str) -> tuple[str, ...]:
 
 def make_device(account: RunningAccount, own: Mapping[str, str]) -> str:
     """Return the seed of a new device, which the CLI writes into a file alone."""
-    from tempfile import NamedTemporaryFile  # noqa: PLC0415
-
     with NamedTemporaryFile("r") as file:
         account.aws(
             "iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", "alice-phone",

@@ -37,7 +37,7 @@ def status(
     Reads only, with your own rights. Passkeys, passwords and the use of keys come from IAM's credential report, up to
     four hours late. Exit codes: 0 the guard is well, 1 it has a problem or is stopped, 2 wrong use, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.status import show_status  # noqa: PLC0415
+    from mfa_guard_cli.admin.status import show_status
 
     show_status(Place(profile, region, stack), form)
 
@@ -55,7 +55,7 @@ def explain(
     Reads only, from IAM at this moment. What the user can do is IAM's own simulation (SimulatePrincipalPolicy) with an
     access key alone, in a console session without MFA, and with MFA. Exit codes: 0 told, 2 no such user, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.explain import explain_user  # noqa: PLC0415
+    from mfa_guard_cli.admin.explain import explain_user
 
     explain_user(user, Place(profile, region, stack), form)
 
@@ -68,7 +68,7 @@ def exempt_list(
 
     Exit codes: 0 listed, 1 a record is malformed and exempts nobody, 2 wrong use, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.exempt import list_exemptions  # noqa: PLC0415
+    from mfa_guard_cli.admin.exempt import list_exemptions
 
     list_exemptions(Place(profile, region, stack), form)
 
@@ -92,7 +92,7 @@ def exempt_add(
     Who is bound stays so until the next event or sweep; mfa-guard release does both at once. Exit codes: 0 recorded,
     2 wrong use, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.exempt import Terms, add_exemption  # noqa: PLC0415
+    from mfa_guard_cli.admin.exempt import Terms, add_exemption
 
     add_exemption(user, Terms(owner, reason, days, until), Place(profile, region, stack), form, yes=yes)
 
@@ -113,7 +113,7 @@ def exempt_remove(
 
     Exit codes: 0 deleted, 2 wrong use, such as a user without a record, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.exempt import remove_exemption  # noqa: PLC0415
+    from mfa_guard_cli.admin.exempt import remove_exemption
 
     remove_exemption(user, Place(profile, region, stack), form, yes=yes)
 
@@ -140,8 +140,8 @@ def release(
     kept as it is. With --all, what fails for one user stops no other. Exit codes: 0 released, 2 wrong use, 3 AWS said
     no.
     """
-    from mfa_guard_cli.admin.exempt import Terms  # noqa: PLC0415
-    from mfa_guard_cli.admin.release import release_everybody, release_user  # noqa: PLC0415
+    from mfa_guard_cli.admin.exempt import Terms
+    from mfa_guard_cli.admin.release import release_everybody, release_user
 
     terms, place = Terms(owner, reason, days, until), Place(profile, region, stack)
     if everybody and user is None:
@@ -168,7 +168,7 @@ def enforce(
 
     Exit codes: 0 bound, 2 wrong use, such as an exempt user without --drop-exemption, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.enforce import enforce_user  # noqa: PLC0415
+    from mfa_guard_cli.admin.enforce import enforce_user
 
     enforce_user(user, Place(profile, region, stack), form, drop_exemption=drop_exemption, yes=yes)
 
@@ -187,7 +187,7 @@ def sweep(
     Asks first where the sweep would change users: in Mode: all, without --audit. Exit codes: 0 asked for, 2 wrong use,
     such as a stopped guard, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.sweep import request_sweep  # noqa: PLC0415
+    from mfa_guard_cli.admin.sweep import request_sweep
 
     request_sweep(Place(profile, region, stack), form, audit=audit, yes=yes)
 
@@ -200,7 +200,7 @@ def dead_letters_list(
 
     Exit codes: 0 the queue is empty, 1 something waits, 2 wrong use, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.dead_letters import list_letters  # noqa: PLC0415
+    from mfa_guard_cli.admin.dead_letters import list_letters
 
     list_letters(Place(profile, region, stack), form)
 
@@ -220,7 +220,7 @@ def dead_letters_redrive(
     Never deletes what could not be handed over. An old event is safe: it only says whom to look at. Exit codes: 0 all
     handed over, 1 something was left in the queue, 2 wrong use, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.dead_letters import redrive_letters  # noqa: PLC0415
+    from mfa_guard_cli.admin.dead_letters import redrive_letters
 
     redrive_letters(ids or (), Place(profile, region, stack), form, yes=yes)
 
@@ -238,7 +238,7 @@ def stop(
     Releases nobody, and AlertFunction goes on telling. What was disabled is remembered, for mfa-guard start. Exit
     codes: 0 stopped, 2 wrong use, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.stopping import stop_guard  # noqa: PLC0415
+    from mfa_guard_cli.admin.stopping import stop_guard
 
     stop_guard(Place(profile, region, stack), form, yes=yes)
 
@@ -256,6 +256,6 @@ def start(
 
     Exit codes: 0 started, 1 something is off that no stop is known to have disabled, 2 wrong use, 3 AWS said no.
     """
-    from mfa_guard_cli.admin.stopping import start_guard  # noqa: PLC0415
+    from mfa_guard_cli.admin.stopping import start_guard
 
     start_guard(Place(profile, region, stack), form, everything=everything, yes=yes)

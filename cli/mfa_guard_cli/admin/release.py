@@ -173,9 +173,9 @@ def _progress(
     if not sys.stderr.isatty():
         yield users
         return
-    from rich.progress import Progress  # noqa: PLC0415 - only a terminal has a bar
+    from rich.progress import Progress  # only a terminal has a bar
 
-    from mfa_guard_cli.program.output import console  # noqa: PLC0415
+    from mfa_guard_cli.program.output import console
 
     with Progress(console=console(stderr=True), transient=True) as progress:
         yield progress.track(users, description="Releasing")

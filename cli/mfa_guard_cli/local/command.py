@@ -61,11 +61,11 @@ def local(
         return
     need_what_runs_it()
     # Only this command pays for moto, and the others must run without it.
-    from mfa_guard_cli.local.delivery import Weather  # noqa: PLC0415
-    from mfa_guard_cli.local.resources import AccountError  # noqa: PLC0415
-    from mfa_guard_cli.local.running import RUNNERS, new_plan, run_until  # noqa: PLC0415
-    from mfa_guard_cli.local.runtime import NotBuilt  # noqa: PLC0415
-    from mfa_guard_cli.template import load_template  # noqa: PLC0415
+    from mfa_guard_cli.local.delivery import Weather
+    from mfa_guard_cli.local.resources import AccountError
+    from mfa_guard_cli.local.running import RUNNERS, new_plan, run_until
+    from mfa_guard_cli.local.runtime import NotBuilt
+    from mfa_guard_cli.template import load_template
 
     if runtime not in RUNNERS:
         raise WrongUse(f"There is no runtime {runtime!a}; say {' or '.join(RUNNERS)}.")
@@ -121,7 +121,7 @@ def env(
 
 def environment(endpoint: str, who: str = "administrator") -> dict[str, str]:
     """Return the variables that make a client call the local account as somebody."""
-    from mfa_guard_cli.local.keys import ADMINISTRATOR_KEY, ROOT_KEY  # noqa: PLC0415
+    from mfa_guard_cli.local.keys import ADMINISTRATOR_KEY, ROOT_KEY
 
     key_id, secret = ROOT_KEY if who == "root" else ADMINISTRATOR_KEY
     return {

@@ -24,11 +24,11 @@ def demo(
         typer.echo(f"The demo needs {', '.join(missing)}; run it from a checkout with: make demo", err=True)
         raise typer.Exit(2)
     # Only this command pays for moto, and the others must run without it.
-    from mfa_guard_cli.local.demo import tell  # noqa: PLC0415
-    from mfa_guard_cli.local.resources import AccountError  # noqa: PLC0415
-    from mfa_guard_cli.local.story import STORY  # noqa: PLC0415
-    from mfa_guard_cli.local.telling import Teller, new_console  # noqa: PLC0415
-    from mfa_guard_cli.template import load_template  # noqa: PLC0415
+    from mfa_guard_cli.local.demo import tell
+    from mfa_guard_cli.local.resources import AccountError
+    from mfa_guard_cli.local.story import STORY
+    from mfa_guard_cli.local.telling import Teller, new_console
+    from mfa_guard_cli.template import load_template
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -59,8 +59,8 @@ def preview(
     Exit codes: 0 done, whoever lacks MFA; 1 something about some users could not be read, as the notes say; 2 wrong
     use; 3 AWS said no.
     """
-    from mfa_guard_cli.preview.page import page  # noqa: PLC0415 - mfa-guard --help does without all this
-    from mfa_guard_cli.preview.saving import check_target, save  # noqa: PLC0415
+    from mfa_guard_cli.preview.page import page  # mfa-guard --help does without all this
+    from mfa_guard_cli.preview.saving import check_target, save
 
     if html is not None:
         check_target(html)
@@ -79,14 +79,14 @@ def preview(
 
 
 def _foresee(profile: str | None, region: str | None, parameters: Mapping[str, str]) -> "Preview":
-    from botocore.config import Config  # noqa: PLC0415
+    from botocore.config import Config
 
-    from mfa_guard.adapters.clock import SystemClock  # noqa: PLC0415
-    from mfa_guard.core.settings import parse_settings  # noqa: PLC0415
-    from mfa_guard_cli.preview.model import foresee  # noqa: PLC0415
-    from mfa_guard_cli.preview.reading import AccountReader, identify  # noqa: PLC0415
-    from mfa_guard_cli.program.session import open_session  # noqa: PLC0415
-    from mfa_guard_cli.template import load_template, partition_of  # noqa: PLC0415
+    from mfa_guard.adapters.clock import SystemClock
+    from mfa_guard.core.settings import parse_settings
+    from mfa_guard_cli.preview.model import foresee
+    from mfa_guard_cli.preview.reading import AccountReader, identify
+    from mfa_guard_cli.program.session import open_session
+    from mfa_guard_cli.template import load_template, partition_of
 
     session = open_session(profile, region)
     home = partition_of(session.region_name).home
@@ -105,9 +105,9 @@ def _foresee(profile: str | None, region: str | None, parameters: Mapping[str, s
 @contextmanager
 def _progress() -> "Iterator[Told]":
     """Give what shows how far the reading is, when standard error is a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-    from mfa_guard_cli.program.output import console  # noqa: PLC0415
+    from mfa_guard_cli.program.output import console
 
     shown = console(stderr=True)
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
@@ -121,8 +121,8 @@ def _progress() -> "Iterator[Told]":
 
 
 def _show(foreseen: "Preview", format_: RowFormat) -> None:
-    from mfa_guard_cli.preview import rows  # noqa: PLC0415
-    from mfa_guard_cli.program.output import print_csv, print_json  # noqa: PLC0415
+    from mfa_guard_cli.preview import rows
+    from mfa_guard_cli.program.output import print_csv, print_json
 
     match format_:
         case RowFormat.JSON:
@@ -137,11 +137,11 @@ def _show(foreseen: "Preview", format_: RowFormat) -> None:
 
 def _show_table(foreseen: "Preview") -> None:
     """Print the users, and below them, where a person looks when the table is long, what they come to."""
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text
 
-    from mfa_guard_cli.preview import rows, wording  # noqa: PLC0415
-    from mfa_guard_cli.preview.advice import advise  # noqa: PLC0415
-    from mfa_guard_cli.program.output import console, print_table, printable  # noqa: PLC0415
+    from mfa_guard_cli.preview import rows, wording
+    from mfa_guard_cli.preview.advice import advise
+    from mfa_guard_cli.program.output import console, print_table, printable
 
     print_table(rows.TABLE, [rows.table_row(each, foreseen.reading.at) for each in foreseen.outlooks])
     facts, warnings = wording.caller_lines(foreseen)

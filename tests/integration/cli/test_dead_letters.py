@@ -7,8 +7,9 @@ from datetime import timedelta
 import boto3
 import pytest
 
+from mfa_guard.core.exemption_changes import parse_exemption_change
 from support.deployed import Deployed
-from support.factories import ROOT_OF_THE_PROJECT
+from support.factories import NOW, ROOT_OF_THE_PROJECT
 
 EVENT = json.loads((ROOT_OF_THE_PROJECT / "events" / "create-user.json").read_text("utf-8"))
 
@@ -216,9 +217,6 @@ class TestTheStream:
         emptied(deployed)
 
     def test_alert_function_understands_what_it_gets(self, deployed: Deployed) -> None:
-        from mfa_guard.core.exemption_changes import parse_exemption_change  # noqa: PLC0415
-        from support.factories import NOW  # noqa: PLC0415
-
         deployed.exempt("AIDAONE", ends=timedelta(days=3))
         of_stream(deployed)
         deployed.run("dead-letters", "redrive", "--yes")
