@@ -14,10 +14,10 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.demo ## Tell the guard's story on an AWS of its own: no account, no Docker
-	$(RUN) mfa-guard demo
+	$(RUN) mfa-guard-local demo $(ARGS)
 
 local: .venv/.demo ## Run an AWS account with the guard in it on this machine (ARGS="--port 4748 --parameter Mode=all")
-	$(RUN) mfa-guard local $(ARGS)
+	$(RUN) mfa-guard-local run $(ARGS)
 
 test: .venv/.dev .tools/.lambda build ## Run every test, with 100 % coverage of src/
 	$(RUN) pytest -n auto --cov --cov-report=term $(ARGS)
@@ -39,17 +39,17 @@ startup: .tools/.lambda build ## Show where a cold start's time goes, on the bui
 	PYTHONPATH=. $(RUN) python -m benchmarks.startup
 
 stress: .venv/.dev ## Let 1,000 users change at random while events are doubled, shuffled and lost, then sweep
-	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/local/test_bad_delivery.py $(ARGS)
+	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/emulator/test_bad_delivery.py $(ARGS)
 
 lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, known vulnerabilities (AUDIT=--require: all checked)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) mypy src cli tests tools benchmarks
+	$(RUN) mypy src cli emulator tests tools benchmarks
 	$(RUN) lint-imports
 	$(RUN) cfn-lint template.yaml
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
 	$(RUN) bandit -q -r src
-	$(RUN) bandit -q -r cli tools benchmarks --severity-level medium
+	$(RUN) bandit -q -r cli emulator tools benchmarks --severity-level medium
 	@$(UV) export -q --frozen --no-default-groups --no-emit-project --format requirements-txt -o .venv/program.txt
 	$(RUN) python tools/audit.py $(AUDIT) src/requirements.txt .venv/program.txt
 
@@ -85,23 +85,23 @@ clean: ## Remove what the targets above installed and built
 	.tools/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-.venv/.demo: .tools/.uv uv.lock pyproject.toml
+.venv/.demo: .tools/.uv uv.lock pyproject.toml emulator/pyproject.toml
 	$(UV) sync -q --frozen --inexact --no-default-groups --group local
 	@touch $@
 
-.venv/.dev: .tools/.uv uv.lock pyproject.toml
+.venv/.dev: .tools/.uv uv.lock pyproject.toml emulator/pyproject.toml
 	$(UV) sync -q --frozen --inexact
 	@touch $@ .venv/.demo
 
-.tools/.sam: .tools/.uv uv.lock pyproject.toml
+.tools/.sam: .tools/.uv uv.lock pyproject.toml emulator/pyproject.toml
 	UV_PROJECT_ENVIRONMENT=.tools/sam $(UV) sync -q --frozen --only-group sam
 	@touch $@
 
-.tools/.mutants: .tools/.uv uv.lock pyproject.toml
+.tools/.mutants: .tools/.uv uv.lock pyproject.toml emulator/pyproject.toml
 	UV_PROJECT_ENVIRONMENT=.tools/mutants $(UV) sync -q --frozen --only-group mutants
 	@touch $@
 
-.tools/.lambda: .tools/.uv uv.lock pyproject.toml
+.tools/.lambda: .tools/.uv uv.lock pyproject.toml emulator/pyproject.toml
 	UV_PROJECT_ENVIRONMENT=.tools/lambda $(UV) sync -q --frozen --only-group lambda
 	@touch $@
 

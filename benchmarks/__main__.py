@@ -31,7 +31,7 @@ from benchmarks.population import Person, drift, people, wrong
 from benchmarks.results import CUSTODIAN, GUARD, WRITING, EventRun, Results, SweepRun
 from benchmarks.run_guard import sweep_request
 from benchmarks.words import page, table
-from mfa_guard_cli.template import Stack, load_template
+from mfa_guard_cli.stack.template import Stack, load_template
 
 ROOT: Final = Path(__file__).parents[1]
 CUSTODIANS_PYTHON: Final = ROOT / ".tools/custodian/bin/python"

@@ -21,10 +21,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from benchmarks.population import NONCOMPLIANT, STATUS_TAG, Drift, Found, Person
-from mfa_guard_cli.local.moto_gaps import Lag, mended
-from mfa_guard_cli.local.resources import Clients, create_all
-from mfa_guard_cli.local.surroundings import keep_well
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
+from mfa_guard_emulator.aws.moto_gaps import Lag, mended
+from mfa_guard_emulator.aws.resources import Clients, create_all
+from mfa_guard_emulator.aws.surroundings import keep_well
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from mfa_guard_cli.template import Stack, load_template
+from mfa_guard_cli.stack.template import Stack, load_template
 
 ROOT: Final = Path(__file__).parents[1]
 RUNS: Final = 15

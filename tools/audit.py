@@ -67,8 +67,8 @@ def parse(answer: str) -> Report:
 
 def _vulnerable(dependency: Dependency) -> str:
     found = dependency["vulns"]
-    ways = (f"{each['id']}, mended in {' or '.join(each['fix_versions']) or 'no version'}" for each in found)
-    return f"{dependency['name']} {dependency['version']}: {'; '.join(ways)}"
+    routes = (f"{each['id']}, mended in {' or '.join(each['fix_versions']) or 'no version'}" for each in found)
+    return f"{dependency['name']} {dependency['version']}: {'; '.join(routes)}"
 
 
 def audit(file: Path) -> Report:

@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from mfa_guard.core.account.snapshot import Snapshot
+    from mfa_guard.core.attachments import Attachment
     from mfa_guard.core.exemption import Exemption, MalformedExemption
-    from mfa_guard.core.health import Check
-    from mfa_guard.core.holds import Hold
-    from mfa_guard.core.kinds import Kind
-    from mfa_guard.core.message import Message
-    from mfa_guard.core.snapshot import Snapshot
-    from mfa_guard.core.sweeping import Memory
+    from mfa_guard.core.health.checks import Check
+    from mfa_guard.core.leases import Claim
+    from mfa_guard.core.mail.layout import Message
+    from mfa_guard.core.metrics import Gauge, Metric
+    from mfa_guard.core.notice_kinds import NoticeKind
+    from mfa_guard.core.sweep_request import SweepMemory
     from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
-
-
-class UserGone(Exception):
-    """IAM knows no such user, or not what a write to the user names."""
-
-
-class QuotaExceeded(Exception):
-    """IAM refuses a write because an account or user quota is used up; the message is IAM's."""
-
-
-class Refused(Exception):
-    """IAM refuses a call, or does not answer, for any other reason; the message begins with AWS's error code."""
-
-
-class Denied(Refused):
-    """A refusal that asking again will hardly change: a permission is missing, or the thing cannot be changed."""
-
-
-class UserNotVisibleYet(Exception):
-    """IAM does not show a user who was made moments ago; a retry will find him."""
-
-
-class Metric(StrEnum):
-    """What the guard counts."""
-
-    USERS_ENFORCED = "UsersEnforced"
-    USERS_MARKED_NONCOMPLIANT = "UsersMarkedNoncompliant"
-    USERS_CLEARED = "UsersCleared"
-    NOTICES_SENT = "NoticesSent"
-    ENFORCEMENT_FAILED = "EnforcementFailed"
-    DUPLICATE_EVENTS = "DuplicateEvents"
-    EVENTS_NOT_UNDERSTOOD = "EventsNotUnderstood"
-    SWEEP_FAILURES = "SweepFailures"
-    SWEEP_FINISHED = "SweepFinished"
-    KEYS_DEACTIVATED = "KeysDeactivated"
-
-
-class Gauge(StrEnum):
-    """What a sweep measures."""
-
-    USERS_COMPLIANT = "UsersCompliant"
-    USERS_NONCOMPLIANT = "UsersNoncompliant"
-    USERS_EXEMPT = "UsersExempt"
-    USERS_UNDER_ENFORCEMENT = "UsersUnderEnforcement"
-    OLDEST_NONCOMPLIANT_DAYS = "OldestNoncompliantDays"
-    SWEEP_DURATION = "SweepDuration"
-    HEALTH_PROBLEMS = "HealthProblems"
 
 
 class Iam(Protocol):
@@ -109,24 +63,16 @@ class Exemptions(Protocol):
     def get(self, user_id: str, now: datetime) -> Exemption | MalformedExemption | None: ...
 
 
-class Claim(StrEnum):
-    """The answer to who tells. MINE: you. TOLD: somebody did. HELD: somebody is about to."""
-
-    MINE = "mine"
-    TOLD = "told"
-    HELD = "held"
-
-
 class Leases(Protocol):
     """Who tells what. `scope` is a user's id, or an event's for what concerns no user.
 
     A table that cannot be reached answers MINE and nothing unfinished: a mail sent twice is better than none.
     """
 
-    def claim(self, scope: str, kind: Kind, holder: str, exposure: frozenset[str]) -> Claim: ...
-    def sent(self, scope: str, kind: Kind, holder: str) -> None: ...
-    def drop(self, scope: str, kinds: Iterable[Kind]) -> None: ...
-    def unfinished(self, scope: str, holder: str) -> Kind | None: ...
+    def claim(self, scope: str, kind: NoticeKind, holder: str, exposure: frozenset[str]) -> Claim: ...
+    def sent(self, scope: str, kind: NoticeKind, holder: str) -> None: ...
+    def drop(self, scope: str, kinds: Iterable[NoticeKind]) -> None: ...
+    def unfinished(self, scope: str, holder: str) -> NoticeKind | None: ...
 
 
 class Notifier(Protocol):
@@ -174,28 +120,28 @@ class HealthReader(Protocol):
 class MemoryStore(Protocol):
     """What one sweep leaves for the next. A table that cannot be reached remembers nothing: a mail too many."""
 
-    def load(self) -> Memory: ...
-    def save(self, memory: Memory) -> None: ...
+    def load(self) -> SweepMemory: ...
+    def save(self, memory: SweepMemory) -> None: ...
 
 
-class Waker(Protocol):
+class SweepStarter(Protocol):
     """The event bus."""
 
-    def wake(self, detail: Mapping[str, object]) -> None: ...
+    def request_sweep(self, detail: Mapping[str, object]) -> None: ...
 
 
-class Holds(Protocol):
+class Attachments(Protocol):
     """What of the stack's is still on users, groups and roles. Every call raises Refused or Denied.
 
     The listings yield one page after the other. `attached` leaves out the enforcement group, which CloudFormation
     detaches itself.
     """
 
-    def attached(self) -> Iterator[tuple[Hold, ...]]: ...
-    def members(self) -> Iterator[tuple[Hold, ...]]: ...
-    def tagged(self) -> Iterator[tuple[Hold, ...]]: ...
+    def attached(self) -> Iterator[tuple[Attachment, ...]]: ...
+    def members(self) -> Iterator[tuple[Attachment, ...]]: ...
+    def tagged(self) -> Iterator[tuple[Attachment, ...]]: ...
 
-    def release(self, hold: Hold) -> None:
+    def release(self, attachment: Attachment) -> None:
         """Take it off; no error when it is off already, or when whoever had it is gone."""
 
 
@@ -206,7 +152,7 @@ class OwnStack(Protocol):
         """Return CloudFormation's word for what the stack is going through; raises Refused or Denied."""
 
 
-class Relay(Protocol):
+class SelfInvocation(Protocol):
     """The function itself, once more."""
 
     def again(self, event: Mapping[str, object]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,

@@ -20,7 +20,7 @@ from unittest.mock import patch
 from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_flag
 
 from faults.wire import Wire
-from mfa_guard.bootstrap.process import LOGGER, METRICS
+from mfa_guard.runtime.observability import LOGGER, METRICS
 from support.account import Account
 from support.aws import forget_clients
 from support.fakes import Crash

@@ -17,7 +17,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from faults.alarms import Datapoint, raised
 from faults.lambda_service import Attempt
-from faults.scenarios import ALERT, RELEASE, SUBJECT, SWEEP, USER, Scenario
+from faults.scenarios import ALERT, SUBJECT, SWEEP, TEARDOWN, USER, Scenario
 from faults.stage import Stage
 from faults.wire import Call, Fault, Injection, Span
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG
@@ -33,7 +33,7 @@ SAMPLE: Final = 9
 _TAKEN_AT_ITS_WORD: Final = {
     USER: frozenset({"GetUser", "GetLoginProfile", "GetAccessKeyLastUsed", "DetachUserPolicy"}),
     SWEEP: frozenset({"DetachUserPolicy", "TagUser", "UntagUser", "UpdateAccessKey"}),
-    RELEASE: frozenset({"ListEntitiesForPolicy", "GetGroup"}),
+    TEARDOWN: frozenset({"ListEntitiesForPolicy", "GetGroup"}),
     ALERT: frozenset[str](),
 }
 _LATER: Final = timedelta(hours=1)
@@ -267,7 +267,7 @@ class Matrix:
     def _judge(self, ending: Ending, injection: Injection) -> tuple[Outcome, str]:
         if wrong := next(_wrong(ending, self.undisturbed), None):
             return Outcome.BAD, wrong
-        judge = {RELEASE: self._judge_release, SWEEP: self._judge_sweep, ALERT: self._judge_event}
+        judge = {TEARDOWN: self._judge_release, SWEEP: self._judge_sweep, ALERT: self._judge_event}
         return judge.get(self.stage.scenario.function, self._judge_event)(ending, injection)
 
     def _judge_event(self, ending: Ending, injection: Injection) -> tuple[Outcome, str]:
@@ -406,7 +406,7 @@ class Matrix:
     def _judge_release(self, ending: Ending, injection: Injection) -> tuple[Outcome, str]:  # noqa: ARG002
         held = [name for name, stands in ending.users.items() if stands.bound or stands.tagged]
         statuses = {answer["Status"] for answer in ending.answers}
-        alarmed = "ReleaseFunctionErrorsAlarm" in ending.alarms
+        alarmed = "TeardownFunctionErrorsAlarm" in ending.alarms
         if not statuses or (self.undisturbed.woken and not ending.woken):
             unheard = f"answers {statuses}, sweeps asked for {ending.woken}, and no alarm"
             return (Outcome.UNANSWERED, "") if alarmed else (Outcome.BAD, unheard)

@@ -8,12 +8,12 @@ from unittest.mock import patch
 
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG, WARNED_TAG
-from mfa_guard_cli.local.crowd import delete_exemption, record_exemption
-from mfa_guard_cli.local.moto_gaps import POLICIES_PER_USER
+from mfa_guard_emulator.aws.moto_gaps import POLICIES_PER_USER
+from mfa_guard_emulator.demo.population import delete_exemption, record_exemption
 from support import upkeep
 from support.account import Account
 from support.factories import detail, envelope
-from support.release import request_event
+from support.teardown import request_event
 
 # Whom the events of UserEventFunction's scenarios are about.
 SUBJECT: Final = "alice"
@@ -29,7 +29,7 @@ _DOCUMENT: Final = (
 USER: Final = "UserEventFunction"
 ALERT: Final = "AlertFunction"
 SWEEP: Final = "SweepFunction"
-RELEASE: Final = "ReleaseFunction"
+TEARDOWN: Final = "TeardownFunction"
 
 
 @dataclass
@@ -108,128 +108,128 @@ class Scenario:
     parts: int = 1
 
 
-def _wizard(scene: Scene) -> None:
-    scene.user(SUBJECT)
-    scene.heard("CreateUser")
-    scene.heard("CreateLoginProfile")
+def _wizard(harness: Scene) -> None:
+    harness.user(SUBJECT)
+    harness.heard("CreateUser")
+    harness.heard("CreateLoginProfile")
 
 
-def _full(scene: Scene) -> None:
-    scene.user("alice")
+def _full(harness: Scene) -> None:
+    harness.user("alice")
     for number in range(POLICIES_PER_USER):
-        policy = scene.account.iam.create_policy("", "/", _DOCUMENT, f"Team{number}", [])
-        scene.account.iam.attach_user_policy(policy.arn, "alice")
+        policy = harness.account.iam.create_policy("", "/", _DOCUMENT, f"Team{number}", [])
+        harness.account.iam.attach_user_policy(policy.arn, "alice")
 
 
-def _gets_key(scene: Scene) -> None:
-    scene.account.iam.create_access_key(SUBJECT)
-    scene.heard("CreateAccessKey")
+def _gets_key(harness: Scene) -> None:
+    harness.account.iam.create_access_key(SUBJECT)
+    harness.heard("CreateAccessKey")
 
 
-def _enrols(scene: Scene) -> None:
-    iam = scene.account.iam
+def _enrolls(harness: Scene) -> None:
+    iam = harness.account.iam
     serial = iam.create_virtual_mfa_device(f"{SUBJECT}-{_PHONE}", "/").serial_number
     iam.enable_mfa_device(SUBJECT, serial, "123456", "654321")
-    scene.heard("EnableMFADevice", {"userName": SUBJECT, "serialNumber": serial})
+    harness.heard("EnableMFADevice", {"userName": SUBJECT, "serialNumber": serial})
 
 
-def _loses_device(scene: Scene) -> None:
-    [serial] = scene.account.iam.users[SUBJECT].mfa_devices
-    scene.account.iam.deactivate_mfa_device(SUBJECT, serial)
-    scene.heard("DeactivateMFADevice", {"userName": SUBJECT, "serialNumber": serial})
+def _loses_device(harness: Scene) -> None:
+    [serial] = harness.account.iam.users[SUBJECT].mfa_devices
+    harness.account.iam.deactivate_mfa_device(SUBJECT, serial)
+    harness.heard("DeactivateMFADevice", {"userName": SUBJECT, "serialNumber": serial})
 
 
-def _is_detached(scene: Scene) -> None:
-    scene.account.iam.detach_user_policy(scene.policy, SUBJECT)
-    scene.heard("DetachUserPolicy", {"userName": SUBJECT, "policyArn": scene.policy})
+def _is_detached(harness: Scene) -> None:
+    harness.account.iam.detach_user_policy(harness.policy, SUBJECT)
+    harness.heard("DetachUserPolicy", {"userName": SUBJECT, "policyArn": harness.policy})
 
 
-def _is_untagged(scene: Scene) -> None:
-    scene.account.iam.untag_user(SUBJECT, [STATUS_TAG, SINCE_TAG])
-    scene.heard("UntagUser")
+def _is_untagged(harness: Scene) -> None:
+    harness.account.iam.untag_user(SUBJECT, [STATUS_TAG, SINCE_TAG])
+    harness.heard("UntagUser")
 
 
-def _exempt(scene: Scene) -> None:
-    scene.user("alice", bound=True, tagged=10 * _DAY)
-    record_exemption(scene.account, "alice", 30 * _DAY)
+def _exempt(harness: Scene) -> None:
+    harness.user("alice", bound=True, tagged=10 * _DAY)
+    record_exemption(harness.account, "alice", 30 * _DAY)
 
 
-def _is_renamed(scene: Scene) -> None:
-    scene.account.iam.update_user("machine", "/", SUBJECT)
-    scene.heard("UpdateUser", {"userName": "machine", "newUserName": SUBJECT, "newPath": "/"})
+def _is_renamed(harness: Scene) -> None:
+    harness.account.iam.update_user("machine", "/", SUBJECT)
+    harness.heard("UpdateUser", {"userName": "machine", "newUserName": SUBJECT, "newPath": "/"})
 
 
-def _machine(scene: Scene) -> None:
-    scene.user("alice", password=False, key=_DAY)
+def _machine(harness: Scene) -> None:
+    harness.user("alice", password=False, key=_DAY)
 
 
-def _root_loses_device(scene: Scene) -> None:
-    scene.heard("DeactivateMFADevice", {"userName": "AWS ROOT USER"}, userIdentity=_ROOT)
+def _root_loses_device(harness: Scene) -> None:
+    harness.heard("DeactivateMFADevice", {"userName": "AWS ROOT USER"}, userIdentity=_ROOT)
 
 
-def _root_signs_in(scene: Scene) -> None:
-    scene.heard("ConsoleLogin", {}, eventSource="signin.amazonaws.com", userIdentity=_ROOT)
+def _root_signs_in(harness: Scene) -> None:
+    harness.heard("ConsoleLogin", {}, eventSource="signin.amazonaws.com", userIdentity=_ROOT)
 
 
-def _trail_stops(scene: Scene) -> None:
-    scene.heard("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
+def _trail_stops(harness: Scene) -> None:
+    harness.heard("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
 
 
-def _topic_goes(scene: Scene) -> None:
-    topic = scene.account.stack.resolve({"Ref": "NoticesTopic"})
-    scene.heard("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
+def _topic_goes(harness: Scene) -> None:
+    topic = harness.account.stack.resolve({"Ref": "NoticesTopic"})
+    harness.heard("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
 
 
-def _exemptions_change(scene: Scene) -> None:
-    record_exemption(scene.account, "alice", 30 * _DAY)
-    record_exemption(scene.account, "bob", 60 * _DAY)
-    delete_exemption(scene.account, "bob")
+def _exemptions_change(harness: Scene) -> None:
+    record_exemption(harness.account, "alice", 30 * _DAY)
+    record_exemption(harness.account, "bob", 60 * _DAY)
+    delete_exemption(harness.account, "bob")
 
 
-def _two_users(scene: Scene) -> None:
-    scene.user("alice")
-    scene.user("bob")
+def _two_users(harness: Scene) -> None:
+    harness.user("alice")
+    harness.user("bob")
 
 
-def _crowd(scene: Scene) -> None:
-    with_upkeep(scene)
-    scene.user("alice")
-    scene.user("bob", device=True, bound=True, tagged=3 * _DAY)
-    scene.user("machine", password=False, key=_DAY)
-    scene.user("exempt", bound=True, tagged=3 * _DAY)
-    record_exemption(scene.account, "exempt", 30 * _DAY)
-    scene.user("warn", bound=True, tagged=25 * _DAY, key=_DAY)
-    scene.user("late", bound=True, tagged=60 * _DAY, warned=20 * _DAY, key=_DAY)
+def _crowd(harness: Scene) -> None:
+    with_upkeep(harness)
+    harness.user("alice")
+    harness.user("bob", device=True, bound=True, tagged=3 * _DAY)
+    harness.user("machine", password=False, key=_DAY)
+    harness.user("exempt", bound=True, tagged=3 * _DAY)
+    record_exemption(harness.account, "exempt", 30 * _DAY)
+    harness.user("warn", bound=True, tagged=25 * _DAY, key=_DAY)
+    harness.user("late", bound=True, tagged=60 * _DAY, warned=20 * _DAY, key=_DAY)
 
 
-def with_upkeep(scene: Scene) -> None:
+def with_upkeep(harness: Scene) -> None:
     """Let everything that the health checks look at be well; what CloudFormation says is the wire's to tell."""
     with patch.object(upkeep, "_described", lambda _: lambda **_: None):
-        upkeep.keep_well(scene.account)
+        upkeep.keep_well(harness.account)
 
 
-def _sweep_asked(scene: Scene) -> None:
-    scene.events.append({"id": "sweep-1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}})
+def _sweep_asked(harness: Scene) -> None:
+    harness.events.append({"id": "sweep-1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}})
 
 
-def _many(scene: Scene) -> None:
-    with_upkeep(scene)
+def _many(harness: Scene) -> None:
+    with_upkeep(harness)
     for name in ("alice", "bob", "dave"):
-        scene.user(name, device=True)
+        harness.user(name, device=True)
 
 
-def _held(scene: Scene) -> None:
+def _held(harness: Scene) -> None:
     for name in ("alice", "bob"):
-        scene.user(name, bound=True, tagged=_DAY)
-    scene.account.iam.add_user_to_group(scene.group, "bob")
+        harness.user(name, bound=True, tagged=_DAY)
+    harness.account.iam.add_user_to_group(harness.group, "bob")
 
 
 def _asks(kind: str) -> Callable[[Scene], None]:
-    def happens(scene: Scene) -> None:
-        stack = scene.account.stack
-        signed = f"{scene.account.clock.now():%Y%m%dT%H%M%SZ}"
+    def happens(harness: Scene) -> None:
+        stack = harness.account.stack
+        signed = f"{harness.account.clock.now():%Y%m%dT%H%M%SZ}"
         event = request_event(kind, StackId=stack.resolve({"Ref": "AWS::StackId"}))
-        scene.events.append({**event, "ResponseURL": f"{event['ResponseURL']}&X-Amz-Date={signed}"})
+        harness.events.append({**event, "ResponseURL": f"{event['ResponseURL']}&X-Amz-Date={signed}"})
 
     return happens
 
@@ -249,18 +249,20 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         only=_TELLING | {"AddUserToGroup"},
     ),
     Scenario("new key, policies full", USER, _gets_key, _full, new=frozenset({"GetAccessKeyLastUsed"})),
-    Scenario("device enrolled", USER, _enrols, lambda scene: scene.user("alice", bound=True, tagged=3 * _DAY)),
-    Scenario("last device removed", USER, _loses_device, lambda scene: scene.user("alice", bound=True, device=True)),
-    Scenario("policy detached", USER, _is_detached, lambda scene: scene.user("alice", bound=True, device=True)),
-    Scenario("tags removed", USER, _is_untagged, lambda scene: scene.user("alice", bound=True, tagged=3 * _DAY)),
+    Scenario("device enrolled", USER, _enrolls, lambda harness: harness.user("alice", bound=True, tagged=3 * _DAY)),
+    Scenario(
+        "last device removed", USER, _loses_device, lambda harness: harness.user("alice", bound=True, device=True)
+    ),
+    Scenario("policy detached", USER, _is_detached, lambda harness: harness.user("alice", bound=True, device=True)),
+    Scenario("tags removed", USER, _is_untagged, lambda harness: harness.user("alice", bound=True, tagged=3 * _DAY)),
     Scenario("exempt user", USER, _gets_key, _exempt),
     Scenario("machine at work", USER, _gets_key, _machine),
-    Scenario("enforced with device", USER, _gets_key, lambda scene: scene.user("alice", device=True)),
+    Scenario("enforced with device", USER, _gets_key, lambda harness: harness.user("alice", device=True)),
     Scenario(
         "renamed, no longer exempt",
         USER,
         _is_renamed,
-        lambda scene: scene.user("machine", path="/machines/"),
+        lambda harness: harness.user("machine", path="/machines/"),
         {"ExemptPathPrefixes": "/machines/"},
         new=frozenset({"GetUser"}),
     ),
@@ -280,15 +282,15 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         only=_TELLING | {"AttachUserPolicy", "PutEvents"},
         parts=2,
     ),
-    Scenario("stack deleted", RELEASE, _asks("Delete"), _held, stack_status="DELETE_IN_PROGRESS", parts=3),
+    Scenario("stack deleted", TEARDOWN, _asks("Delete"), _held, stack_status="DELETE_IN_PROGRESS", parts=3),
     Scenario(
         "stack deleted, slowly",
-        RELEASE,
+        TEARDOWN,
         _asks("Delete"),
         _held,
         pace=timedelta(seconds=250),
         only=frozenset({"DetachUserPolicy", "RemoveUserFromGroup", "UntagUser", "Invoke", "PutObject"}),
         stack_status="DELETE_IN_PROGRESS",
     ),
-    Scenario("stack created", RELEASE, _asks("Create"), stack_status="CREATE_COMPLETE"),
+    Scenario("stack created", TEARDOWN, _asks("Create"), stack_status="CREATE_COMPLETE"),
 )

@@ -21,10 +21,10 @@ from faults.scenarios import Scenario, Scene
 from faults.wire import Call, Injection, Wire
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.cloudformation import Answers
-from mfa_guard.bootstrap import sweep
-from mfa_guard.handlers import release
-from mfa_guard_cli.local.changes import Changes
-from mfa_guard_cli.template import load_template
+from mfa_guard.composition import sweep
+from mfa_guard.handlers import teardown
+from mfa_guard_cli.stack.template import load_template
+from mfa_guard_emulator.aws.exemption_stream import Changes
 from support.account import Account, open_account
 from support.aws import forget_clients
 
@@ -115,13 +115,13 @@ def staged(scenario: Scenario) -> Iterator[Stage]:
             exits.enter_context(patch(f"{_POWERTOOLS}.{module}.dt", SimpleNamespace(**{**vars(dt), "datetime": Now})))
         # One after the other, so that a call is the same call in every run.
         exits.enter_context(patch.object(sweep, "_SWEEP_WORKERS", 1))
-        exits.enter_context(patch.object(release, "answers", lambda: Answers(wire, SystemClock())))  # type: ignore[arg-type]
+        exits.enter_context(patch.object(teardown, "answers", lambda: Answers(wire, SystemClock())))  # type: ignore[arg-type]
         changes = Changes(stack, clock)
-        scene = Scene(account)
-        scenario.prepare(scene)
+        harness = Scene(account)
+        scenario.prepare(harness)
         changes.unread()
-        scenario.happens(scene)
-        events = (*scene.events, *changes.unread())
+        scenario.happens(harness)
+        events = (*harness.events, *changes.unread())
         exits.enter_context(wire.connected())
         exits.enter_context(_pooled(wire))
         yield Stage(scenario, account, wire, Lambda(account, wire), events)

@@ -8,7 +8,7 @@ import pytest
 from faults.matrix import SAMPLE, Matrix, Outcome
 from faults.scenarios import SCENARIOS, Scenario
 from faults.stage import staged
-from policy.evaluator import Decision
+from mfa_guard_cli.policy.evaluator import Decision
 from support.recorder import Recorder
 
 PARTS = [(scenario, part) for scenario in SCENARIOS for part in range(scenario.parts)]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from support.factories import ROOT_OF_THE_PROJECT, stream_record
-from support.release import STACK, request_event
+from support.teardown import STACK, request_event
 
 # What must never be in a log, and what makes any log line too long that repeats it.
 SECRET: Final = "wJalrXUtnFEMI-K7MDENG-SECRET"

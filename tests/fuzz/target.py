@@ -20,21 +20,21 @@ from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
 from fuzz.events import ENDLESS, SECRET
-from mfa_guard.alert import AlertWorld
-from mfa_guard.bootstrap import once
-from mfa_guard.bootstrap.process import LOGGER, TELEMETRY
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood, actor_of, parse_user_event
 from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, Verdict, parse_request
 from mfa_guard.core.exemption_changes import parse_exemption_change
-from mfa_guard.core.sweeping import SweepNotUnderstood, parse_sweep_request
-from mfa_guard.handlers import alert, release, sweep, user_event
-from mfa_guard_cli.routing import Router
-from mfa_guard_cli.template import load_template
+from mfa_guard.core.sweep_request import SweepNotUnderstood, parse_sweep_request
+from mfa_guard.handlers import alert, sweep, teardown, user_event
+from mfa_guard.runtime import idempotency
+from mfa_guard.runtime.observability import LOGGER, TELEMETRY
+from mfa_guard.use_cases.alert import AlertDependencies
+from mfa_guard_cli.stack.router import Router
+from mfa_guard_cli.stack.template import load_template
 from support.aws import Context
 from support.factories import NOW
 from support.fakes import FakeAccount, FakeUser
-from support.release import STACK, FakeDeletion
+from support.teardown import STACK, FakeDeletion
 
 DECLARED: Final = (EventNotUnderstood, SweepNotUnderstood, RequestNotUnderstood)
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
@@ -107,7 +107,7 @@ class Target:
             "UserEventFunction": lambda event: user_event.lambda_handler(event, Context()),
             "AlertFunction": lambda event: alert.lambda_handler(event, Context()),
             "SweepFunction": lambda event: sweep.lambda_handler(event, Context()),
-            "ReleaseFunction": lambda event: release.lambda_handler(event, Context()),
+            "TeardownFunction": lambda event: teardown.lambda_handler(event, Context()),
         }
 
     def send(self, event: object) -> None:
@@ -148,16 +148,18 @@ class Target:
         environment = {**stack.environment("SweepFunction"), "STACK_ID": STACK.arn, "AWS_DEFAULT_REGION": "us-east-1"}
         with ExitStack() as exits:
             exits.enter_context(patch.dict(os.environ, environment))
-            exits.enter_context(patch.object(once, "_remembering", lambda *_: _Memory()))
-            exits.enter_context(patch.object(user_event, "user_world", lambda _: replace(_account().world, **_own())))
+            exits.enter_context(patch.object(idempotency, "_remembering", lambda *_: _Memory()))
+            exits.enter_context(
+                patch.object(user_event, "user_world", lambda _: replace(_account().dependencies, **_own()))
+            )
             exits.enter_context(patch.object(alert, "alert_world", lambda _: _alert_world()))
             exits.enter_context(
                 patch.object(sweep, "sweep_world", lambda *_: replace(_account().sweep_world, **_own()))
             )
-            exits.enter_context(patch.object(release, "answers", _Answers))
-            exits.enter_context(patch.object(release, "own_stack", lambda: STACK))
+            exits.enter_context(patch.object(teardown, "answers", _Answers))
+            exits.enter_context(patch.object(teardown, "own_stack", lambda: STACK))
             exits.enter_context(
-                patch.object(release, "release_world", lambda _: replace(FakeDeletion().world(), **_own()))
+                patch.object(teardown, "release_world", lambda _: replace(FakeDeletion().dependencies(), **_own()))
             )
             exits.enter_context(patch("boto3.client", _no_aws))
             for handler in logging.getLogger(LOGGER.service).handlers:
@@ -172,9 +174,9 @@ def _account() -> FakeAccount:
     return account
 
 
-def _alert_world() -> AlertWorld:
+def _alert_world() -> AlertDependencies:
     account = FakeAccount()
-    return AlertWorld(account.leases, account.notifier, TELEMETRY, account.clock)
+    return AlertDependencies(account.leases, account.notifier, TELEMETRY, account.clock)
 
 
 def _own() -> Mapping[str, Any]:

@@ -12,6 +12,6 @@ from fuzz.run import send
 def test_generated_events_raise_nothing_undeclared_and_leave_clean_logs() -> None:
     understood, longest = send(1_000, seeded=0 if os.environ.get("CI") else random.randrange(2**32))  # noqa: S311
     # Events that everybody refuses would show nothing of the code behind the parsers.
-    for function in ("UserEventFunction", "AlertFunction", "SweepFunction", "ReleaseFunction", "route"):
+    for function in ("UserEventFunction", "AlertFunction", "SweepFunction", "TeardownFunction", "route"):
         assert understood[function] >= 10, function
     assert longest > 0

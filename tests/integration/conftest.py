@@ -9,9 +9,9 @@ from unittest.mock import patch
 
 import pytest
 
-from mfa_guard.bootstrap import clients
-from mfa_guard_cli.template import Stack, load_template
-from policy.evaluator import Decision
+from mfa_guard.runtime import clients
+from mfa_guard_cli.policy.evaluator import Decision
+from mfa_guard_cli.stack.template import Stack, load_template
 from support.account import Account, open_account
 from support.aws import Context, Faults, forget_clients
 from support.recorder import Recorder

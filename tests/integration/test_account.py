@@ -21,8 +21,8 @@ from mfa_guard.adapters import account as account_module
 from mfa_guard.adapters import exemption_list
 from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.exemption_list import ExemptionList
+from mfa_guard.core.account.snapshot import ListedUser, Snapshot
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.snapshot import ListedUser, Snapshot
 from support.account import ADMINISTRATOR, Account
 from support.aws import Faults
 from support.factories import ACCOUNT, GROUP, MARKED, NOW, POLICY, exemption
@@ -54,14 +54,14 @@ class Bulk:
     def user(self, name: str = "alice") -> ListedUser:
         return next(user for user in self.read().users if user.name == name)
 
-    def enrol(self, user: str, serial: str) -> None:
+    def enroll(self, user: str, serial: str) -> None:
         self.account.clients.iam.enable_mfa_device(
             UserName=user, SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321"
         )
 
-    def enrol_virtual(self, user: str, name: str) -> None:
+    def enroll_virtual(self, user: str, name: str) -> None:
         iam = self.account.clients.iam
-        self.enrol(user, iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]["SerialNumber"])
+        self.enroll(user, iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]["SerialNumber"])
 
     def fill(self, users: int) -> None:
         """Make the account one of so many users, each with a virtual device."""
@@ -117,7 +117,7 @@ class TestUsers:
 
 class TestVirtualDevices:
     def test_are_known_by_their_owners_present_name(self, bulk: Bulk) -> None:
-        bulk.enrol_virtual("alice", "phone")
+        bulk.enroll_virtual("alice", "phone")
         bulk.account.clients.iam.create_virtual_mfa_device(VirtualMFADeviceName="nobodys")
         assert bulk.read().virtual == {"alice"}
         bulk.account.clients.iam.update_user(UserName="alice", NewUserName="alice.miller")
@@ -138,7 +138,7 @@ class TestVirtualDevices:
         assert bulk.read().virtual == frozenset()
 
     def test_a_device_whose_owner_iam_does_not_name_is_nobodys(self, bulk: Bulk) -> None:
-        bulk.enrol_virtual("alice", "phone")
+        bulk.enroll_virtual("alice", "phone")
         [device] = bulk.account.iam.virtual_mfa_devices.values()
         device.user = device.user_attribute = None
         assert bulk.read().virtual == frozenset()
@@ -147,7 +147,7 @@ class TestVirtualDevices:
 class TestReport:
     def test_tells_of_devices_of_other_types_passwords_and_keys(self, bulk: Bulk) -> None:
         iam = bulk.account.clients.iam
-        bulk.enrol("alice", "GAHT12345678")
+        bulk.enroll("alice", "GAHT12345678")
         iam.create_login_profile(UserName="alice", Password="Not-a-secret-1")
         key = iam.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
         iam.update_access_key(UserName="alice", AccessKeyId=key, Status="Inactive")
@@ -162,7 +162,7 @@ class TestReport:
 
     def test_lags_while_virtual_devices_do_not(self, bulk: Bulk) -> None:
         bulk.read()
-        bulk.enrol_virtual("alice", "phone")
+        bulk.enroll_virtual("alice", "phone")
         snapshot = bulk.read()
         assert snapshot.report is not None
         assert not snapshot.report["alice"].device
@@ -296,7 +296,7 @@ class LargeAccount:
             "Arn": self.arn(number),
             "CreateDate": datetime(2025, 6, 1, 8, 0, 0, tzinfo=UTC),
             "GroupList": [f"group-{group}" for group in range(9)] + [GROUP],
-            "AttachedManagedPolicies": [{"PolicyName": "Enrol", "PolicyArn": POLICY}] * 10,
+            "AttachedManagedPolicies": [{"PolicyName": "Enroll", "PolicyArn": POLICY}] * 10,
             "UserPolicyList": [{"PolicyName": "inline", "PolicyDocument": "x" * 2048}],
             "Tags": [{"Key": f"key-{tag}", "Value": "v" * 256} for tag in range(48)]
             + [{"Key": key, "Value": str(value)} for key, value in MARKED.items()],
@@ -362,7 +362,7 @@ class TestExemptions:
         assert records.keys() == {"AIDA1", "AIDA2", "AIDA3"}
         assert isinstance(records["AIDA1"], Exemption)
         assert isinstance(records["AIDA2"], Exemption)
-        assert (records["AIDA1"].holds(NOW), records["AIDA2"].holds(NOW)) == (True, False)
+        assert (records["AIDA1"].in_force(NOW), records["AIDA2"].in_force(NOW)) == (True, False)
         assert isinstance(records["AIDA3"], MalformedExemption)
 
     def test_a_table_larger_than_one_answer(self, account: Account) -> None:

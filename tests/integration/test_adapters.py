@@ -13,12 +13,12 @@ from mfa_guard.adapters.exemptions import ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.adapters.keys import AccessKeys
 from mfa_guard.adapters.sns import Topics
-from mfa_guard.bootstrap import clients
+from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.message import Message
+from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.user import AccessKey
-from mfa_guard.ports import QuotaExceeded, Refused, UserGone
-from mfa_guard_cli.template import Stack
+from mfa_guard.runtime import clients
+from mfa_guard_cli.stack.template import Stack
 from support.account import Account
 from support.aws import Faults
 from support.factories import NOW
@@ -131,7 +131,7 @@ class TestIam:
             raise EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
 
         clients.iam().meta.events.register("before-call", fail)
-        with pytest.raises(Refused, match="EndpointConnectionError: Could not connect"):
+        with pytest.raises(AwsRequestFailed, match="EndpointConnectionError: Could not connect"):
             iam.user("alice")
 
 

@@ -8,12 +8,12 @@ import boto3
 import pytest
 
 from mfa_guard.adapters.cloudformation import strict_opener
-from mfa_guard.bootstrap.release import answers
+from mfa_guard.composition.teardown import answers
 from mfa_guard.core.cloudtrail import EventNotUnderstood
+from mfa_guard.core.errors import UserNotVisibleYet
 from mfa_guard.core.settings import SettingsError
 from mfa_guard.handlers import alert, user_event
-from mfa_guard.ports import UserNotVisibleYet
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
 from support.account import Account
 from support.aws import Context, Faults
 from support.factories import detail, envelope
@@ -58,7 +58,7 @@ class TestUserEvent:
     def test_a_new_user_is_enforced_tagged_and_mailed(self, account: Account, stack: Stack, context: Context) -> None:
         answer = user_event.lambda_handler(created(), context)
         assert answer == {"standing": "enforced", "actions": ["enforce", "mark"], "notice": "noncompliant"}
-        assert attached() == ["EnrolMFADeviceThenSignInAgain"]
+        assert attached() == ["EnrollMFADeviceThenSignInAgain"]
         tags = {tag["Key"]: tag["Value"] for tag in boto3.client("iam").list_user_tags(UserName="alice")["Tags"]}
         assert tags["mfa-guard:status"] == "noncompliant"
         assert mails(account, stack) == ["HIGH: alice has no MFA device"]
@@ -104,7 +104,7 @@ class TestUserEvent:
                 user_event.lambda_handler(created(), context)
             return
         user_event.lambda_handler(created(), context)
-        assert attached() == ["EnrolMFADeviceThenSignInAgain"]
+        assert attached() == ["EnrollMFADeviceThenSignInAgain"]
         assert len(mails(account, stack)) == 1
         assert any("able unreachable" in str(line.get("message")) for line in printed())
 
@@ -115,7 +115,7 @@ class TestUserEvent:
         faults.failing = {"Publish": "InternalError"}
         with pytest.raises(Exception, match="InternalError"):
             user_event.lambda_handler(event, context)
-        assert attached() == ["EnrolMFADeviceThenSignInAgain"]
+        assert attached() == ["EnrollMFADeviceThenSignInAgain"]
         faults.failing = {}
         user_event.lambda_handler(event, context)
         assert mails(account, stack) == ["HIGH: alice has no MFA device"]

@@ -23,7 +23,7 @@ from mfa_guard.adapters.health import (
     TopicReader,
     TrailReader,
 )
-from mfa_guard.core.health import (
+from mfa_guard.core.health.checks import (
     AdvancedSelector,
     BasicSelector,
     Check,
@@ -38,8 +38,8 @@ from mfa_guard.core.health import (
     problems,
 )
 from mfa_guard.core.settings import parse_settings
-from mfa_guard_cli.local.resources import create_all
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
+from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account
 from support.aws import Faults
 

@@ -6,9 +6,10 @@ import boto3
 import pytest
 
 from mfa_guard.adapters.leases import LeaseTable
-from mfa_guard.core.kinds import Kind
-from mfa_guard.ports import Claim, Leases
-from mfa_guard_cli.template import Stack
+from mfa_guard.core.leases import Claim
+from mfa_guard.core.notice_kinds import NoticeKind
+from mfa_guard.ports import Leases
+from mfa_guard_cli.stack.template import Stack
 from support.account import Account
 from support.fakes import Calls, FakeClock, FakeLeases, FakeTelemetry
 
@@ -28,7 +29,9 @@ def leases(request: pytest.FixtureRequest, clock: FakeClock, stack: Stack) -> Le
     return LeaseTable(boto3.client("dynamodb"), stack.physical_id("StateTable"), clock, FakeTelemetry())
 
 
-def claim(leases: Leases, holder: str, kind: Kind = Kind.NONCOMPLIANT, exposure: frozenset[str] = NONE) -> Claim:
+def claim(
+    leases: Leases, holder: str, kind: NoticeKind = NoticeKind.NONCOMPLIANT, exposure: frozenset[str] = NONE
+) -> Claim:
     return leases.claim("AIDA1", kind, holder, exposure)
 
 
@@ -42,7 +45,7 @@ def test_the_holder_may_claim_again(leases: Leases) -> None:
 
 def test_what_was_sent_is_told_to_everybody_for_fifteen_minutes(leases: Leases, clock: FakeClock) -> None:
     claim(leases, "a")
-    leases.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a")
     assert (claim(leases, "a"), claim(leases, "b")) == (Claim.TOLD, Claim.TOLD)
     clock.sleep(15 * 60 + 1)
     assert claim(leases, "b") is Claim.MINE
@@ -50,10 +53,10 @@ def test_what_was_sent_is_told_to_everybody_for_fifteen_minutes(leases: Leases, 
 
 def test_what_was_sent_covers_no_more_than_it_named(leases: Leases) -> None:
     claim(leases, "a", exposure=frozenset({"password"}))
-    leases.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a")
     assert claim(leases, "b", exposure=frozenset({"AKIA1"})) is Claim.MINE
     assert claim(leases, "c", exposure=frozenset({"AKIA1"})) is Claim.HELD
-    leases.sent("AIDA1", Kind.NONCOMPLIANT, "b")
+    leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "b")
     assert claim(leases, "c", exposure=frozenset({"password", "AKIA1"})) is Claim.TOLD
 
 
@@ -61,7 +64,7 @@ def test_of_two_who_have_more_to_tell_one_does(clock: FakeClock, stack: Stack, a
     table = stack.physical_id("StateTable")
     slower, faster = boto3.client("dynamodb"), LeaseTable(boto3.client("dynamodb"), table, clock, FakeTelemetry())
     claim(faster, "a", exposure=frozenset({"password"}))
-    faster.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    faster.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a")
     more = frozenset({"AKIA1"})
     overtaken: list[Claim] = []
 
@@ -85,54 +88,54 @@ def test_whoever_lost_the_lease_cannot_end_it(leases: Leases, clock: FakeClock) 
     claim(leases, "a")
     clock.sleep(16)
     claim(leases, "b")
-    leases.sent("AIDA1", Kind.NONCOMPLIANT, "a")
+    leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a")
     assert claim(leases, "c") is Claim.HELD
 
 
-@pytest.mark.parametrize("other", [("AIDA2", Kind.NONCOMPLIANT), ("AIDA1", Kind.SOLVED)])
-def test_another_user_or_kind_is_another_lease(leases: Leases, other: tuple[str, Kind]) -> None:
+@pytest.mark.parametrize("other", [("AIDA2", NoticeKind.NONCOMPLIANT), ("AIDA1", NoticeKind.SOLVED)])
+def test_another_user_or_kind_is_another_lease(leases: Leases, other: tuple[str, NoticeKind]) -> None:
     claim(leases, "a")
     assert leases.claim(*other, "b", NONE) is Claim.MINE
 
 
 def test_a_dropped_lease_is_free(leases: Leases) -> None:
     claim(leases, "a")
-    leases.sent("AIDA1", Kind.NONCOMPLIANT, "a")
-    leases.drop("AIDA1", [Kind.NONCOMPLIANT, Kind.SOLVED])
+    leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a")
+    leases.drop("AIDA1", [NoticeKind.NONCOMPLIANT, NoticeKind.SOLVED])
     assert claim(leases, "b") is Claim.MINE
 
 
-@pytest.mark.parametrize("covering", [Kind.NONCOMPLIANT, Kind.DECISION])
-def test_a_new_credential_is_told_by_what_named_it(leases: Leases, clock: FakeClock, covering: Kind) -> None:
+@pytest.mark.parametrize("covering", [NoticeKind.NONCOMPLIANT, NoticeKind.DECISION])
+def test_a_new_credential_is_told_by_what_named_it(leases: Leases, clock: FakeClock, covering: NoticeKind) -> None:
     both = frozenset({"password", "AKIA1"})
     claim(leases, "a", covering, both)
-    assert claim(leases, "b", Kind.NEW_CREDENTIAL, both) is Claim.MINE
-    leases.drop("AIDA1", [Kind.NEW_CREDENTIAL])
+    assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, both) is Claim.MINE
+    leases.drop("AIDA1", [NoticeKind.NEW_CREDENTIAL])
     leases.sent("AIDA1", covering, "a")
-    assert claim(leases, "b", Kind.NEW_CREDENTIAL, frozenset({"AKIA1"})) is Claim.TOLD
-    assert claim(leases, "b", Kind.NEW_CREDENTIAL, both | {"AKIA2"}) is Claim.MINE
-    leases.drop("AIDA1", [Kind.NEW_CREDENTIAL])
+    assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, frozenset({"AKIA1"})) is Claim.TOLD
+    assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, both | {"AKIA2"}) is Claim.MINE
+    leases.drop("AIDA1", [NoticeKind.NEW_CREDENTIAL])
     clock.sleep(15 * 60 + 1)
-    assert claim(leases, "b", Kind.NEW_CREDENTIAL, both) is Claim.MINE
+    assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, both) is Claim.MINE
 
 
 def test_a_retry_learns_what_it_had_begun_and_not_finished(leases: Leases) -> None:
     assert leases.unfinished("AIDA1", "a") is None
-    claim(leases, "a", Kind.ENFORCED)
-    assert leases.unfinished("AIDA1", "a") is Kind.ENFORCED
+    claim(leases, "a", NoticeKind.ENFORCED)
+    assert leases.unfinished("AIDA1", "a") is NoticeKind.ENFORCED
     assert leases.unfinished("AIDA1", "b") is None
-    leases.sent("AIDA1", Kind.ENFORCED, "a")
+    leases.sent("AIDA1", NoticeKind.ENFORCED, "a")
     assert leases.unfinished("AIDA1", "a") is None
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda leases: leases.claim("AIDA1", Kind.NONCOMPLIANT, "a", NONE) is Claim.MINE,
-        lambda leases: leases.claim("AIDA1", Kind.NEW_CREDENTIAL, "a", NONE) is Claim.MINE,
+        lambda leases: leases.claim("AIDA1", NoticeKind.NONCOMPLIANT, "a", NONE) is Claim.MINE,
+        lambda leases: leases.claim("AIDA1", NoticeKind.NEW_CREDENTIAL, "a", NONE) is Claim.MINE,
         lambda leases: leases.unfinished("AIDA1", "a") is None,
-        lambda leases: leases.sent("AIDA1", Kind.NONCOMPLIANT, "a") is None,
-        lambda leases: leases.drop("AIDA1", [Kind.NONCOMPLIANT]) is None,
+        lambda leases: leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a") is None,
+        lambda leases: leases.drop("AIDA1", [NoticeKind.NONCOMPLIANT]) is None,
     ],
 )
 def test_a_table_that_cannot_be_reached_hinders_nobody_and_is_logged(

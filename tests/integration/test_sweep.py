@@ -12,12 +12,12 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from mfa_guard.adapters.bus import Bus, NotWoken
-from mfa_guard.adapters.memory import SweepMemory
-from mfa_guard.bootstrap import clients
-from mfa_guard.core.sweeping import Memory, SweepNotUnderstood
+from mfa_guard.adapters.event_bus import EventBus, SweepNotRequested
+from mfa_guard.adapters.sweep_memory import SweepMemoryTable
+from mfa_guard.core.sweep_request import SweepMemory, SweepNotUnderstood
 from mfa_guard.handlers import alert, sweep
-from mfa_guard_cli.template import Stack, load_template
+from mfa_guard.runtime import clients
+from mfa_guard_cli.stack.template import Stack, load_template
 from support.account import Account, open_account
 from support.aws import Context, Faults
 from support.factories import NOW, stream_record
@@ -84,7 +84,7 @@ def test_everybody_is_enforced_then_nothing_is_left_to_do(sweeping: Account, cal
     first = Counter(calls.made)
     assert (first["AttachUserPolicy"], first["TagUser"]) == (30, 31)
     attached = boto3.client("iam").list_attached_user_policies(UserName="user0000")["AttachedPolicies"]
-    assert [policy["PolicyName"] for policy in attached] == ["EnrolMFADeviceThenSignInAgain"]
+    assert [policy["PolicyName"] for policy in attached] == ["EnrollMFADeviceThenSignInAgain"]
     assert len(sent(sweeping)) == 1
     calls.made.clear()
     answer = sweep.lambda_handler({**REQUEST, "id": "sweep-2"}, Context())
@@ -105,31 +105,31 @@ def test_an_event_that_is_no_request_is_counted_and_raised(sweeping: Account) ->
 
 
 def test_a_sweep_that_runs_out_of_time_wakes_itself(sweeping: Account, calls: Faults) -> None:  # noqa: ARG001
-    Bus(clients.events()).wake({"round": 2})
+    EventBus(clients.events()).request_sweep({"round": 2})
     assert calls.made == ["PutEvents"]
 
 
 def test_an_event_that_the_bus_refuses_raises(sweeping: Account) -> None:  # noqa: ARG001
     client = clients.events()
     refusal = {"FailedEntryCount": 1, "Entries": [{"ErrorMessage": "throttled"}]}
-    with patch.object(client, "put_events", return_value=refusal), pytest.raises(NotWoken, match="throttled"):
-        Bus(client).wake({})
+    with patch.object(client, "put_events", return_value=refusal), pytest.raises(SweepNotRequested, match="throttled"):
+        EventBus(client).request_sweep({})
 
 
 class TestMemory:
-    KEPT = Memory(NOW, frozenset({"p"}), frozenset({"q"}), ("bad: reason",), frozenset({"ann"}))
+    KEPT = SweepMemory(NOW, frozenset({"p"}), frozenset({"q"}), ("bad: reason",), frozenset({"ann"}))
 
-    def store(self, stack: Stack, telemetry: FakeTelemetry, table: str | None = None) -> SweepMemory:
+    def store(self, stack: Stack, telemetry: FakeTelemetry, table: str | None = None) -> SweepMemoryTable:
         name = table or stack.physical_id("StateTable")
-        return SweepMemory(boto3.client("dynamodb"), name, FakeClock(), telemetry)
+        return SweepMemoryTable(boto3.client("dynamodb"), name, FakeClock(), telemetry)
 
     def test_it_is_there_for_the_next_sweep(self, account: Account, stack: Stack) -> None:  # noqa: ARG002
         store = self.store(stack, FakeTelemetry())
-        assert store.load() == Memory()
+        assert store.load() == SweepMemory()
         store.save(self.KEPT)
         assert store.load() == self.KEPT
-        store.save(Memory())
-        assert store.load() == Memory()
+        store.save(SweepMemory())
+        assert store.load() == SweepMemory()
 
     def test_a_table_that_cannot_be_reached_remembers_nothing_and_is_logged(
         self,
@@ -139,7 +139,7 @@ class TestMemory:
         telemetry = FakeTelemetry()
         store = self.store(stack, telemetry, "no-such-table")
         store.save(self.KEPT)
-        assert store.load() == Memory()
+        assert store.load() == SweepMemory()
         assert telemetry.lines == ["State table unreachable, going on without memory"] * 2
 
 

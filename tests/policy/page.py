@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mfa_guard_cli.template import load_template
-from policy.evaluator import Decision, Document, Policy, evaluate, parse_policy
-from policy.published import Published, published
-from policy.requests import (
+from mfa_guard_cli.policy.evaluator import Decision, Document, Policy, evaluate, parse_policy
+from mfa_guard_cli.policy.requests import (
     ACCOUNT,
     ALICE,
     ANN,
@@ -37,6 +35,8 @@ from policy.requests import (
     Deployment,
     Row,
 )
+from mfa_guard_cli.stack.template import load_template
+from policy.published import Published, published
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "policy.md"
 
@@ -73,11 +73,11 @@ class Question:
 _DEVICE: Final = "arn:{partition}:iam::{account}:mfa/"
 
 QUESTIONS: Final = (
-    Question("Bob has no other permission: may he enrol himself?", BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN),
+    Question("Bob has no other permission: may he enroll himself?", BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN),
     Question("... a device of any name?", BOB, CONSOLE, "iam:CreateVirtualMFADevice", f"{_DEVICE}work-phone"),
     Question("... and Dana, who has a path?", DANA, CONSOLE, "iam:EnableMFADevice", DANAS_ARN),
     Question("Set the new password that the first sign-in asks for?", BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN),
-    Question("With an administrator's stolen key enrol on Eve?", ANN, KEY, "iam:EnableMFADevice", EVES_ARN),
+    Question("With an administrator's stolen key enroll on Eve?", ANN, KEY, "iam:EnableMFADevice", EVES_ARN),
     Question("... set Eve's device out of step?", ANN, KEY, "iam:ResyncMFADevice", EVES_ARN),
     Question("... delete Eve's device?", ANN, KEY, "iam:DeleteVirtualMFADevice", f"{_DEVICE}eve"),
     Question("... deactivate the administrator's own?", ANN, KEY, "iam:DeactivateMFADevice", ANNS_ARN),
@@ -242,7 +242,7 @@ def _request(comparison: Comparison) -> str:
 
 
 def _because(row: Row) -> str:
-    switches = {"AllowPasswordChangeWithoutMfa": row.passwords, "AllowEnrolmentWithAccessKeys": row.keys}
+    switches = {"AllowPasswordChangeWithoutMfa": row.passwords, "AllowEnrollmentWithAccessKeys": row.keys}
     set_to = "".join(f" (`{name}: {value}`)" for name, value in switches.items() if value)
     return row.why + set_to
 

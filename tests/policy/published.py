@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from policy.evaluator import Document, Policy, parse_policy
+from mfa_guard_cli.policy.evaluator import Document, Policy, parse_policy
 
 FOLDER: Final = Path(__file__).with_name("published")
 

@@ -12,8 +12,8 @@ from typing import Final
 
 import pytest
 
-from policy.evaluator import Document, Request, evaluate, parse_policy
-from policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row, Switch
+from mfa_guard_cli.policy.evaluator import Document, Request, evaluate, parse_policy
+from mfa_guard_cli.policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row, Switch
 
 Statement = dict[str, object]
 # An element of a statement and one of its items, and the same with the statement's Sid before it.

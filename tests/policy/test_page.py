@@ -3,10 +3,10 @@
 import botocore.session
 import pytest
 
-from policy.evaluator import Decision
+from mfa_guard_cli.policy.evaluator import Decision
+from mfa_guard_cli.policy.requests import ROWS
 from policy.page import PAGE, QUESTIONS, compare, render
 from policy.published import Published, published
-from policy.requests import ROWS
 
 
 def test_the_page_is_current() -> None:

@@ -7,8 +7,8 @@ from typing import Final
 import botocore.session
 import pytest
 
-from policy.evaluator import Document, Policy, evaluate
-from policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row
+from mfa_guard_cli.policy.evaluator import Document, Policy, evaluate
+from mfa_guard_cli.policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row
 
 # The longest a managed policy may be; white space is not counted.
 MANAGED_POLICY_CHARACTERS: Final = 6144

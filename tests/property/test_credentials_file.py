@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.user.credentials_file import CredentialsFile
 from support.user import credentials
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mfa_guard_cli.common.output import printable
 from mfa_guard_cli.preview.html import element
 from mfa_guard_cli.preview.model import Use, Uses
 from mfa_guard_cli.preview.page import page
-from mfa_guard_cli.program.output import printable
 from support.html import read_html
 from support.preview import KEY, Somebody, by_role, preview_of
 

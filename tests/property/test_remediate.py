@@ -11,12 +11,12 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from mfa_guard.core.cloudtrail import parse_user_event
-from mfa_guard.core.kinds import Kind
-from mfa_guard.core.plan import Occasion, Plan, plan
+from mfa_guard.core.notice_kinds import NoticeKind
+from mfa_guard.core.plan import EventContext, EventPlan, plan_for_event
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import STATUS_TAG, UserState
-from mfa_guard.remediate import remediate
+from mfa_guard.use_cases.remediate import remediate
 from support.factories import detail, device, exemption, key, long_term_key, settings
 from support.fakes import Calls, Crash, FakeAccount, FakeUser
 
@@ -48,14 +48,14 @@ def _uses_key(account: FakeAccount) -> dict[str, object]:
     return _record(account, "UpdateAccessKey")
 
 
-def _enrols(account: FakeAccount) -> dict[str, object]:
+def _enrolls(account: FakeAccount) -> dict[str, object]:
     account.clock.sleep(1)
     account.alice.devices = [device(PHONE, enabled_at=account.clock.now())]
     return _record(account, "EnableMFADevice", serialNumber=PHONE)
 
 
-def _enrols_with_key(account: FakeAccount) -> dict[str, object]:
-    return {**_enrols(account), "userIdentity": long_term_key("alice")}
+def _enrolls_with_key(account: FakeAccount) -> dict[str, object]:
+    return {**_enrolls(account), "userIdentity": long_term_key("alice")}
 
 
 def _loses_device(account: FakeAccount) -> dict[str, object]:
@@ -93,8 +93,8 @@ ACTS: Final[tuple[Act, ...]] = (
     _gets_password,
     _gets_key,
     _uses_key,
-    _enrols,
-    _enrols_with_key,
+    _enrolls,
+    _enrolls_with_key,
     _loses_device,
     _is_detached,
     _is_untagged,
@@ -144,24 +144,24 @@ def known(account: FakeAccount) -> UserState:
     )
 
 
-def demanded(account: FakeAccount, chosen: Settings, record: dict[str, object]) -> Plan:
-    decided = plan(known(account), Occasion.of(parse_user_event(record)), chosen, account.clock.now())
-    assert isinstance(decided, Plan)
+def demanded(account: FakeAccount, chosen: Settings, record: dict[str, object]) -> EventPlan:
+    decided = plan_for_event(known(account), EventContext.of(parse_user_event(record)), chosen, account.clock.now())
+    assert isinstance(decided, EventPlan)
     return decided
 
 
 # What must be so when a notice of the kind goes out.
-TRUTHS: Final[dict[Kind, Callable[[FakeAccount], bool]]] = {
-    Kind.NONCOMPLIANT: lambda a: not a.alice.devices,
-    Kind.NEW_CREDENTIAL: lambda a: not a.alice.devices,
-    Kind.SOLVED: lambda a: bool(a.alice.devices),
-    Kind.DECISION: lambda a: not a.alice.attached and not a.alice.password,
-    Kind.ENFORCEMENT_REMOVED: lambda a: a.alice.attached,
-    Kind.TAGS_CHANGED: lambda a: not a.exemptions.records,
-    Kind.DEVICE_WITH_KEY: lambda _: True,
-    Kind.ENFORCED: lambda a: a.alice.attached and bool(a.alice.devices),
-    Kind.RELEASED: lambda a: bool(a.exemptions.records) and not a.alice.attached,
-    Kind.EXEMPT_WITHOUT_DEVICE: lambda a: bool(a.exemptions.records) and not a.alice.devices,
+TRUTHS: Final[dict[NoticeKind, Callable[[FakeAccount], bool]]] = {
+    NoticeKind.NONCOMPLIANT: lambda a: not a.alice.devices,
+    NoticeKind.NEW_CREDENTIAL: lambda a: not a.alice.devices,
+    NoticeKind.SOLVED: lambda a: bool(a.alice.devices),
+    NoticeKind.DECISION: lambda a: not a.alice.attached and not a.alice.password,
+    NoticeKind.ENFORCEMENT_REMOVED: lambda a: a.alice.attached,
+    NoticeKind.TAGS_CHANGED: lambda a: not a.exemptions.records,
+    NoticeKind.DEVICE_WITH_KEY: lambda _: True,
+    NoticeKind.ENFORCED: lambda a: a.alice.attached and bool(a.alice.devices),
+    NoticeKind.RELEASED: lambda a: bool(a.exemptions.records) and not a.alice.attached,
+    NoticeKind.EXEMPT_WITHOUT_DEVICE: lambda a: bool(a.exemptions.records) and not a.alice.devices,
 }
 
 
@@ -185,7 +185,7 @@ class Story:
         calls.made.clear()
         calls.die_before, calls.die_after = (None, dies) if after else (dies, None)
         try:
-            remediate(parse_user_event(record), self.chosen, self.account.world)
+            remediate(parse_user_event(record), self.chosen, self.account.dependencies)
         except Crash:
             return
         finally:
@@ -196,7 +196,7 @@ class Story:
 
     def judge(self) -> None:
         for message in self.account.notifier.sent[self.judged :]:
-            kind = Kind(message.attributes["kind"])
+            kind = NoticeKind(message.attributes["kind"])
             assert TRUTHS[kind](self.account), kind
         self.judged = len(self.account.notifier.sent)
 
@@ -207,20 +207,20 @@ def test_users_end_as_their_state_demands_and_the_mails_are_true(
     password: bool, used: bool, script: list[Act | tuple[Act, int | None] | Deliver], order: st.DataObject
 ) -> None:
     keys = [key("AKIA", used=timedelta(days=1) if used else None)]
-    story = Story(FakeAccount(FakeUser(password=password, keys=keys)))
-    story.act(lambda account: _record(account, "CreateUser"))
+    scenarios = Story(FakeAccount(FakeUser(password=password, keys=keys)))
+    scenarios.act(lambda account: _record(account, "CreateUser"))
     for step in script:
         if isinstance(step, Deliver):
-            story.deliver(story.events[step.which % len(story.events)], step.dies, after=step.after)
+            scenarios.deliver(scenarios.events[step.which % len(scenarios.events)], step.dies, after=step.after)
         elif isinstance(step, tuple):
-            story.act(step[0])
-            story.deliver(story.events[-1], step[1])
+            scenarios.act(step[0])
+            scenarios.deliver(scenarios.events[-1], step[1])
         else:
-            story.act(step)
-    while story.owed:
-        story.deliver(order.choice(story.owed))  # type: ignore[attr-defined]
-    account = story.account
-    assert demanded(account, story.chosen, story.events[0]).actions == ()
+            scenarios.act(step)
+    while scenarios.owed:
+        scenarios.deliver(order.choice(scenarios.owed))  # type: ignore[attr-defined]
+    account = scenarios.account
+    assert demanded(account, scenarios.chosen, scenarios.events[0]).actions == ()
     _assert_told(account)
 
 
@@ -287,7 +287,7 @@ def test_a_burst_handled_in_parallel_makes_one_mail(turns: list[int], events: li
     def work(me: int, record: dict[str, object]) -> None:
         calls.local.me = me
         try:
-            remediate(parse_user_event(record), settings(), account.world)
+            remediate(parse_user_event(record), settings(), account.dependencies)
         except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
             failures.append(error)
         finally:
@@ -305,5 +305,9 @@ def test_a_burst_handled_in_parallel_makes_one_mail(turns: list[int], events: li
 
 
 def test_the_truths_cover_every_kind_that_a_users_plan_can_make_due() -> None:
-    others = {Kind.NOT_ENFORCED, Kind.NOT_TAGGED, Kind.ROOT_CREDENTIALS, Kind.ROOT_SIGN_IN}
-    assert set(TRUTHS) == set(Kind) - others - {Kind.TAMPERING, Kind.STACK_CHANGE, Kind.EXEMPTION}
+    others = {NoticeKind.NOT_ENFORCED, NoticeKind.NOT_TAGGED, NoticeKind.ROOT_CREDENTIALS, NoticeKind.ROOT_SIGN_IN}
+    assert set(TRUTHS) == set(NoticeKind) - others - {
+        NoticeKind.TAMPERING,
+        NoticeKind.STACK_CHANGE,
+        NoticeKind.EXEMPTION,
+    }

@@ -8,11 +8,11 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfa_guard.core.plan import Demand, demand
+from mfa_guard.core.plan import UserPlan, plan_for_user
 from mfa_guard.core.settings import Mode
-from mfa_guard.core.sweeping import SweepRequest
+from mfa_guard.core.sweep_request import SweepRequest
 from mfa_guard.core.user import STATUS_TAG, UserState
-from mfa_guard.sweep import sweep
+from mfa_guard.use_cases.sweep import sweep
 from support.factories import MARKED, device, exemption, key, settings
 from support.fakes import Crash, FakeAccount, FakeUser
 
@@ -71,8 +71,8 @@ def test_everybody_ends_as_his_state_demands_and_was_told_of(
     account.calls.die_before = account.calls.die_after = None
     run(account, 2)
     for user in users:
-        demanded = demand(state(account, user), ALL, account.clock.now())
-        assert isinstance(demanded, Demand)
+        demanded = plan_for_user(state(account, user), ALL, account.clock.now())
+        assert isinstance(demanded, UserPlan)
         assert demanded.actions == (), user.name
     told = "".join(json.loads(message.body)["email"] for message in account.notifier.sent)
     for user in users:

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from mfa_guard_cli.template import Stack
-from policy.evaluator import Request
+from mfa_guard_cli.policy.evaluator import Request
+from mfa_guard_cli.stack.template import Stack
 
 USER_EVENT: Final = "UserEventFunction"
 ALERT: Final = "AlertFunction"
 SWEEP: Final = "SweepFunction"
-RELEASE: Final = "ReleaseFunction"
+RELEASE: Final = "TeardownFunction"
 EVERY: Final = (USER_EVENT, ALERT, SWEEP, RELEASE)
 BINDING: Final = (USER_EVENT, SWEEP)
 
@@ -23,8 +23,8 @@ ADMIN: Final = "arn:aws:iam::111122223333:role/Admin"
 STAFF: Final = "arn:aws:iam::111122223333:group/staff"
 ADMINISTRATOR_ACCESS: Final = "arn:aws:iam::aws:policy/AdministratorAccess"
 ANOTHER_POLICY: Final = "arn:aws:iam::111122223333:policy/Other"
-LOOKALIKE_POLICY: Final = "arn:aws:iam::111122223333:policy/EnrolMFADeviceThenSignInAgain2"
-FOREIGN_POLICY: Final = "arn:aws:iam::444455556666:policy/EnrolMFADeviceThenSignInAgain"
+LOOKALIKE_POLICY: Final = "arn:aws:iam::111122223333:policy/EnrollMFADeviceThenSignInAgain2"
+FOREIGN_POLICY: Final = "arn:aws:iam::444455556666:policy/EnrollMFADeviceThenSignInAgain"
 ANOTHER_BUS: Final = "arn:aws:events:us-east-1:111122223333:event-bus/payments"
 ANOTHER_FUNCTION: Final = "arn:aws:lambda:us-east-1:111122223333:function:payments"
 ANOTHER_STACK: Final = "arn:aws:cloudformation:us-east-1:111122223333:stack/mfa-guard-2/1"
@@ -118,7 +118,7 @@ FEWER_BONDS: Final = (
     Attack("sets the policy back", EVERY, "iam:SetDefaultPolicyVersion", "EnforcementPolicy"),
     Attack("deletes the policy", EVERY, "iam:DeletePolicy", "EnforcementPolicy"),
     Attack("strips a user of the device", EVERY, "iam:DeactivateMFADevice", EVE),
-    Attack("enrols a device on a user", EVERY, "iam:EnableMFADevice", EVE),
+    Attack("enrolls a device on a user", EVERY, "iam:EnableMFADevice", EVE),
     Attack("deletes a user", EVERY, "iam:DeleteUser", EVE),
     Attack("deletes an access key", EVERY, "iam:DeleteAccessKey", EVE),
     Attack("changes the status of a key", (USER_EVENT, ALERT, RELEASE), "iam:UpdateAccessKey", EVE),
@@ -171,9 +171,9 @@ NOTICES: Final = (
 )
 
 THE_GUARD: Final = (
-    Attack("changes a function's code", EVERY, "lambda:UpdateFunctionCode", "ReleaseFunction.Arn"),
+    Attack("changes a function's code", EVERY, "lambda:UpdateFunctionCode", "TeardownFunction.Arn"),
     Attack("changes a function's environment", EVERY, "lambda:UpdateFunctionConfiguration", "SweepFunction.Arn"),
-    Attack("starts the release", (USER_EVENT, ALERT, SWEEP), "lambda:InvokeFunction", "ReleaseFunction.Arn"),
+    Attack("starts the release", (USER_EVENT, ALERT, SWEEP), "lambda:InvokeFunction", "TeardownFunction.Arn"),
     Attack("starts another function", EVERY, "lambda:InvokeFunction", ANOTHER_FUNCTION),
     Attack("disables a rule", EVERY, "events:DisableRule", "arn:aws:events:us-east-1:111122223333:rule/mfa-guard-x"),
     Attack("stops the trail", EVERY, "cloudtrail:StopLogging", TRAIL),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
 from roles.scenarios import SCENARIOS
 from support.recorder import Call, deployed
 

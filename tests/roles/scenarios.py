@@ -17,17 +17,17 @@ from unittest.mock import patch
 import boto3
 from moto.cloudformation.models import cloudformation_backends
 
+from mfa_guard.core.errors import UserNotVisibleYet
 from mfa_guard.core.times import utc_text
-from mfa_guard.handlers import alert, release, sweep, user_event
-from mfa_guard.ports import UserNotVisibleYet
-from mfa_guard_cli.local.resources import create_all
-from mfa_guard_cli.template import Stack
+from mfa_guard.handlers import alert, sweep, teardown, user_event
+from mfa_guard_cli.stack.template import Stack
+from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account, open_account
 from support.aws import Context, forget_clients, ruled_by
 from support.factories import detail, envelope, stream_record
 from support.fakes import FakeClock
 from support.recorder import Call, Recorder
-from support.release import request_event
+from support.teardown import request_event
 
 ANYTHING: Final = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
@@ -141,130 +141,130 @@ class Scene:
         return {"id": f"sweep-{self._number}", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
 
 
-def user_events(scene: Scene) -> None:
+def user_events(harness: Scene) -> None:
     """Lead UserEventFunction along its paths."""
 
     def handle(event: dict[str, object]) -> None:
         user_event.lambda_handler(event, Context())
 
     # A person; a machine at work, with a key; somebody who has neither a password nor a key.
-    scene.user("dora")
-    handle(scene.event("CreateUser", "dora"))
-    scene.user("ci", password=False)
-    scene.key("ci", used=True)
-    handle(scene.event("CreateAccessKey", "ci"))
-    scene.user("idle", password=False)
-    handle(scene.event("CreateUser", "idle"))
+    harness.user("dora")
+    handle(harness.event("CreateUser", "dora"))
+    harness.user("ci", password=False)
+    harness.key("ci", used=True)
+    handle(harness.event("CreateAccessKey", "ci"))
+    harness.user("idle", password=False)
+    handle(harness.event("CreateUser", "idle"))
     # The mark goes when a device comes.
-    scene.user("erin")
-    scene.tag("erin", since=timedelta(days=3))
-    scene.device("erin")
-    handle(scene.event("EnableMFADevice", "erin"))
+    harness.user("erin")
+    harness.tag("erin", since=timedelta(days=3))
+    harness.device("erin")
+    handle(harness.event("EnableMFADevice", "erin"))
     # An exempt user is released, in whichever way he is bound.
-    scene.exempt("frank", scene.user("frank"))
-    scene.bind("frank")
-    handle(scene.event("TagUser", "frank"))
+    harness.exempt("frank", harness.user("frank"))
+    harness.bind("frank")
+    handle(harness.event("TagUser", "frank"))
     # A used-up quota leaves the other way.
     for name, full in (("gina", {"policies": True, "groups": False}), ("hugo", {"policies": False, "groups": True})):
-        scene.user(name)
-        scene.fill_quotas(name, **full)
-        handle(scene.event("CreateUser", name))
+        harness.user(name)
+        harness.fill_quotas(name, **full)
+        handle(harness.event("CreateUser", name))
     # Two events about one user, the second of which finds the lease of the first.
-    handle(scene.event("CreateLoginProfile", "dora"))
+    handle(harness.event("CreateLoginProfile", "dora"))
     # A failure is forgotten, so that Lambda's retry runs.
-    _fails(UserNotVisibleYet, lambda: handle(scene.event("CreateUser", "nobody")))
+    _fails(UserNotVisibleYet, lambda: handle(harness.event("CreateUser", "nobody")))
 
 
-def alerts(scene: Scene) -> None:
+def alerts(harness: Scene) -> None:
     """Lead AlertFunction along its paths."""
-    topic = scene.stack.resolve({"Ref": "NoticesTopic"})
+    topic = harness.stack.resolve({"Ref": "NoticesTopic"})
     stopped = detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
     alert.lambda_handler(envelope(stopped), Context())
     deleted = detail("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
     alert.lambda_handler(envelope(deleted), Context())
     # Lambda repeats a batch: what was told is looked up.
-    expires = utc_text(scene.clock.time + timedelta(days=30))
+    expires = utc_text(harness.clock.time + timedelta(days=30))
     item = {**EXEMPTION, "user_id": "AIDA1", "user_name": "ci", "expires_at": expires}
     batch: dict[str, object] = {"Records": [stream_record("INSERT", item)]}
     for _ in range(2):
         alert.lambda_handler(batch, Context())
-    scene.silence("NoticesTopic")
+    harness.silence("NoticesTopic")
     _fails(Exception, lambda: alert.lambda_handler(envelope({**stopped, "eventID": "another"}), Context()))
 
 
-def sweeps(scene: Scene) -> None:
+def sweeps(harness: Scene) -> None:
     """Lead SweepFunction along its paths."""
-    _deploy_what_moto_lacks(scene)
+    _deploy_what_moto_lacks(harness)
     delays: list[timedelta] = []
     for operation in ("AttachUserPolicy", "AddUserToGroup"):
-        scene.account.session.events.register(f"provide-client-params.iam.{operation}", _delayed(scene, delays))
+        harness.account.session.events.register(f"provide-client-params.iam.{operation}", _delayed(harness, delays))
 
     def handle(milliseconds: int = 900_000) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = sweep.lambda_handler(scene.request(), Context(milliseconds=milliseconds))
+        answer: Mapping[str, Any] = sweep.lambda_handler(harness.request(), Context(milliseconds=milliseconds))
         return answer
 
-    scene.user("dora")
-    scene.user("ci", password=False)
-    scene.key("ci", used=True)
-    scene.user("idle", password=False)
-    scene.key("idle")
-    scene.exempt("frank", scene.user("frank"))
-    scene.bind("frank")
-    scene.tag("frank", since=timedelta(days=3))
+    harness.user("dora")
+    harness.user("ci", password=False)
+    harness.key("ci", used=True)
+    harness.user("idle", password=False)
+    harness.key("idle")
+    harness.exempt("frank", harness.user("frank"))
+    harness.bind("frank")
+    harness.tag("frank", since=timedelta(days=3))
     for name, full in (("gina", {"policies": True, "groups": False}), ("hugo", {"policies": False, "groups": True})):
-        scene.user(name)
-        scene.fill_quotas(name, **full)
+        harness.user(name)
+        harness.fill_quotas(name, **full)
     # Whose keys are to be announced, and whose announced keys are to go.
     for name, warned in (("ines", None), ("jack", timedelta(days=20))):
-        scene.user(name)
-        scene.key(name)
-        scene.bind(name)
-        scene.tag(name, since=timedelta(days=90), warned=warned)
+        harness.user(name)
+        harness.key(name)
+        harness.bind(name)
+        harness.tag(name, since=timedelta(days=90), warned=warned)
     # Whose password is asked for again, as keys in use make the difference.
-    scene.user("kate")
-    scene.key("kate", used=True)
-    scene.device("kate")
+    harness.user("kate")
+    harness.key("kate", used=True)
+    harness.device("kate")
     # Who is deleted while the sweep runs.
-    scene.user("liam", password=False)
-    scene.account.session.events.register("provide-client-params.iam.ListMFADevices", _deleting(scene, "liam"))
+    harness.user("liam", password=False)
+    harness.account.session.events.register("provide-client-params.iam.ListMFADevices", _deleting(harness, "liam"))
     handle()
     # A sweep that runs out of time goes on with itself.
     for number in range(10):
-        scene.user(f"late-{number}")
+        harness.user(f"late-{number}")
     delays.append(timedelta(seconds=50))
     handle(milliseconds=60_000)
     handle()
     # A failure is forgotten, so that Lambda's retry runs.
-    scene.silence("NoticesTopic")
-    scene.user("mona")
+    harness.silence("NoticesTopic")
+    harness.user("mona")
     _fails(Exception, handle)
 
 
-def _deleting(scene: Scene, name: str) -> Callable[..., None]:
+def _deleting(harness: Scene, name: str) -> Callable[..., None]:
     """Return what deletes a user once somebody asks for his devices."""
 
     def delete(params: Mapping[str, Any], **_: object) -> None:
         if params.get("UserName") == name:
-            scene.account.iam.users.pop(name, None)
+            harness.account.iam.users.pop(name, None)
 
     return delete
 
 
-def _delayed(scene: Scene, delays: list[timedelta]) -> Callable[..., None]:
+def _delayed(harness: Scene, delays: list[timedelta]) -> Callable[..., None]:
     """Return what lets one of the delays pass, while there is any."""
 
     def delay(**_: object) -> None:
         # A sweep works in threads.
         with suppress(IndexError):
-            scene.clock.time += delays.pop()
+            harness.clock.time += delays.pop()
 
     return delay
 
 
-def _deploy_what_moto_lacks(scene: Scene) -> None:
+def _deploy_what_moto_lacks(harness: Scene) -> None:
     """Make the rules' targets, a trail, and the stack itself, which the health checks read."""
-    clients = scene.account.clients
-    create_all(clients, scene.stack, {"AWS::Events::Rule"})
+    clients = harness.account.clients
+    create_all(clients, harness.stack, {"AWS::Events::Rule"})
     boto3.client("s3").create_bucket(Bucket="trails")
     clients.cloudtrail.create_trail(
         Name="main", S3BucketName="trails", IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True
@@ -273,34 +273,34 @@ def _deploy_what_moto_lacks(scene: Scene) -> None:
         TrailName="main", EventSelectors=[{"ReadWriteType": "All", "IncludeManagementEvents": True}]
     )
     clients.cloudtrail.start_logging(Name="main")
-    _create_stack(scene)
+    _create_stack(harness)
 
 
-def _create_stack(scene: Scene) -> str:
+def _create_stack(harness: Scene) -> str:
     # moto wants some resource.
     body = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
-    return boto3.client("cloudformation").create_stack(StackName=scene.stack.name, TemplateBody=body)["StackId"]
+    return boto3.client("cloudformation").create_stack(StackName=harness.stack.name, TemplateBody=body)["StackId"]
 
 
-def releases(scene: Scene) -> None:
-    """Lead ReleaseFunction along its paths."""
-    with deletable(scene) as stack:
-        iam = scene.account.clients.iam
+def releases(harness: Scene) -> None:
+    """Lead TeardownFunction along its paths."""
+    with deletable(harness) as stack:
+        iam = harness.account.clients.iam
         for name in ("dora", "erin"):
-            scene.user(name)
-            scene.bind(name)
-            scene.tag(name, since=timedelta(days=3))
+            harness.user(name)
+            harness.bind(name)
+            harness.tag(name, since=timedelta(days=3))
         iam.create_role(RoleName="Build", AssumeRolePolicyDocument="{}", Path="/service/")
-        iam.attach_role_policy(RoleName="Build", PolicyArn=scene.policy)
+        iam.attach_role_policy(RoleName="Build", PolicyArn=harness.policy)
         iam.create_group(GroupName="staff", Path="/people/")
-        iam.attach_group_policy(GroupName="staff", PolicyArn=scene.policy)
+        iam.attach_group_policy(GroupName="staff", PolicyArn=harness.policy)
         # The stack is made; then it is deleted, at first with no time to do it in.
         stack.status("CREATE_COMPLETE")
         stack.handle("Create")
         stack.status("DELETE_IN_PROGRESS")
-        scene.clock.pace = timedelta(seconds=1)
+        harness.clock.pace = timedelta(seconds=1)
         stack.handle("Delete", milliseconds=4_000)
-        scene.clock.pace = timedelta(0)
+        harness.clock.pace = timedelta(0)
         assert stack.relayed
         stack.handle("Delete")
         assert "SUCCESS" in str(stack.answers[-1])
@@ -308,40 +308,40 @@ def releases(scene: Scene) -> None:
 
 @dataclass
 class Deletable:
-    """The stack as CloudFormation has it, and what ReleaseFunction answered and started."""
+    """The stack as CloudFormation has it, and what TeardownFunction answered and started."""
 
-    scene: Scene
+    harness: Scene
     stack_id: str
     answers: list[object] = field(default_factory=list)
     relayed: list[object] = field(default_factory=list)
 
     def status(self, word: str) -> None:
-        stack = self.scene.stack
+        stack = self.harness.stack
         cloudformation_backends[stack.account][stack.region].stacks[self.stack_id].status = word
 
     def handle(self, kind: str, *, milliseconds: int = 900_000) -> object:
-        scene, end = self.scene, self.scene.clock.time + timedelta(milliseconds=milliseconds)
+        harness, end = self.harness, self.harness.clock.time + timedelta(milliseconds=milliseconds)
 
         @dataclass
         class Ticking(Context):
             def get_remaining_time_in_millis(self) -> int:
-                return round((end - scene.clock.now()).total_seconds() * 1000)
+                return round((end - harness.clock.now()).total_seconds() * 1000)
 
-        return release.lambda_handler(request_event(kind, StackId=self.stack_id), Ticking())
+        return teardown.lambda_handler(request_event(kind, StackId=self.stack_id), Ticking())
 
 
 @contextmanager
-def deletable(scene: Scene) -> Iterator[Deletable]:
+def deletable(harness: Scene) -> Iterator[Deletable]:
     """Make the stack in CloudFormation, with an ear for the answers, and Lambda's own for invocations."""
-    stack = Deletable(scene, _create_stack(scene))
+    stack = Deletable(harness, _create_stack(harness))
 
     def invoked(params: Mapping[str, Any], **_: object) -> tuple[object, dict[str, int]]:
         stack.relayed.append(json.loads(params["body"]))
         return SimpleNamespace(status_code=202), {"StatusCode": 202}
 
-    scene.account.session.events.register_last("before-call.lambda.Invoke", invoked)  # type: ignore[arg-type]  # answers
+    harness.account.session.events.register_last("before-call.lambda.Invoke", invoked)  # type: ignore[arg-type]  # answers
     ear = SimpleNamespace(send=lambda _, verdict: stack.answers.append(verdict.status))
-    with patch.dict(os.environ, {"STACK_ID": stack.stack_id}), patch.object(release, "answers", lambda: ear):
+    with patch.dict(os.environ, {"STACK_ID": stack.stack_id}), patch.object(teardown, "answers", lambda: ear):
         yield stack
 
 
@@ -361,17 +361,17 @@ def opened(stack: Stack, function: str) -> Iterator[tuple[Scene, Recorder]]:
         exits.callback(forget_clients)
         account = exits.enter_context(open_account(stack))
         exits.enter_context(patch.dict(os.environ, stack.environment(function)))
-        scene = Scene(account, HurriedClock(datetime.now(UTC).replace(microsecond=0)))
-        exits.enter_context(ruled_by(scene.clock))
+        harness = Scene(account, HurriedClock(datetime.now(UTC).replace(microsecond=0)))
+        exits.enter_context(ruled_by(harness.clock))
         recorder = Recorder()
         exits.enter_context(recorder.recording())
-        yield scene, recorder
+        yield harness, recorder
 
 
 def _played(function: str, play: Callable[[Scene], None]) -> Callable[[Stack], Sequence[Call]]:
     def calls(stack: Stack) -> Sequence[Call]:
-        with opened(stack, function) as (scene, recorder):
-            play(scene)
+        with opened(stack, function) as (harness, recorder):
+            play(harness)
         return tuple(recorder.calls)
 
     return calls
@@ -382,6 +382,6 @@ SCENARIOS: Final[Mapping[str, Callable[[Stack], Sequence[Call]]]] = MappingProxy
         "UserEventFunction": _played("UserEventFunction", user_events),
         "AlertFunction": _played("AlertFunction", alerts),
         "SweepFunction": _played("SweepFunction", sweeps),
-        "ReleaseFunction": _played("ReleaseFunction", releases),
+        "TeardownFunction": _played("TeardownFunction", releases),
     }
 )

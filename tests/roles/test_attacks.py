@@ -1,10 +1,10 @@
-"""The roles refuse what the guard never does, and ReleaseFunction refuses by itself what its role cannot refuse."""
+"""The roles refuse what the guard never does, and TeardownFunction refuses by itself what its role cannot refuse."""
 
 import pytest
 
 from mfa_guard.core.custom_resource import RequestNotUnderstood
-from mfa_guard_cli.template import Stack
-from policy.evaluator import Decision
+from mfa_guard_cli.policy.evaluator import Decision
+from mfa_guard_cli.stack.template import Stack
 from roles.attacks import ATTACKS, BINDING, EVERY, Attack
 from roles.scenarios import deletable, opened
 from support.recorder import Call, deployed
@@ -39,18 +39,18 @@ def test_in_an_audit_nothing_in_iam_can_be_changed(function: str) -> None:
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"])
 def test_while_the_stack_lives_a_request_to_delete_changes_nothing(status: str) -> None:
-    with opened(deployed("all", "user", "0"), "ReleaseFunction") as (scene, recorder), deletable(scene) as leaving:
-        scene.user("dora")
-        scene.bind("dora")
+    with opened(deployed("all", "user", "0"), "TeardownFunction") as (harness, recorder), deletable(harness) as leaving:
+        harness.user("dora")
+        harness.bind("dora")
         leaving.status(status)
         leaving.handle("Delete")
-        assert scene.policy in scene.account.iam.get_user("dora").managed_policies
+        assert harness.policy in harness.account.iam.get_user("dora").managed_policies
         assert [call.request.action for call in recorder.calls] == ["cloudformation:DescribeStacks"]
 
 
 def test_another_stacks_request_asks_aws_for_nothing() -> None:
     other = "arn:aws:cloudformation:us-east-1:111122223333:stack/other/1"
-    with opened(deployed("all", "user", "0"), "ReleaseFunction") as (scene, recorder), deletable(scene) as leaving:
+    with opened(deployed("all", "user", "0"), "TeardownFunction") as (harness, recorder), deletable(harness) as leaving:
         leaving.status("DELETE_IN_PROGRESS")
         leaving.stack_id = other
         with pytest.raises(RequestNotUnderstood):

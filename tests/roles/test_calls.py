@@ -16,8 +16,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from mfa_guard_cli.template import Stack
-from policy.evaluator import Decision, Request, parse_policy
+from mfa_guard_cli.policy.evaluator import Decision, Request, parse_policy
+from mfa_guard_cli.stack.template import Stack
 from roles.scenarios import opened
 from support.aws import Context
 from support.factories import detail, envelope
@@ -65,7 +65,9 @@ def test_a_call_that_a_role_refuses_is_noticed(stack: Stack) -> None:
         stopped = detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
         HANDLERS["AlertFunction"].lambda_handler(envelope(stopped), Context())
     assert {call.decision() for call in recorder.calls} == {Decision.ALLOW}
-    assert {replace(call, function="ReleaseFunction").decision() for call in recorder.calls} == {Decision.IMPLICIT_DENY}
+    assert {replace(call, function="TeardownFunction").decision() for call in recorder.calls} == {
+        Decision.IMPLICIT_DENY
+    }
 
 
 def unused(stack: Stack, logical_id: str, asked: Sequence[Request]) -> Iterator[str]:

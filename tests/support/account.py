@@ -16,11 +16,11 @@ from moto import mock_aws
 from moto.iam.models import AccessKeyLastUsed, IAMBackend, iam_backends
 from moto.sns.models import SNSBackend, sns_backends
 
-from mfa_guard_cli.local.clock import Clock
-from mfa_guard_cli.local.moto_gaps import Lag, mended
-from mfa_guard_cli.local.resources import Clients, create_all
-from mfa_guard_cli.local.surroundings import ADMINISTRATOR as ADMINISTRATOR  # noqa: PLC0414 - whose session it is
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
+from mfa_guard_emulator.aws.clock import Clock
+from mfa_guard_emulator.aws.moto_gaps import Lag, mended
+from mfa_guard_emulator.aws.resources import Clients, create_all
+from mfa_guard_emulator.aws.surroundings import ADMINISTRATOR as ADMINISTRATOR  # noqa: PLC0414 - whose session it is
 
 # What handlers need to run; the rest takes time that every test would pay, and `keep_well` adds what a sweep checks.
 _CREATED: Final = frozenset(

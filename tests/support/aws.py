@@ -8,13 +8,14 @@ from unittest.mock import patch
 from botocore.exceptions import ClientError
 
 from mfa_guard.adapters.clock import SystemClock
-from mfa_guard.bootstrap import clients, once, sweep
+from mfa_guard.composition import sweep
 from mfa_guard.ports import Clock
+from mfa_guard.runtime import clients, idempotency
 
 
 def forget_clients() -> None:
     """Let the functions make their clients anew, as in a new process."""
-    for module in (clients, once, sweep):
+    for module in (clients, idempotency, sweep):
         for each in vars(module).values():
             if hasattr(each, "cache_clear"):
                 each.cache_clear()

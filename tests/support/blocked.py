@@ -20,12 +20,12 @@ import pexpect
 import pyotp
 from werkzeug.wrappers import Response
 
-from mfa_guard_cli.local.callers import Caller
-from mfa_guard_cli.local.calls import Call, refusal
-from mfa_guard_cli.local.clock import Clock
-from mfa_guard_cli.local.server import LocalAccount, Plan, run_account
-from mfa_guard_cli.template import load_template
-from policy.evaluator import Decision, Request, evaluate, parse_policy
+from mfa_guard_cli.policy.evaluator import Decision, Request, evaluate, parse_policy
+from mfa_guard_cli.stack.template import load_template
+from mfa_guard_emulator.aws.account import LocalAccount, Plan, run_account
+from mfa_guard_emulator.aws.callers import Caller
+from mfa_guard_emulator.aws.calls import Call, refusal
+from mfa_guard_emulator.aws.clock import Clock
 
 BIN: Final = Path(sys.executable).parent
 REGION: Final = "us-east-1"
@@ -136,7 +136,7 @@ class Door:
     parameters: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, call: Call, caller: Caller) -> Response | None:
-        """Refuse what AWS would refuse a person; see `mfa_guard_cli.local.gateway.Interceptor`."""
+        """Refuse what AWS would refuse a person; see `mfa_guard_emulator.aws.gateway.Interceptor`."""
         if caller.user is None or caller.unrecorded or caller.function or call.service not in ("iam", "sts", "s3"):
             return None
         if _mfa(caller) == "false" and not caller.from_console and call.service in ("iam", "sts"):
@@ -165,7 +165,7 @@ class Door:
 
     @property
     def _enforcement_policy(self) -> str:
-        return f"arn:aws:iam::{self.account.stack.account}:policy/EnrolMFADeviceThenSignInAgain"
+        return f"arn:aws:iam::{self.account.stack.account}:policy/EnrollMFADeviceThenSignInAgain"
 
     def _policies(self, user: str) -> Mapping[str, Mapping[str, object]]:
         attached = self.account.iam.users[user].managed_policies
@@ -210,7 +210,7 @@ def blocked_account() -> Iterator[Door]:
     Its time stands still but for what is let pass: a busy machine takes longer to begin than a code lives.
     """
     began = datetime.now(UTC)
-    plan = Plan(load_template().render(), port=0, story=True, announced=False)
+    plan = Plan(load_template().render(), port=0, scenarios=True, announced=False)
     with patch.object(Clock, "now", lambda clock: began + clock.passed), run_account(plan) as account:
         door = Door(account)
         account.gateway.intercept = door

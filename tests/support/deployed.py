@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
 from mfa_guard.core.times import utc_text
-from mfa_guard_cli.admin import stack as admin_stack
+from mfa_guard_cli.admin import guard as admin_stack
 from mfa_guard_cli.main import app
-from policy.evaluator import Decision, Request, evaluate, parse_policy
+from mfa_guard_cli.policy.evaluator import Decision, Request, evaluate, parse_policy
 from support.account import ADMINISTRATOR, Account
 from support.upkeep import keep_well
 
@@ -258,7 +258,7 @@ def _simulated(deployed: Deployed, params: Mapping[str, object]) -> Mapping[str,
     results = []
     for action in (value for key, value in form.items() if key.startswith("ActionNames.member.")):
         decision = evaluate(map(parse_policy, documents), Request(action, form["ResourceArns.member.1"], context))
-        matched = [{"SourcePolicyId": "EnrolMFADeviceThenSignInAgain"}] if decision is Decision.DENY else []
+        matched = [{"SourcePolicyId": "EnrollMFADeviceThenSignInAgain"}] if decision is Decision.DENY else []
         results.append({"EvalActionName": action, "EvalDecision": _DECISIONS[decision], "MatchedStatements": matched})
     return {"EvaluationResults": results, "IsTruncated": False}
 

@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
-from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, Device, UserState, Way
+from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, Device, UserState
 
 ROOT_OF_THE_PROJECT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ACCOUNT = "111122223333"
-POLICY = f"arn:aws:iam::{ACCOUNT}:policy/EnrolMFADeviceThenSignInAgain"
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/EnrollMFADeviceThenSignInAgain"
 GROUP = "mfa-guard-enforced"
 MARKED = {STATUS_TAG: NONCOMPLIANT, SINCE_TAG: "2026-02-01T00:00:00Z"}
 
@@ -24,7 +25,7 @@ def settings(**changes: object) -> Settings:
     """Return the template's default settings with `changes`."""
     base = Settings(
         mode=Mode.EVENTS,
-        enforce_through=Way.USER,
+        enforce_through=AttachmentRoute.DIRECT,
         enforce_on=EnforceOn.ALL,
         working_machine_users=WorkingMachineUsers.REVIEW,
         exempt_path_prefixes=(),

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mfa_guard.adapters.leases import IN_PROGRESS, SENT
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot
+from mfa_guard.core.errors import QuotaExceeded, UserGone
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.health import Check
-from mfa_guard.core.kinds import COVERED_BY, RESUMABLE, Kind
-from mfa_guard.core.message import Message
-from mfa_guard.core.snapshot import ListedUser, ReportRow, Snapshot
-from mfa_guard.core.sweeping import Memory
+from mfa_guard.core.health.checks import Check
+from mfa_guard.core.leases import Claim
+from mfa_guard.core.mail.layout import Message
+from mfa_guard.core.metrics import Gauge, Metric
+from mfa_guard.core.notice_kinds import COVERED_BY, RESUMABLE, NoticeKind
+from mfa_guard.core.sweep_request import SweepMemory
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
     NONCOMPLIANT,
@@ -22,9 +25,8 @@ from mfa_guard.core.user import (
     ServiceCredential,
     UserState,
 )
-from mfa_guard.ports import Claim, Gauge, Metric, QuotaExceeded, UserGone
-from mfa_guard.remediate import World
-from mfa_guard.sweep import SweepWorld
+from mfa_guard.use_cases.remediate import RemediateDependencies
+from mfa_guard.use_cases.sweep import SweepDependencies
 from support.factories import NOW
 
 
@@ -200,11 +202,11 @@ class FakeLeases:
     """Leases in memory. tests/integration/test_leases.py holds it and the real table to the same promises."""
 
     def __init__(self, calls: Calls, clock: FakeClock) -> None:
-        self.items: dict[tuple[str, Kind], FakeLease] = {}
+        self.items: dict[tuple[str, NoticeKind], FakeLease] = {}
         self.calls = calls
         self.clock = clock
 
-    def claim(self, scope: str, kind: Kind, holder: str, exposure: frozenset[str]) -> Claim:
+    def claim(self, scope: str, kind: NoticeKind, holder: str, exposure: frozenset[str]) -> Claim:
         self.calls.enter("leases.claim")
         now = self.clock.now()
         for other in COVERED_BY.get(kind, ()):
@@ -222,20 +224,20 @@ class FakeLeases:
         self.calls.leave()
         return Claim.MINE
 
-    def sent(self, scope: str, kind: Kind, holder: str) -> None:
+    def sent(self, scope: str, kind: NoticeKind, holder: str) -> None:
         self.calls.enter("leases.sent")
         lease = self.items.get((scope, kind))
         if lease and lease.holder == holder:
             lease.sent, lease.until = True, self.clock.now() + SENT
         self.calls.leave()
 
-    def drop(self, scope: str, kinds: Iterable[Kind]) -> None:
+    def drop(self, scope: str, kinds: Iterable[NoticeKind]) -> None:
         for kind in kinds:
             self.calls.enter("leases.drop")
             self.items.pop((scope, kind), None)
             self.calls.leave()
 
-    def unfinished(self, scope: str, holder: str) -> Kind | None:
+    def unfinished(self, scope: str, holder: str) -> NoticeKind | None:
         self.calls.enter("leases.unfinished")
         begun = (kind for kind in RESUMABLE if (lease := self.items.get((scope, kind))) and not lease.sent)
         return next((kind for kind in begun if self.items[scope, kind].holder == holder), None)
@@ -347,12 +349,12 @@ class FakeHealth:
 class FakeMemory:
     """What one sweep leaves for the next."""
 
-    kept: Memory = field(default_factory=Memory)
+    kept: SweepMemory = field(default_factory=SweepMemory)
 
-    def load(self) -> Memory:
+    def load(self) -> SweepMemory:
         return self.kept
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: SweepMemory) -> None:
         self.kept = memory
 
 
@@ -362,7 +364,7 @@ class FakeWaker:
 
     woken: list[Mapping[str, object]] = field(default_factory=list)
 
-    def wake(self, detail: Mapping[str, object]) -> None:
+    def request_sweep(self, detail: Mapping[str, object]) -> None:
         self.woken.append(detail)
 
 
@@ -380,11 +382,11 @@ class FakeAccount:
         self.account = FakeAccountReader(self.iam, self.calls)
         self.health = FakeHealth()
         self.memory = FakeMemory()
-        self.waker = FakeWaker()
+        self.sweep_starter = FakeWaker()
 
     @property
-    def sweep_world(self) -> SweepWorld:
-        return SweepWorld(
+    def sweep_world(self) -> SweepDependencies:
+        return SweepDependencies(
             account=self.account,
             exemptions=FakeExemptionList(self.exemptions),
             health=self.health,
@@ -392,15 +394,15 @@ class FakeAccount:
             keys=self.iam,
             memory=self.memory,
             notifier=self.notifier,
-            waker=self.waker,
+            sweep_starter=self.sweep_starter,
             telemetry=self.telemetry,
             clock=self.clock,
             workers=1,
         )
 
     @property
-    def world(self) -> World:
-        return World(self.iam, self.exemptions, self.leases, self.notifier, self.telemetry, self.clock)
+    def dependencies(self) -> RemediateDependencies:
+        return RemediateDependencies(self.iam, self.exemptions, self.leases, self.notifier, self.telemetry, self.clock)
 
     @property
     def alice(self) -> FakeUser:

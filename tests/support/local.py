@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pyotp
 
-from mfa_guard_cli.local.callers import Caller, Credentials
-from mfa_guard_cli.local.delivery import Delivery, Invocation
-from mfa_guard_cli.local.keys import ADMINISTRATOR_KEY, ROOT_KEY
-from mfa_guard_cli.local.resources import Clients
-from mfa_guard_cli.local.server import LocalAccount
+from mfa_guard_emulator.aws.account import LocalAccount
+from mfa_guard_emulator.aws.callers import Caller, Credentials
+from mfa_guard_emulator.aws.delivery import Delivery, Invocation
+from mfa_guard_emulator.aws.keys import ADMINISTRATOR_KEY, ROOT_KEY
+from mfa_guard_emulator.aws.resources import Clients
 
 SETTLE_SECONDS = 60
 

@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROGRAM: Final = Path(sys.executable).with_name("mfa-guard")
 CLI: Final = Path(sys.executable).with_name("aws")
 _START_SECONDS: Final = 120
-# ReleaseFunction rests for a minute after it announced a new stack, and is not awake for anything else meanwhile.
+# TeardownFunction rests for a minute after it announced a new stack, and is not awake for anything else meanwhile.
 _WAIT_SECONDS: Final = 150
 
 
@@ -97,7 +97,7 @@ class RunningAccount:
 
 @contextmanager
 def local_account(*options: str) -> Iterator[RunningAccount]:
-    """Run `mfa-guard local` with these options on a free port until the end of the block, and see that it ends well."""
+    """Run `mfa-guard-local run` with these options on a free port until the end of the block, and check how it ends."""
     process = subprocess.Popen(
         [PROGRAM, "local", "--port", "0", "--brief", *options],
         cwd=ROOT,

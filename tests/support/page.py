@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, TypeAlias
 
-from mfa_guard_cli.local.page import HEADERS, asset
+from mfa_guard_emulator.console.page import HEADERS, asset
 
 PREFIX: Final = "/_mfa-guard/"
 
@@ -37,7 +37,7 @@ def user(name: str, **changes: object) -> Fields:
         "name": name,
         "user_id": f"AIDA{name.upper()}",
         "path": "/",
-        "ways": [],
+        "routes": [],
         "tags": {},
         "devices": [],
         "password": False,

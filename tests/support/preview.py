@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from mfa_guard.core.snapshot import ListedUser, ReportRow
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow
 from mfa_guard.core.user import AccessKey
 from mfa_guard_cli.preview.model import (
     Caller,

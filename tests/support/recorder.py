@@ -17,9 +17,9 @@ from unittest.mock import patch
 from botocore.client import BaseClient
 from moto.iam.models import IAMBackend, iam_backends
 
-from mfa_guard.handlers import alert, release, sweep, user_event
-from mfa_guard_cli.template import Stack, load_template
-from policy.evaluator import EVERYTHING, Decision, Policy, Request, evaluate, parse_policy
+from mfa_guard.handlers import alert, sweep, teardown, user_event
+from mfa_guard_cli.policy.evaluator import EVERYTHING, Decision, Policy, Request, evaluate, parse_policy
+from mfa_guard_cli.stack.template import Stack, load_template
 
 Params = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ HANDLERS: Final[Mapping[str, Any]] = MappingProxyType(
         "UserEventFunction": user_event,
         "AlertFunction": alert,
         "SweepFunction": sweep,
-        "ReleaseFunction": release,
+        "TeardownFunction": teardown,
     }
 )
 

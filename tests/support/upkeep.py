@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from mfa_guard_cli.local import surroundings
-from mfa_guard_cli.local.resources import create_all
+from mfa_guard_emulator.aws import surroundings
+from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account
 
 _CHECKED: Final = frozenset({"AWS::Events::Rule", "AWS::Scheduler::Schedule"})

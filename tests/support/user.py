@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import ClientError
 
 from mfa_guard_cli.user.account import CodeRefused, NameTaken, NewDevice, NotAllowed, VirtualDevice
+from mfa_guard_cli.user.credentials import Credentials
 from mfa_guard_cli.user.devices import Device
 from mfa_guard_cli.user.identity import Identity, identity
 from mfa_guard_cli.user.terminal import Terminal
-from mfa_guard_cli.user.tokens import Credentials
 
 ACCOUNT = "111122223333"
 ALICE = identity(f"arn:aws:iam::{ACCOUNT}:user/alice")
@@ -20,7 +20,7 @@ ROLE = identity(f"arn:aws:sts::{ACCOUNT}:assumed-role/Deployer/alice")
 APP = Device(f"arn:aws:iam::{ACCOUNT}:mfa/alice")
 TOKEN = Device("GAHT12345678")
 PASSKEY = Device(f"arn:aws:iam::{ACCOUNT}:u2f/user/alice/laptop-K4ZQ2M7XHB5TWNRD6YJC3VPLSE")
-GUARD = f"arn:aws:iam::{ACCOUNT}:policy/EnrolMFADeviceThenSignInAgain"
+GUARD = f"arn:aws:iam::{ACCOUNT}:policy/EnrollMFADeviceThenSignInAgain"
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

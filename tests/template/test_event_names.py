@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from mfa_guard_cli.pattern import index
-from mfa_guard_cli.template import load_template
+from mfa_guard_cli.stack.event_pattern import index
+from mfa_guard_cli.stack.template import load_template
 from support.factories import detail, envelope
 
 STACK = load_template().render()

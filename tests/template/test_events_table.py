@@ -13,8 +13,8 @@ from typing import cast
 import pytest
 
 from mfa_guard.core.cloudtrail import Subject, SubjectKind, subject_of
-from mfa_guard_cli.pattern import index
-from mfa_guard_cli.template import Rule, load_template
+from mfa_guard_cli.stack.event_pattern import index
+from mfa_guard_cli.stack.template import Rule, load_template
 
 EVENTS = Path(__file__).parents[2] / "events"
 ROW = re.compile(

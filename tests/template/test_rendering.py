@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from mfa_guard_cli.pattern import index
-from mfa_guard_cli.template import Stack, Template, TemplateError, load_template
+from mfa_guard_cli.stack.event_pattern import index
+from mfa_guard_cli.stack.template import Stack, Template, TemplateError, load_template
 
 HOMES = {"us-east-1": "aws", "us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}
 RULES = {
@@ -59,7 +59,7 @@ def settings() -> list[dict[str, str]]:
         "Mode": ["audit", "events", "all"],
         "EnforceThrough": ["user", "group"],
         "AllowPasswordChangeWithoutMfa": ["yes", "no"],
-        "AllowEnrolmentWithAccessKeys": ["yes", "no"],
+        "AllowEnrollmentWithAccessKeys": ["yes", "no"],
         "AlertEmail": ["", "alerts@example.com"],
     }
     return [dict(zip(switches, values, strict=True)) for values in itertools.product(*switches.values())]
@@ -129,7 +129,7 @@ def test_every_pattern_compiles_and_fits_eventbridge_s_quota(stack: Stack) -> No
 def test_a_function_gets_the_environment_that_the_handlers_read(stack: Stack, function: str) -> None:
     environment = stack.environment(function)
     assert environment["MODE"] == "events"
-    assert environment["ENFORCEMENT_POLICY_ARN"] == "arn:aws:iam::111122223333:policy/EnrolMFADeviceThenSignInAgain"
+    assert environment["ENFORCEMENT_POLICY_ARN"] == "arn:aws:iam::111122223333:policy/EnrollMFADeviceThenSignInAgain"
     assert environment["ENFORCEMENT_GROUP_NAME"] == "mfa-guard-enforced"
     assert environment["NOTICES_TOPIC_ARN"] == stack.outputs()["NoticesTopicArn"]
     assert environment["STATE_TABLE_NAME"] == stack.physical_id("StateTable")

@@ -8,9 +8,9 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from mfa_guard.adapters import account, bus, exemption_list, exemptions, iam, keys, leases, memory, sns
-from mfa_guard.core.sweeping import DETAIL_TYPE, SOURCE
-from mfa_guard_cli.template import Stack, load_template
+from mfa_guard.adapters import account, event_bus, exemption_list, exemptions, iam, keys, leases, sns, sweep_memory
+from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
+from mfa_guard_cli.stack.template import Stack, load_template
 
 # Powertools' idempotency needs these four; leases make do with the same.
 # https://docs.aws.amazon.com/powertools/python/latest/utilities/idempotency/#iam-permissions
@@ -138,7 +138,7 @@ def test_sweep_function_may_read_the_account_and_changes_it_in_mode_all_only(mod
             "any": (*account.PERMISSIONS, "iam:GetAccountSummary", "cloudtrail:DescribeTrails", "events:ListRules"),
             "trails": ("cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
             "rules": ("events:ListTargetsByRule",),
-            "bus": bus.PERMISSIONS if mode == "all" else (),
+            "bus": event_bus.PERMISSIONS if mode == "all" else (),
             "stack": ("cloudformation:DescribeStacks",),
             "state": IDEMPOTENCY,
             "exemptions": exemption_list.PERMISSIONS,
@@ -170,7 +170,7 @@ def test_a_sweep_sends_no_events_but_its_own() -> None:
 
 
 def test_memory_needs_no_more_than_idempotency() -> None:
-    assert set(memory.PERMISSIONS) <= set(IDEMPOTENCY)
+    assert set(sweep_memory.PERMISSIONS) <= set(IDEMPOTENCY)
 
 
 def test_leases_need_no_more_than_idempotency() -> None:

@@ -7,14 +7,14 @@ from typing import cast
 
 import pytest
 
-from mfa_guard.bootstrap.process import METRICS
-from mfa_guard.core.health import policy_digest
+from mfa_guard.core.health.checks import policy_digest
+from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.settings import parse_settings
-from mfa_guard.core.sweeping import parse_sweep_request
-from mfa_guard.ports import Gauge, Metric
-from mfa_guard_cli.intrinsics import TemplateError
-from mfa_guard_cli.pattern import index
-from mfa_guard_cli.template import Resource, Stack, load_template
+from mfa_guard.core.sweep_request import parse_sweep_request
+from mfa_guard.runtime.observability import METRICS
+from mfa_guard_cli.stack.event_pattern import index
+from mfa_guard_cli.stack.intrinsics import TemplateError
+from mfa_guard_cli.stack.template import Resource, Stack, load_template
 
 Fields = Mapping[str, object]
 # Those that EventBridge wakes.
@@ -73,7 +73,7 @@ class TestParameters:
             "WorkingMachineUsers": "review",
             "ExemptPathPrefixes": "",
             "AllowPasswordChangeWithoutMfa": "yes",
-            "AllowEnrolmentWithAccessKeys": "yes",
+            "AllowEnrollmentWithAccessKeys": "yes",
             "LogRetentionDays": 365,
             "LogLevel": "INFO",
         }
@@ -120,7 +120,7 @@ class TestPolicyDigest:
     @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1"])
     @pytest.mark.parametrize(("password", "keys"), list(product(["yes", "no"], repeat=2)))
     def test_the_sweep_knows_the_policy_that_is_deployed(self, region: str, password: str, keys: str) -> None:
-        chosen = {"AllowPasswordChangeWithoutMfa": password, "AllowEnrolmentWithAccessKeys": keys}
+        chosen = {"AllowPasswordChangeWithoutMfa": password, "AllowEnrollmentWithAccessKeys": keys}
         rendered = TEMPLATE.render(region=region, parameters=chosen)
         document = rendered.policy_document("EnforcementPolicy")
         expected = policy_digest(document, account=rendered.account, partition=rendered.partition)
@@ -342,5 +342,5 @@ def test_the_group_carries_the_enforcement_policy_and_no_other(stack: Stack) -> 
 @pytest.mark.parametrize("name", ["mfa-guard", "other"])
 def test_what_binds_users_keeps_its_name_whatever_the_stack_is_called(name: str) -> None:
     rendered = TEMPLATE.render(stack_name=name)
-    assert rendered.resource("EnforcementPolicy").properties["ManagedPolicyName"] == "EnrolMFADeviceThenSignInAgain"
+    assert rendered.resource("EnforcementPolicy").properties["ManagedPolicyName"] == "EnrollMFADeviceThenSignInAgain"
     assert rendered.resource("EnforcementGroup").properties["GroupName"] == "mfa-guard-enforced"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from policy import requests
-from policy.requests import Row
+from mfa_guard_cli.policy import requests
+from mfa_guard_cli.policy.requests import Row
 from roles import attacks
 from roles.attacks import Attack
 

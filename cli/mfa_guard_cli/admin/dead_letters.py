@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard_cli.admin.letters import Batch, Letter, Message, Shape, parse_letter, stream_event
-from mfa_guard_cli.admin.outcome import Outcome, ask, tell
-from mfa_guard_cli.admin.place import Place
-from mfa_guard_cli.admin.stack import Guard, open_guard
-from mfa_guard_cli.program.errors import FOUND, WrongUse, as_program_error
-from mfa_guard_cli.program.options import Format, RowFormat
-from mfa_guard_cli.program.output import print_csv, print_json, print_table
+from mfa_guard_cli.admin.dead_letter_messages import Batch, Letter, Message, Shape, parse_letter, stream_event
+from mfa_guard_cli.admin.guard import Guard, open_guard
+from mfa_guard_cli.common.errors import FOUND, WrongUse, as_program_error
+from mfa_guard_cli.common.options import Format, RowFormat
+from mfa_guard_cli.common.outcome import Outcome, ask, tell
+from mfa_guard_cli.common.output import print_csv, print_json, print_table
+from mfa_guard_cli.common.stack_location import StackLocation
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -176,7 +176,7 @@ def _gone() -> str:
     )
 
 
-def list_letters(place: Place, form: RowFormat) -> None:
+def list_letters(place: StackLocation, form: RowFormat) -> None:
     """Print what waits, and hide none of it. Ends with exit code 1 when something does."""
     guard = open_guard(place)
     queue = Queue(guard.queues, guard.deployed.queue_url)
@@ -194,7 +194,7 @@ def list_letters(place: Place, form: RowFormat) -> None:
         raise typer.Exit(FOUND)
 
 
-def redrive_letters(ids: Sequence[str], place: Place, form: Format, *, yes: bool) -> None:
+def redrive_letters(ids: Sequence[str], place: StackLocation, form: Format, *, yes: bool) -> None:
     """Hand letters to their functions again, all of them or those of `ids`; what cannot be stays in the queue."""
     guard = open_guard(place)
     queue = Queue(guard.queues, guard.deployed.queue_url)

@@ -8,14 +8,14 @@ import typer
 
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.times import utc_text
-from mfa_guard_cli.admin.options import user_name
-from mfa_guard_cli.admin.outcome import Outcome, ask, tell
-from mfa_guard_cli.admin.place import Place
-from mfa_guard_cli.admin.stack import Guard, open_guard
-from mfa_guard_cli.admin.terms import ExemptionRecords, end_of, in_words, new_exemption
-from mfa_guard_cli.program.errors import FOUND, WrongUse
-from mfa_guard_cli.program.options import Format, RowFormat
-from mfa_guard_cli.program.output import print_csv, print_json, print_table, printable
+from mfa_guard_cli.admin.exemption_records import ExemptionRecords, end_of, in_words, new_exemption
+from mfa_guard_cli.admin.guard import Guard, open_guard
+from mfa_guard_cli.common.admin_options import user_name
+from mfa_guard_cli.common.errors import FOUND, WrongUse
+from mfa_guard_cli.common.options import Format, RowFormat
+from mfa_guard_cli.common.outcome import Outcome, ask, tell
+from mfa_guard_cli.common.output import print_csv, print_json, print_table, printable
+from mfa_guard_cli.common.stack_location import StackLocation
 
 _HEADINGS: Final = ("USER", "USER ID", "STATE", "UNTIL", "OWNER", "REASON", "RECORDED BY", "PROBLEM")
 _COLUMNS: Final = ("user", "user_id", "state", "until", "owner", "reason", "created_by", "problem")
@@ -32,7 +32,7 @@ class Terms:
     until: str | None
 
 
-def list_exemptions(place: Place, form: RowFormat) -> None:
+def list_exemptions(place: StackLocation, form: RowFormat) -> None:
     """Print every record of the table. Ends with exit code 1 when one of them is malformed."""
     guard = open_guard(place)
     now = guard.now()
@@ -59,12 +59,12 @@ def _names(guard: Guard) -> dict[str, str]:
 def _row(user_id: str, record: Exemption | MalformedExemption, name: str | None, now: datetime) -> tuple[str, ...]:
     if isinstance(record, MalformedExemption):
         return (name or "", user_id, "malformed", "", "", "", "", record.problem)
-    state = "user gone" if name is None else "valid" if record.holds(now) else "expired"
+    state = "user gone" if name is None else "valid" if record.in_force(now) else "expired"
     until = utc_text(record.expires_at)
     return (name or record.user_name, user_id, state, until, record.owner, record.reason, record.created_by, "")
 
 
-def add_exemption(name: str, terms: Terms, place: Place, form: Format, *, yes: bool) -> None:
+def add_exemption(name: str, terms: Terms, place: StackLocation, form: Format, *, yes: bool) -> None:
     """Record an exemption for a user's immutable id."""
     guard = open_guard(place)
     now = guard.now()
@@ -103,7 +103,7 @@ def add_exemption(name: str, terms: Terms, place: Place, form: Format, *, yes: b
     )
 
 
-def remove_exemption(name: str, place: Place, form: Format, *, yes: bool) -> None:
+def remove_exemption(name: str, place: StackLocation, form: Format, *, yes: bool) -> None:
     """Delete the record of a user, who may be gone, by his name or id."""
     guard = open_guard(place)
     now = guard.now()
@@ -152,7 +152,7 @@ def _found(name: str, guard: Guard, now: datetime) -> tuple[str, Exemption | Mal
     return named[0]
 
 
-def _again(record: Exemption | MalformedExemption | None, place: Place) -> str | None:
+def _again(record: Exemption | MalformedExemption | None, place: StackLocation) -> str | None:
     """Return the command that records it once more, under one's own name."""
     if not isinstance(record, Exemption):
         return None

@@ -7,28 +7,29 @@ from typing import Final
 
 import typer
 
-from mfa_guard.core.census import Finding, judged
-from mfa_guard.core.digest import in_use
+from mfa_guard.core.account.assessment import Assessment, assessment_of
+from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.notices import about_user
-from mfa_guard.core.plan import Action, Demand, Rule, Standing, deciding_rule, demand
+from mfa_guard.core.mail.digest import in_use
+from mfa_guard.core.mail.notices import about_user
+from mfa_guard.core.plan import Action, Rule, Standing, UserPlan, deciding_rule, plan_for_user
 from mfa_guard.core.settings import Mode, Settings
 from mfa_guard.core.times import utc_text
-from mfa_guard.core.user import GUARD_TAGS, Ask, Question, UserState, Way
-from mfa_guard_cli.admin.place import Place
+from mfa_guard.core.user import GUARD_TAGS, Field, FieldNotLoaded, UserState
+from mfa_guard_cli.admin.exemption_records import in_words
+from mfa_guard_cli.admin.guard import open_guard
 from mfa_guard_cli.admin.simulation import CONTEXTS, Simulated, Unavailable, simulate
-from mfa_guard_cli.admin.stack import open_guard
-from mfa_guard_cli.admin.terms import in_words
-from mfa_guard_cli.program.errors import WrongUse
-from mfa_guard_cli.program.options import Format
-from mfa_guard_cli.program.output import print_json, print_table, printable
+from mfa_guard_cli.common.errors import WrongUse
+from mfa_guard_cli.common.options import Format
+from mfa_guard_cli.common.output import print_json, print_table, printable
+from mfa_guard_cli.common.stack_location import StackLocation
 
 # The rules are counted as README's table has them: 1 is the root user, 2 a user who is gone.
 _NUMBERS: Final[Mapping[Rule, int]] = {
     Rule.EXEMPT_BY_PATH: 3,
     Rule.EXEMPT_BY_RECORD: 3,
-    Rule.BOUND_ALREADY: 4,
-    Rule.WORKING_MACHINE: 5,
+    Rule.ENFORCED_ALREADY: 4,
+    Rule.ACTIVE_MACHINE: 5,
     Rule.WITHOUT_PASSWORD: 6,
     Rule.EVERYBODY_ELSE: 7,
 }
@@ -44,14 +45,14 @@ _HEADINGS: Final = ("ACTION", "ACCESS KEY ALONE", "CONSOLE WITHOUT MFA", "WITH M
 class _Explained:
     state: UserState
     rule: Rule
-    demand: Demand
-    finding: Finding
+    plan: UserPlan
+    assessment: Assessment
     settings: Settings
     now: datetime
     simulated: Sequence[Simulated] | Unavailable
 
 
-def explain_user(name: str, place: Place, form: Format) -> None:
+def explain_user(name: str, place: StackLocation, form: Format) -> None:
     """Print what the guard thinks of a user. Raises WrongUse for one who does not exist."""
     guard = open_guard(place)
     try:
@@ -66,8 +67,8 @@ def explain_user(name: str, place: Place, form: Format) -> None:
     found = _Explained(
         state=state,
         rule=rule,
-        demand=demanded,
-        finding=judged(state, demanded, chosen, now, certain=True),
+        plan=demanded,
+        assessment=assessment_of(state, demanded, chosen, now, certain=True),
         settings=chosen,
         now=now,
         simulated=simulate(guard.iam, state.name, state.path, chosen.account, chosen.partition),
@@ -78,13 +79,13 @@ def explain_user(name: str, place: Place, form: Format) -> None:
         _print(found)
 
 
-def _decided(state: UserState, chosen: Settings, now: datetime) -> tuple[Rule, Demand]:
+def _decided(state: UserState, chosen: Settings, now: datetime) -> tuple[Rule, UserPlan]:
     """Return what decides, and what follows. Raises Ask when the state lacks an answer, which `whole_user` has."""
-    rule, demanded = deciding_rule(state, chosen, now), demand(state, chosen, now)
-    if isinstance(rule, Question):
-        raise Ask(rule)
-    if isinstance(demanded, Question):
-        raise Ask(demanded)
+    rule, demanded = deciding_rule(state, chosen, now), plan_for_user(state, chosen, now)
+    if isinstance(rule, Field):
+        raise FieldNotLoaded(rule)
+    if isinstance(demanded, Field):
+        raise FieldNotLoaded(demanded)
     return rule, demanded
 
 
@@ -100,8 +101,11 @@ def _print(found: _Explained) -> None:
 
 def _standing(found: _Explained) -> list[str]:
     state, tags = found.state, found.state.tags
-    ways = {Way.USER: "the policy is attached", Way.GROUP: "a member of the enforcement group"}
-    bound = " and ".join(ways[way] for way in state.ways())
+    routes = {
+        AttachmentRoute.DIRECT: "the policy is attached",
+        AttachmentRoute.GROUP: "a member of the enforcement group",
+    }
+    bound = " and ".join(routes[route] for route in state.routes())
     marks = ", ".join(f"{key}={tags[key]}" for key in GUARD_TAGS if key in tags)
     return [
         f"Bound: {bound or 'no'}",
@@ -117,7 +121,7 @@ def _record(record: Exemption | MalformedExemption | None, now: datetime) -> str
         case MalformedExemption():
             return f"does not count. {record.problem}"
         case _:
-            return f"{'in force' if record.holds(now) else 'expired'}, {in_words(record)}"
+            return f"{'in force' if record.in_force(now) else 'expired'}, {in_words(record)}"
 
 
 def _deciding(found: _Explained) -> list[str]:
@@ -125,12 +129,12 @@ def _deciding(found: _Explained) -> list[str]:
 
 
 def _why(found: _Explained) -> str:
-    prefix, credentials = found.settings.exempt_path(found.state.path), in_use(found.finding, found.now)
+    prefix, credentials = found.settings.exempt_path(found.state.path), in_use(found.assessment, found.now)
     why: Mapping[Rule, str] = {
         Rule.EXEMPT_BY_PATH: f"exempt, as users below {prefix} are (ExemptPathPrefixes).",
         Rule.EXEMPT_BY_RECORD: "exempt, by the record above.",
-        Rule.BOUND_ALREADY: "bound already, and so it stays: only an exemption releases.",
-        Rule.WORKING_MACHINE: f"a working machine user: no console password, and in use: {credentials}. "
+        Rule.ENFORCED_ALREADY: "bound already, and so it stays: only an exemption releases.",
+        Rule.ACTIVE_MACHINE: f"a active machine user: no console password, and in use: {credentials}. "
         "WorkingMachineUsers is review, so an administrator decides.",
         Rule.WITHOUT_PASSWORD: "no console password, and EnforceOn is console: not bound.",
         Rule.EVERYBODY_ELSE: "nothing above it fits, so the policy has to bind.",
@@ -152,16 +156,17 @@ _WHEN: Final[Mapping[Mode, str]] = {
 
 
 def _would(found: _Explained) -> list[str]:
-    actions, state = found.demand.actions, found.state
+    actions, state = found.plan.actions, found.state
     deeds = ", ".join(_DEEDS[action] for action in actions)
     lines = [f"{_WHEN[found.settings.mode]}: {deeds}."] if deeds else ["The guard would change nothing."]
-    if found.demand.standing is Standing.WORKING_MACHINE:
+    if found.plan.standing is Standing.ACTIVE_MACHINE:
         lines.append("It asks for a decision: mfa-guard exempt add, or mfa-guard enforce.")
     if Action.ENFORCE in actions and (keys := state.keys_in_use(found.now)):
         lines.append(f"Access keys in use that would stop working without MFA: {', '.join(key.id for key in keys)}.")
-    if found.finding.escalation.due:
+    if found.assessment.key_deactivation.due:
         lines.append(
-            f"Without a device, active access keys are deactivated on {utc_text(found.finding.escalation.due)} at the "
+            "Without a device, active access keys are deactivated on "
+            f"{utc_text(found.assessment.key_deactivation.due)} at the "
             "earliest (DeactivateKeysAfterDays)."
         )
     return lines
@@ -175,7 +180,7 @@ def _exemption(record: Exemption | MalformedExemption | None, now: datetime) -> 
             return {"state": "malformed", "problem": record.problem}
         case _:
             return {
-                "state": "valid" if record.holds(now) else "expired",
+                "state": "valid" if record.in_force(now) else "expired",
                 "until": utc_text(record.expires_at),
                 "owner": record.owner,
                 "reason": record.reason,
@@ -202,15 +207,17 @@ def _as_json(found: _Explained) -> dict[str, object]:
                 {"id": each.id, "service": each.service, "active": each.active}
                 for each in (state.service_credentials if isinstance(state.service_credentials, tuple) else ())
             ],
-            "bound_by": [way.value for way in state.ways()],
+            "bound_by": [route.value for route in state.routes()],
             "tags": {key: state.tags[key] for key in state.guard_tags()},
             "exemption": _exemption(record, found.now),
         },
         "mode": found.settings.mode.value,
-        "standing": found.demand.standing.value,
+        "standing": found.plan.standing.value,
         "rule": {"number": _NUMBERS[found.rule], "name": found.rule.value, "why": _why(found)},
-        "would": [action.value for action in found.demand.actions],
-        "keys_deactivated_from": utc_text(found.finding.escalation.due) if found.finding.escalation.due else None,
+        "would": [action.value for action in found.plan.actions],
+        "keys_deactivated_from": utc_text(found.assessment.key_deactivation.due)
+        if found.assessment.key_deactivation.due
+        else None,
         "simulation": {"unavailable": simulated.reason, "actions": []}
         if isinstance(simulated, Unavailable)
         else {

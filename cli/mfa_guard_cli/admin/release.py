@@ -9,22 +9,25 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.adapters.release import IamHolds
-from mfa_guard.apply import take_off
+from mfa_guard.adapters.attachments import IamAttachments
+from mfa_guard.core.attachments import Attachment, AttachmentKind, AttachmentRoute
+from mfa_guard.core.errors import AwsRequestFailed, UserGone
 from mfa_guard.core.exemption import Exemption
-from mfa_guard.core.holds import Grip, Hold
 from mfa_guard.core.times import utc_text
-from mfa_guard.core.user import Question, UserState, Way
-from mfa_guard.ports import Refused, UserGone
+from mfa_guard.core.user import Field, UserState
+from mfa_guard.use_cases.enforcement import release
 from mfa_guard_cli.admin.exempt import Terms
-from mfa_guard_cli.admin.outcome import Outcome, ask, tell
-from mfa_guard_cli.admin.place import Place
-from mfa_guard_cli.admin.stack import Guard, open_guard, refusals
-from mfa_guard_cli.admin.terms import ExemptionRecords, end_of, in_words, new_exemption
-from mfa_guard_cli.program.errors import ProgramError, WrongUse, as_program_error
-from mfa_guard_cli.program.options import Format
+from mfa_guard_cli.admin.exemption_records import ExemptionRecords, end_of, in_words, new_exemption
+from mfa_guard_cli.admin.guard import Guard, open_guard, refusals
+from mfa_guard_cli.common.errors import ProgramError, WrongUse, as_program_error
+from mfa_guard_cli.common.options import Format
+from mfa_guard_cli.common.outcome import Outcome, ask, tell
+from mfa_guard_cli.common.stack_location import StackLocation
 
-_OFF: Final = {Way.USER: "the policy detached", Way.GROUP: "taken out of the enforcement group"}
+_OFF: Final = {
+    AttachmentRoute.DIRECT: "the policy detached",
+    AttachmentRoute.GROUP: "taken out of the enforcement group",
+}
 _SHOWN: Final = 20
 _AGAIN: Final = (
     "When the exemption ends, it binds again: the next event about the user or, in Mode: all, the next sweep enforces."
@@ -47,7 +50,7 @@ class _Releasing:
             return None
         held = self.guard.exemptions.get(state.id, self.now)
         asked = self.terms.days is not None or self.terms.until is not None
-        if isinstance(held, Exemption) and held.holds(self.now) and not asked:
+        if isinstance(held, Exemption) and held.in_force(self.now) and not asked:
             return None
         return new_exemption(
             state.id,
@@ -63,16 +66,16 @@ class _Releasing:
         """Record the exemption, then release; returns what was done."""
         if exemption:
             ExemptionRecords(self.guard.dynamodb, self.guard.settings.exemptions_table).put(exemption)
-        done = take_off(state, self.guard.users)
+        done = release(state, self.guard.users)
         exempt = f"exempt until {utc_text(exemption.expires_at)}, " if exemption else "exempt already, "
-        return f"{state.name}: {exempt}{' and '.join(_OFF[way] for way in done.released)}."
+        return f"{state.name}: {exempt}{' and '.join(_OFF[route] for route in done.released)}."
 
 
-def release_user(name: str, terms: Terms, place: Place, form: Format, *, yes: bool) -> None:
+def release_user(name: str, terms: Terms, place: StackLocation, form: Format, *, yes: bool) -> None:
     """Exempt a user and take the enforcement policy off, and no other."""
     guard = open_guard(place)
-    state = guard.user(name, Question.ATTACHED, Question.GROUPED)
-    if not state.ways():
+    state = guard.user(name, Field.ATTACHED, Field.GROUPED)
+    if not state.routes():
         exempt = place.command("exempt", "add", state.name, options=["--owner", "OWNER", "--reason", "REASON"])
         note = f"{state.name} is not bound; nothing was changed. To keep it so: {exempt}"
         tell(Outcome(notes=[note], facts={"user": state.name}), form)
@@ -84,7 +87,7 @@ def release_user(name: str, terms: Terms, place: Place, form: Format, *, yes: bo
         if exemption
         else f"{state.name} (id {state.id}) is exempt already; then: "
     ]
-    plan[0] += f"{' and '.join(_OFF[way] for way in state.ways())}."
+    plan[0] += f"{' and '.join(_OFF[route] for route in state.routes())}."
     ask(plan, f"Release {state.name}?", yes=yes)
     with refusals(), _still_there(state.name):
         done = releasing.release(state, exemption)
@@ -99,12 +102,12 @@ def release_user(name: str, terms: Terms, place: Place, form: Format, *, yes: bo
     )
 
 
-def release_everybody(terms: Terms, place: Place, form: Format, *, yes: bool) -> None:
+def release_everybody(terms: Terms, place: StackLocation, form: Format, *, yes: bool) -> None:
     """Exempt and release every user whom the policy binds. What fails for one stops no other."""
     guard = open_guard(place)
     with refusals():
         bound, others = _bound(guard)
-    notes = [f"Left alone: {hold}." for hold in others]
+    notes = [f"Left alone: {attachment}." for attachment in others]
     if not bound:
         tell(Outcome(notes=["Nobody is bound; nothing was changed.", *notes], facts={"released": 0}), form)
         return
@@ -134,32 +137,36 @@ def _releasing(guard: Guard, terms: Terms) -> _Releasing:
     return _Releasing(guard, terms, guard.caller(), end_of(terms.days, terms.until, now), now)
 
 
-def _bound(guard: Guard) -> tuple[dict[str, frozenset[Way]], list[Hold]]:
+def _bound(guard: Guard) -> tuple[dict[str, frozenset[AttachmentRoute]], list[Attachment]]:
     """Return how each bound user is bound, and what else carries the policy."""
-    holds = IamHolds(guard.iam, guard.settings.policy_arn, guard.settings.group_name)
-    ways = {Grip.POLICY_ON_USER: Way.USER, Grip.MEMBERSHIP: Way.GROUP}
-    bound: dict[str, frozenset[Way]] = {}
-    others: list[Hold] = []
-    for page in (*holds.attached(), *holds.members()):
-        for hold in page:
-            if hold.grip in ways:
-                bound[hold.name] = bound.get(hold.name, frozenset()) | {ways[hold.grip]}
+    attachments = IamAttachments(guard.iam, guard.settings.policy_arn, guard.settings.group_name)
+    routes = {AttachmentKind.POLICY_ON_USER: AttachmentRoute.DIRECT, AttachmentKind.MEMBERSHIP: AttachmentRoute.GROUP}
+    bound: dict[str, frozenset[AttachmentRoute]] = {}
+    others: list[Attachment] = []
+    for page in (*attachments.attached(), *attachments.members()):
+        for attachment in page:
+            if attachment.kind in routes:
+                bound[attachment.name] = bound.get(attachment.name, frozenset()) | {routes[attachment.kind]}
             else:
-                others.append(hold)
+                others.append(attachment)
     return bound, others
 
 
-def _release_each(bound: Iterable[tuple[str, frozenset[Way]]], releasing: _Releasing) -> tuple[list[str], list[str]]:
+def _release_each(
+    bound: Iterable[tuple[str, frozenset[AttachmentRoute]]], releasing: _Releasing
+) -> tuple[list[str], list[str]]:
     done, failed = list[str](), list[str]()
     with _progress(list(bound)) as users:
-        for name, ways in users:
+        for name, routes in users:
             try:
                 known = releasing.guard.users.user(name)
-                state = replace(known, attached=Way.USER in ways, grouped=Way.GROUP in ways)
+                state = replace(
+                    known, attached=AttachmentRoute.DIRECT in routes, grouped=AttachmentRoute.GROUP in routes
+                )
                 done.append(releasing.release(state, releasing.exemption(state)))
             except UserGone:
                 done.append(f"{name}: gone meanwhile.")
-            except (Refused, ProgramError) as refusal:
+            except (AwsRequestFailed, ProgramError) as refusal:
                 failed.append(f"{name}: {refusal}")
             except (ClientError, BotoCoreError) as error:
                 failed.append(f"{name}: {as_program_error(error)}")
@@ -168,14 +175,14 @@ def _release_each(bound: Iterable[tuple[str, frozenset[Way]]], releasing: _Relea
 
 @contextmanager
 def _progress(
-    users: list[tuple[str, frozenset[Way]]],
-) -> Iterator[Iterable[tuple[str, frozenset[Way]]]]:
+    users: list[tuple[str, frozenset[AttachmentRoute]]],
+) -> Iterator[Iterable[tuple[str, frozenset[AttachmentRoute]]]]:
     if not sys.stderr.isatty():
         yield users
         return
     from rich.progress import Progress  # only a terminal has a bar
 
-    from mfa_guard_cli.program.output import console
+    from mfa_guard_cli.common.output import console
 
     with Progress(console=console(stderr=True), transient=True) as progress:
         yield progress.track(users, description="Releasing")

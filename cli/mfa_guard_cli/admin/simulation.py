@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.core.text import safe
+from mfa_guard.core.sanitize import sanitize
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -92,13 +92,13 @@ def _answer(result: "EvaluationResultTypeDef") -> str:
     if result["EvalDecision"] == "implicitDeny":
         return "not allowed by any policy"
     policies = sorted(
-        {safe(each.get("SourcePolicyId", "a policy"), 80) for each in result.get("MatchedStatements", [])}
+        {sanitize(each.get("SourcePolicyId", "a policy"), 80) for each in result.get("MatchedStatements", [])}
     )
     return f"denied by {', '.join(policies)}" if policies else "denied"
 
 
 def _reason(error: ClientError) -> str:
-    code, message = error.response["Error"]["Code"], safe(error.response["Error"].get("Message", ""), 300)
+    code, message = error.response["Error"]["Code"], sanitize(error.response["Error"].get("Message", ""), 300)
     if code in _DENIED:
         return f"You may not ask IAM's simulation (iam:SimulatePrincipalPolicy): {message}"
     return f"IAM's simulation is not available here: {code}, {message}"

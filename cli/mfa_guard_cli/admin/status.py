@@ -11,17 +11,17 @@ import typer
 from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.health import GuardHealth
-from mfa_guard.core.census import Counts, Finding, census, count
-from mfa_guard.core.digest import in_use
-from mfa_guard.core.health import UNREAD, Check, Verdict, judge, problems
+from mfa_guard.core.account.assessment import Assessment, Counts, assess, count
+from mfa_guard.core.health.checks import UNREAD, Check, Verdict, judge, problems
+from mfa_guard.core.mail.digest import in_use
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.times import utc_text
-from mfa_guard_cli.admin.place import Place
-from mfa_guard_cli.admin.stack import Guard, open_guard
+from mfa_guard_cli.admin.guard import Guard, open_guard
 from mfa_guard_cli.admin.switches import Power, power
-from mfa_guard_cli.program.errors import FOUND
-from mfa_guard_cli.program.options import Format
-from mfa_guard_cli.program.output import console, print_json, print_table, printable
+from mfa_guard_cli.common.errors import FOUND
+from mfa_guard_cli.common.options import Format
+from mfa_guard_cli.common.output import console, print_json, print_table, printable
+from mfa_guard_cli.common.stack_location import StackLocation
 
 # How long IAM may take to make the credential report, in seconds.
 _PATIENCE: Final = 30.0
@@ -35,11 +35,11 @@ class _Status:
     power: Power
     checks: Sequence[Check]
     counts: Counts
-    awaiting: Sequence[Finding]
+    awaiting: Sequence[Assessment]
     late: str | None
 
 
-def show_status(place: Place, form: Format) -> None:
+def show_status(place: StackLocation, form: Format) -> None:
     """Print how the guard and the account stand. Ends with exit code 1 when the guard has a problem or is stopped."""
     with _waiting("Asking AWS"):
         found = _read(open_guard(place))
@@ -55,14 +55,14 @@ def _read(guard: Guard) -> _Status:
     chosen, now = guard.settings, guard.now()
     account = IamAccount(guard.iam, chosen.policy_arn, chosen.group_name, SystemClock())
     snapshot = account.read(guard.exemption_list.all(now), _PATIENCE)
-    findings = census(snapshot, chosen, now)
+    assessments = assess(snapshot, chosen, now)
     return _Status(
         settings=chosen,
         now=now,
         power=power(guard),
         checks=_checks(guard),
-        counts=count(findings),
-        awaiting=[each for each in findings if each.awaiting],
+        counts=count(assessments),
+        awaiting=[each for each in assessments if each.awaiting],
         late=snapshot.late,
     )
 
@@ -95,7 +95,7 @@ def _waiting(what: str) -> Iterator[None]:
         yield
 
 
-def _print(found: _Status, place: Place) -> None:
+def _print(found: _Status, place: StackLocation) -> None:
     chosen, counts = found.settings, found.counts
     typer.echo(
         f"{chosen.stack_name} in {chosen.region}, account {chosen.account}, Mode: {chosen.mode.value}. "

@@ -1,16 +1,16 @@
 """Ask for a sweep of the whole account, as the output StartSweep does."""
 
-from mfa_guard.adapters.bus import Bus, NotWoken
+from mfa_guard.adapters.event_bus import EventBus, SweepNotRequested
 from mfa_guard.core.settings import Mode
-from mfa_guard_cli.admin.outcome import Outcome, ask, tell
-from mfa_guard_cli.admin.place import Place
-from mfa_guard_cli.admin.stack import SWEEP_FUNCTION, Guard, open_guard
+from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard, open_guard
 from mfa_guard_cli.admin.switches import State, Switchboard, sweep_rule
-from mfa_guard_cli.program.errors import AwsSaidNo, WrongUse
-from mfa_guard_cli.program.options import Format
+from mfa_guard_cli.common.errors import AwsError, WrongUse
+from mfa_guard_cli.common.options import Format
+from mfa_guard_cli.common.outcome import Outcome, ask, tell
+from mfa_guard_cli.common.stack_location import StackLocation
 
 
-def request_sweep(place: Place, form: Format, *, audit: bool, yes: bool) -> None:
+def request_sweep(place: StackLocation, form: Format, *, audit: bool, yes: bool) -> None:
     """Put the request on the event bus. Raises WrongUse while nothing would hear it."""
     guard = open_guard(place)
     _must_be_heard(guard, place)
@@ -20,9 +20,9 @@ def request_sweep(place: Place, form: Format, *, audit: bool, yes: bool) -> None
         plan = f"Mode is all: the sweep binds, releases and tags whom the plan demands. To be told only: {preview}"
         ask([plan], "Sweep the account?", yes=yes)
     try:
-        Bus(guard.events).wake({"mode": "audit"} if audit else {})
-    except NotWoken as refusal:
-        raise AwsSaidNo(f"{refusal}; see who may put events on the bus of {guard.settings.region}.") from refusal
+        EventBus(guard.events).request_sweep({"mode": "audit"} if audit else {})
+    except SweepNotRequested as refusal:
+        raise AwsError(f"{refusal}; see who may put events on the bus of {guard.settings.region}.") from refusal
     tell(
         Outcome(
             done=[f"A sweep is on its way{'' if writes else ', which reports and changes nobody'}."],
@@ -36,7 +36,7 @@ def request_sweep(place: Place, form: Format, *, audit: bool, yes: bool) -> None
     )
 
 
-def _must_be_heard(guard: Guard, place: Place) -> None:
+def _must_be_heard(guard: Guard, place: StackLocation) -> None:
     """Raise WrongUse when the rule is off or the function may not run: EventBridge takes such an event all the same."""
     board = Switchboard(guard)
     rule = sweep_rule(guard)

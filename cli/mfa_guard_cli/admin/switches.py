@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mfa_guard.core.times import parse_utc, utc_text
-from mfa_guard_cli.admin.stack import SWEEP_FUNCTION, Guard
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard
+from mfa_guard_cli.common.errors import WrongUse
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

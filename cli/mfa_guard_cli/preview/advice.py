@@ -1,4 +1,4 @@
-"""Whom to exempt before enforcing: paths that belong to machines alone, and working machines by name. Pure."""
+"""Whom to exempt before enforcing: paths that belong to machines alone, and active machines by name. Pure."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from mfa_guard_cli.preview.model import Outcome, Outlook, Preview, Sort
 
 @dataclass(frozen=True)
 class Advice:
-    """`paths`: what to add to the `given` ExemptPathPrefixes. `names`: the working machines that no path covers."""
+    """`paths`: what to add to the `given` ExemptPathPrefixes. `names`: the active machines that no path covers."""
 
     given: tuple[str, ...]
     paths: tuple[str, ...]
@@ -19,9 +19,9 @@ class Advice:
 
 
 def advise(preview: Preview) -> Advice:
-    """Return what would keep every working machine at work.
+    """Return what would keep every active machine at work.
 
-    A path is advised when every user at or below it is a working machine; of nested ones the deepest that covers the
+    A path is advised when every user at or below it is a active machine; of nested ones the deepest that covers the
     same users, so that whoever gets a new path beside them is not exempt unseen.
     """
     machines = [each for each in preview.outlooks if each.sort is Sort.MACHINE and each.outcome not in _DECIDED]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, TypeAlias
 
-from mfa_guard_cli.program.output import printable
+from mfa_guard_cli.common.output import printable
 
 
 @dataclass(frozen=True)

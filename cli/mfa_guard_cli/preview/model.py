@@ -6,18 +6,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from mfa_guard.core.census import Finding, census
+from mfa_guard.core.account.assessment import Assessment, assess
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, hinted
 from mfa_guard.core.plan import Action, Standing
 from mfa_guard.core.settings import Settings
-from mfa_guard.core.snapshot import ListedUser, ReportRow, Snapshot, hinted
-from mfa_guard.core.user import AccessKey, Unasked, UserState
+from mfa_guard.core.user import AccessKey, NotLoaded, UserState
 
 
 class Sort(StrEnum):
     """What a user is, in the plan's words: whoever has a password is a person."""
 
     PERSON = "person"
-    MACHINE = "working machine"
+    MACHINE = "active machine"
     UNUSED = "unused"
     UNKNOWN = "unknown"
 
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     """What enforcing comes to for one user; in the order in which an administrator should look."""
 
     KEYS_STOP = "keys stop"
-    ENROL = "must enrol"
+    ENROLL = "must enroll"
     DECIDE = "your decision"
     UNKNOWN = "unknown"
     REPORTED = "reported only"
@@ -131,7 +131,7 @@ class Outlook:
     """One user, and what enforcing would do.
 
     `password`, `keys`, `devices`, `actions` are None where nothing tells. `actions`: what the guard would change.
-    `stopping`: the active keys in use that would stop without MFA; of a working machine about whom somebody has to
+    `stopping`: the active keys in use that would stop without MFA; of a active machine about whom somebody has to
     decide, those at stake. `certain` is false when a service-specific credential, of which no bulk call tells, would
     change what is done.
     """
@@ -230,8 +230,8 @@ def to_ask(users: Iterable[ListedUser], virtual: frozenset[str], report: Mapping
 def foresee(reading: Reading, settings: Settings) -> Preview:
     """Return what enforcing by `settings` would do to the users of `reading`: the worst first, then by name."""
     snapshot = _snapshot(reading)
-    findings = census(snapshot, settings, reading.at)
-    found = (_outlook(user, each, snapshot, reading) for user, each in zip(snapshot.users, findings, strict=True))
+    assessments = assess(snapshot, settings, reading.at)
+    found = (_outlook(user, each, snapshot, reading) for user, each in zip(snapshot.users, assessments, strict=True))
     order = {outcome: place for place, outcome in enumerate(Outcome)}
     return Preview(
         reading, settings, tuple(sorted(found, key=lambda each: (not each.own, order[each.outcome], each.name)))
@@ -247,25 +247,25 @@ def _snapshot(reading: Reading) -> Snapshot:
     return Snapshot(reading.users, reading.virtual or frozenset(), report, exemptions={})
 
 
-def _outlook(user: ListedUser, finding: Finding, snapshot: Snapshot, reading: Reading) -> Outlook:
+def _outlook(user: ListedUser, assessment: Assessment, snapshot: Snapshot, reading: Reading) -> Outlook:
     state, uses = hinted(user, snapshot), reading.uses.get(user.name, Uses())
-    keys = None if isinstance(state.keys, Unasked) else state.keys
+    keys = None if isinstance(state.keys, NotLoaded) else state.keys
     shown = None if keys is None else tuple(_key(key, uses, reading.at) for key in keys)
-    outcome = _outcome(finding, state, reading.at)
+    outcome = _outcome(assessment, state, reading.at)
     at_stake = outcome in (Outcome.KEYS_STOP, Outcome.DECIDE)
     return Outlook(
         name=user.name,
         id=user.id,
         path=user.path,
         sort=_sort(state, reading.at),
-        password=None if isinstance(state.password, Unasked) else state.password,
+        password=None if isinstance(state.password, NotLoaded) else state.password,
         password_used=uses.password_used,
         keys=shown,
         devices=_devices(state, reading),
         outcome=outcome,
-        actions=None if outcome is Outcome.UNKNOWN else finding.demand.actions,
+        actions=None if outcome is Outcome.UNKNOWN else assessment.plan.actions,
         stopping=tuple(key for key in shown or () if key.active and key.in_use) if at_stake else (),
-        certain=finding.certain,
+        certain=assessment.certain,
         own=reading.caller.kind is CallerKind.USER and user.id == reading.caller.id,
     )
 
@@ -275,39 +275,39 @@ def _key(key: AccessKey, uses: Uses, now: datetime) -> Key:
 
 
 def _sort(state: UserState, now: datetime) -> Sort:
-    if isinstance(state.password, Unasked) or isinstance(state.keys, Unasked):
+    if isinstance(state.password, NotLoaded) or isinstance(state.keys, NotLoaded):
         return Sort.UNKNOWN
     if state.password:
         return Sort.PERSON
-    return Sort.MACHINE if replace(state, service_credentials=()).works_as_a_machine(now) else Sort.UNUSED
+    return Sort.MACHINE if replace(state, service_credentials=()).is_active_machine_user(now) else Sort.UNUSED
 
 
 def _devices(state: UserState, reading: Reading) -> tuple[DeviceKind, ...] | None:
     if reading.virtual is not None and state.name in reading.virtual:
         return (DeviceKind.TOTP_APP,)
-    if isinstance(state.devices, Unasked):
+    if isinstance(state.devices, NotLoaded):
         return None
     return reading.kinds.get(state.name, (DeviceKind.UNREAD,)) if state.devices else ()
 
 
 _BY_STANDING: Final[Mapping[Standing, Outcome]] = {
     Standing.EXEMPT: Outcome.EXEMPT,
-    Standing.WORKING_MACHINE: Outcome.DECIDE,
+    Standing.ACTIVE_MACHINE: Outcome.DECIDE,
     Standing.WITHOUT_PASSWORD: Outcome.REPORTED,
 }
 
 
-def _outcome(finding: Finding, state: UserState, now: datetime) -> Outcome:
-    if finding.bound and not finding.exempt:
+def _outcome(assessment: Assessment, state: UserState, now: datetime) -> Outcome:
+    if assessment.bound and not assessment.exempt:
         return Outcome.BOUND
     sort = _sort(state, now)
-    if sort is Sort.UNKNOWN and not finding.exempt:
+    if sort is Sort.UNKNOWN and not assessment.exempt:
         # The plan's assumptions would be a guess about everything that matters.
         return Outcome.UNKNOWN
-    if finding.demand.standing is not Standing.ENFORCED:
-        return _BY_STANDING[finding.demand.standing]
+    if assessment.plan.standing is not Standing.ENFORCED:
+        return _BY_STANDING[assessment.plan.standing]
     if state.keys_in_use(now):
         return Outcome.KEYS_STOP
     if sort is not Sort.PERSON:
         return Outcome.IDLE
-    return Outcome.READY if state.has_device() else Outcome.ENROL
+    return Outcome.READY if state.has_device() else Outcome.ENROLL

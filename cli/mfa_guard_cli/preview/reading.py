@@ -10,14 +10,15 @@ from botocore.exceptions import ClientError
 from mfa_guard.adapters.account import PERMISSIONS as BULK
 from mfa_guard.adapters.account import IamAccount, RawReport
 from mfa_guard.adapters.iam import IamUsers
-from mfa_guard.core.report import ReportNotUnderstood, parse_report
+from mfa_guard.core.account.credential_report import ReportNotUnderstood, parse_report
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow
+from mfa_guard.core.errors import AwsRequestFailed, UserGone
+from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.settings import Settings
-from mfa_guard.core.snapshot import ListedUser, ReportRow
-from mfa_guard.core.text import safe
-from mfa_guard.ports import Clock, Refused, UserGone
+from mfa_guard.ports import Clock
+from mfa_guard_cli.common.errors import AwsError, as_program_error, is_denied
 from mfa_guard_cli.preview.model import Caller, CallerKind, DeviceKind, Reading, Uses, kind_of, to_ask
 from mfa_guard_cli.preview.uses import parse_uses
-from mfa_guard_cli.program.errors import AwsSaidNo, as_program_error, is_denied
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -129,7 +130,7 @@ class AccountReader:
                 self.tell("Reading users", len(users), None)
         except ClientError as error:
             if is_denied(error):
-                raise AwsSaidNo(f"{as_program_error(error)} {_NEEDED}") from error
+                raise AwsError(f"{as_program_error(error)} {_NEEDED}") from error
             raise
         return users, created
 
@@ -166,10 +167,10 @@ class AccountReader:
                 kinds[name] = tuple(kind_of(device.serial) for device in iam.devices(name))
             except UserGone:
                 gone.add(name)
-            except Refused as refusal:
+            except AwsRequestFailed as refusal:
                 # What one user's devices cannot be read for, the next one's will hardly be.
                 notes.append(
-                    f"iam:ListMFADevices was refused ({safe(str(refusal))}), so the kind of device of"
+                    f"iam:ListMFADevices was refused ({sanitize(str(refusal))}), so the kind of device of"
                     f" {len(names) - number + 1} users is not known."
                 )
                 break

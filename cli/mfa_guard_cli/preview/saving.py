@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
 
 MARK: Final = '<meta name="generator" content="mfa-guard preview">'
 _BEGINNING: Final = 4096

@@ -12,8 +12,8 @@ from mfa_guard_cli.preview.model import CallerKind, DeviceKind, Key, Mfa, Outcom
 
 MEANINGS: Final[Mapping[Outcome, str]] = {
     Outcome.KEYS_STOP: "Enforced; access keys in use stop without MFA",
-    Outcome.ENROL: "Enforced; blocked until an MFA device is enrolled",
-    Outcome.DECIDE: "A working machine, not enforced until you decide",
+    Outcome.ENROLL: "Enforced; blocked until an MFA device is enrolled",
+    Outcome.DECIDE: "A active machine, not enforced until you decide",
     Outcome.UNKNOWN: "Not known; the credential report does not tell",
     Outcome.REPORTED: "Not enforced without a password; reported without a device",
     Outcome.IDLE: "Enforced; no password and no access key in use",
@@ -22,11 +22,11 @@ MEANINGS: Final[Mapping[Outcome, str]] = {
     Outcome.EXEMPT: "Left alone, as the path is exempt",
 }
 
-ENFORCED: Final = (Outcome.KEYS_STOP, Outcome.ENROL, Outcome.IDLE, Outcome.READY)
+ENFORCED: Final = (Outcome.KEYS_STOP, Outcome.ENROLL, Outcome.IDLE, Outcome.READY)
 
 LIMITS: Final = (
     "No bulk call tells of service-specific credentials (Git of CodeCommit, Keyspaces, Bedrock) or of SSH keys for"
-    " CodeCommit: they stop as well, and a user without password who has such a credential may be a working machine.",
+    " CodeCommit: they stop as well, and a user without password who has such a credential may be a active machine.",
     "The SMTP password of SES is made from an access key: a key used last for ses may be a mail server's.",
     "The credential report tells one use of a key, the last one; other services may use the same key.",
     "Of users with a TOTP app, no other devices were asked for. The exemption table of a guard that is already deployed"
@@ -120,15 +120,15 @@ def _warnings(own: Outlook, preview: Preview) -> Iterator[str]:
     caller = preview.reading.caller
     key = f"the access key that read this (ending in {caller.key})"
     if own.outcome in ENFORCED and own.mfa is Mfa.NONE:
-        yield f"{own.name} would be locked out of everything but enrolling a device. Enrol one before you deploy."
+        yield f"{own.name} would be locked out of everything but enrolling a device. Enroll one before you deploy."
     if own.outcome in ENFORCED and caller.long_term:
         yield f"Once {own.name} is enforced, {key} stops working. Work with an MFA session or a role from then on."
     elif own.outcome is Outcome.KEYS_STOP:
         yield f"Once {own.name} is enforced, {_own_keys(own)} no longer without MFA."
     if own.outcome is Outcome.DECIDE and caller.long_term:
-        yield f"{own.name} counts as a working machine: if you decide to enforce, {key} stops working."
+        yield f"{own.name} counts as a active machine: if you decide to enforce, {key} stops working."
     if own.outcome is Outcome.UNKNOWN:
-        yield f"It is not known what enforcing would do to {own.name}. Enrol a device before you deploy."
+        yield f"It is not known what enforcing would do to {own.name}. Enroll a device before you deploy."
     if own.outcome in ENFORCED and own.mfa is Mfa.PASSKEY:
         yield f"{own.name} has passkeys only, which give no code for GetSessionToken: for the CLI, use aws login."
 
@@ -187,20 +187,20 @@ def totals_lines(preview: Preview) -> tuple[str, ...]:
 
 
 def advice_lines(advice: Advice) -> tuple[str, ...]:
-    """Return what to do about working machines before enforcing, one line each; commands stand alone."""
+    """Return what to do about active machines before enforcing, one line each; commands stand alone."""
     lines: list[str] = []
     if advice.paths:
         lines += [
-            "Every user of these paths is a working machine; deploy with:",
+            "Every user of these paths is a active machine; deploy with:",
             f"  ExemptPathPrefixes={','.join((*advice.given, *advice.paths))}",
         ]
     if advice.names:
         lines += [
-            f"{_counted(len(advice.names), 'working machine')} in no path of their own; after deploying with"
+            f"{_counted(len(advice.names), 'active machine')} in no path of their own; after deploying with"
             " Mode=audit, for each that must go on without MFA:",
             *(f"  {exempt_command(name)}" for name in advice.names),
         ]
-    return tuple(lines) or ("There is no working machine to exempt.",)
+    return tuple(lines) or ("There is no active machine to exempt.",)
 
 
 def _each(counts: Mapping[Part, int]) -> str:
@@ -212,7 +212,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _sorts(counts: Mapping[Sort, int]) -> str:
-    nouns = {Sort.PERSON: "person", Sort.MACHINE: "working machine"}
+    nouns = {Sort.PERSON: "person", Sort.MACHINE: "active machine"}
     shown = (
         _counted(number, nouns[each]) if each in nouns else f"{number} {each}"
         for each, number in counts.items()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard_cli.program.errors import AwsSaidNo
+from mfa_guard_cli.common.errors import AwsError
+from mfa_guard_cli.user.access_denied import denial, headers_of, message_of
+from mfa_guard_cli.user.clock_skew import hint, skew
+from mfa_guard_cli.user.credentials import Credentials
 from mfa_guard_cli.user.devices import Device
 from mfa_guard_cli.user.identity import Identity, Principal, identity
-from mfa_guard_cli.user.refusals import denial, headers_of, message_of
-from mfa_guard_cli.user.skew import hint, skew
-from mfa_guard_cli.user.tokens import Credentials
 
 if TYPE_CHECKING:
     import boto3
@@ -25,7 +25,7 @@ _WRONG_DEVICE: Final = "unable to validate MFA code"
 _PAGE: Final = 1000
 
 
-class CodeRefused(AwsSaidNo):
+class CodeRefused(AwsError):
     """AWS did not take the code, or the two codes."""
 
 
@@ -153,7 +153,7 @@ class Account:
                     f" once); wait for the next one.{clock}"
                 ) from error
             if _WRONG_DEVICE in message:
-                raise AwsSaidNo(
+                raise AwsError(
                     f"AWS cannot check codes of {device.serial}: is the device yours, and does it make codes?"
                     " mfa-guard doctor lists your devices."
                 ) from error

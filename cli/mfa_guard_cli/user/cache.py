@@ -18,9 +18,9 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
+from mfa_guard_cli.user.credentials import LONGEST, Credentials
 from mfa_guard_cli.user.private_files import MODE, private_folder, read_private, replace_private
-from mfa_guard_cli.user.tokens import LONGEST, Credentials
 
 # SDKs of the botocore family ask for new credentials when 15 minutes are left, at every call until they get them.
 MARGIN: Final = timedelta(minutes=15)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mfa_guard_cli.program.errors import WrongUse
-from mfa_guard_cli.program.output import printable
+from mfa_guard_cli.common.errors import WrongUse
+from mfa_guard_cli.common.output import printable
 from mfa_guard_cli.user.terminal import Terminal
 
 _CODE: Final = re.compile(r"[0-9]{6}")

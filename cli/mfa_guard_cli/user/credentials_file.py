@@ -14,9 +14,9 @@ from typing import Final
 from configupdater import ConfigUpdater, Section
 from filelock import FileLock, Timeout
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
+from mfa_guard_cli.user.credentials import Credentials
 from mfa_guard_cli.user.private_files import FOLDER_MODE, MODE, replace_private
-from mfa_guard_cli.user.tokens import Credentials
 
 _KEY: Final = "aws_access_key_id"
 _TOKEN: Final = "aws_session_token"  # noqa: S105 - a key's name

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mfa_guard_cli.program.errors import WrongUse
-from mfa_guard_cli.program.output import printable
+from mfa_guard_cli.common.errors import WrongUse
+from mfa_guard_cli.common.output import printable
 from mfa_guard_cli.user.terminal import Terminal
 
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from mfa_guard_cli.user.access_denied import GUARD_POLICY, Denial
+from mfa_guard_cli.user.clock_skew import CODES_SUFFER, SIGNATURES_SUFFER, in_words
 from mfa_guard_cli.user.devices import Device
 from mfa_guard_cli.user.identity import Identity, Principal
-from mfa_guard_cli.user.refusals import GUARD_POLICY, Denial
-from mfa_guard_cli.user.skew import CODES_SUFFER, SIGNATURES_SUFFER, in_words
 
 
 class Answer(StrEnum):
@@ -175,7 +175,7 @@ def _sign_in(devices: Sequence[Device] | None) -> str:
         return "Work with a session: mfa-guard session -- COMMAND"
     if devices:
         return "Your devices make no codes: aws login (AWS CLI 2.32.0 or later), or add an app with mfa-guard enroll"
-    return "Enrol an authenticator app: mfa-guard enroll"
+    return "Enroll an authenticator app: mfa-guard enroll"
 
 
 def _another_policy(facts: Facts) -> Diagnosis | None:

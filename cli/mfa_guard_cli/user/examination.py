@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from mfa_guard_cli.program.output import printable
+from mfa_guard_cli.common.output import printable
+from mfa_guard_cli.user.access_denied import code_of, denial, headers_of
 from mfa_guard_cli.user.account import NotAllowed
+from mfa_guard_cli.user.clock_skew import skew
 from mfa_guard_cli.user.devices import Device
 from mfa_guard_cli.user.diagnosis import Answer, Facts, Used
 from mfa_guard_cli.user.identity import Identity, Principal
-from mfa_guard_cli.user.refusals import code_of, denial, headers_of
-from mfa_guard_cli.user.skew import skew
 
 if TYPE_CHECKING:
     import boto3

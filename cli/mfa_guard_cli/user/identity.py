@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mfa_guard.core.consoles import console_url, sign_in_url
+from mfa_guard.core.mail.console_urls import console_url, sign_in_url
 
 
 class Principal(StrEnum):

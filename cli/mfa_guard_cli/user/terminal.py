@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final, TextIO
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
 
 _INPUT: Final = "CONIN$" if sys.platform == "win32" else "/dev/tty"
 _OUTPUT: Final = "CONOUT$" if sys.platform == "win32" else "/dev/tty"

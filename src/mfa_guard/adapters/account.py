@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from mfa_guard.core.account.credential_report import CredentialReport, ReportNotUnderstood, parse_report
+from mfa_guard.core.account.snapshot import ListedUser, Snapshot
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.report import CredentialReport, ReportNotUnderstood, parse_report
-from mfa_guard.core.snapshot import ListedUser, Snapshot
 from mfa_guard.core.user import GUARD_TAGS
 from mfa_guard.ports import Clock
 

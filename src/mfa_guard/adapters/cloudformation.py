@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from urllib import request as http
 from urllib.error import HTTPError, URLError
 
-from mfa_guard.adapters.refusals import translated
+from mfa_guard.adapters.errors import translate_errors
 from mfa_guard.core.custom_resource import Request, StackId, Verdict
 from mfa_guard.ports import Clock
 
@@ -31,7 +31,7 @@ class OwnStackStatus:
 
     def status(self) -> str:
         """Return StackStatus."""
-        with translated():
+        with translate_errors():
             return self._client.describe_stacks(StackName=self._stack.arn)["Stacks"][0]["StackStatus"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.core.health import (
+from mfa_guard.core.health.checks import (
     AdvancedSelector,
     BasicSelector,
     Deployed,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
     NONCOMPLIANT,
@@ -18,7 +19,6 @@ from mfa_guard.core.user import (
     ServiceCredential,
     UserState,
 )
-from mfa_guard.ports import QuotaExceeded, Refused, UserGone
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -161,6 +161,6 @@ def translated() -> Iterator[None]:
             case "LimitExceeded":
                 raise QuotaExceeded(message) from error
             case code:
-                raise Refused(f"{code}: {message}") from error
+                raise AwsRequestFailed(f"{code}: {message}") from error
     except BotoCoreError as error:
-        raise Refused(f"{type(error).__name__}: {error}") from error
+        raise AwsRequestFailed(f"{type(error).__name__}: {error}") from error

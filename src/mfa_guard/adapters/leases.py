@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.core.kinds import COVERED_BY, RESUMABLE, Kind
-from mfa_guard.ports import Claim, Clock, Telemetry
+from mfa_guard.core.leases import Claim
+from mfa_guard.core.notice_kinds import COVERED_BY, RESUMABLE, NoticeKind
+from mfa_guard.ports import Clock, Telemetry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,7 +37,7 @@ class LeaseTable:
         self._clock = clock
         self._telemetry = telemetry
 
-    def claim(self, scope: str, kind: Kind, holder: str, exposure: frozenset[str]) -> Claim:
+    def claim(self, scope: str, kind: NoticeKind, holder: str, exposure: frozenset[str]) -> Claim:
         """Claim the right to tell."""
         try:
             if any(self._covers(self._item(scope, other), exposure) for other in COVERED_BY.get(kind, ())):
@@ -46,7 +47,7 @@ class LeaseTable:
             self._unreachable(error)
             return Claim.MINE
 
-    def sent(self, scope: str, kind: Kind, holder: str) -> None:
+    def sent(self, scope: str, kind: NoticeKind, holder: str) -> None:
         """Record that the notice is out."""
         now = self._clock.now()
         try:
@@ -67,7 +68,7 @@ class LeaseTable:
         except (ClientError, BotoCoreError) as error:
             self._unreachable(error)
 
-    def drop(self, scope: str, kinds: Iterable[Kind]) -> None:
+    def drop(self, scope: str, kinds: Iterable[NoticeKind]) -> None:
         """Forget that notices of `kinds` were sent."""
         try:
             for kind in kinds:
@@ -75,7 +76,7 @@ class LeaseTable:
         except (ClientError, BotoCoreError) as error:
             self._unreachable(error)
 
-    def unfinished(self, scope: str, holder: str) -> Kind | None:
+    def unfinished(self, scope: str, holder: str) -> NoticeKind | None:
         """Return what `holder` began to tell and did not finish, of those kinds that state alone does not show."""
         try:
             items = {kind: self._item(scope, kind) for kind in RESUMABLE}
@@ -85,7 +86,7 @@ class LeaseTable:
         begun = {"state": {"S": "begun"}, "holder": {"S": holder}}
         return next((kind for kind, item in items.items() if begun.items() <= item.items()), None)
 
-    def _put(self, scope: str, kind: Kind, holder: str, exposure: frozenset[str]) -> Claim:
+    def _put(self, scope: str, kind: NoticeKind, holder: str, exposure: frozenset[str]) -> Claim:
         now = self._clock.now()
         try:
             self._client.put_item(
@@ -136,7 +137,7 @@ class LeaseTable:
             return Claim.HELD
         return Claim.MINE
 
-    def _item(self, scope: str, kind: Kind) -> "dict[str, AttributeValueTypeDef]":
+    def _item(self, scope: str, kind: NoticeKind) -> "dict[str, AttributeValueTypeDef]":
         answer = self._client.get_item(TableName=self._table, Key=_key(scope, kind), ConsistentRead=True)
         return answer.get("Item", {})
 
@@ -149,7 +150,7 @@ class LeaseTable:
         self._telemetry.warning("Lease table unreachable, going on without leases", reason=str(error))
 
 
-def _key(scope: str, kind: Kind) -> "dict[str, AttributeValueTypeDef]":
+def _key(scope: str, kind: NoticeKind) -> "dict[str, AttributeValueTypeDef]":
     return {"id": {"S": f"lease#{scope}#{kind.value}"}}
 
 

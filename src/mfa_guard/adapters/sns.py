@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from mfa_guard.core.message import Message
+from mfa_guard.core.mail.layout import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

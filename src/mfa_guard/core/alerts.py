@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mfa_guard.core.cloudtrail import EventNotUnderstood, Fields, Record, parse_record
-from mfa_guard.core.kinds import Kind, Severity
+from mfa_guard.core.notice_kinds import NoticeKind, Severity
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Family:
     `repair` says what to do.
     """
 
-    kind: Kind
+    kind: NoticeKind
     severity: Severity
     what: str
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ _REDEPLOY: Final = "If nobody planned this, set it back (the stack's drift shows
 _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     "iam.amazonaws.com": (
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.HIGH,
             "enforcement group",
             ("groupName",),
@@ -50,7 +50,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
             _REDEPLOY,
         ),
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "function role",
             ("roleName",),
@@ -58,7 +58,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
             _REDEPLOY,
         ),
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "enforcement policy",
             ("policyArn",),
@@ -68,7 +68,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     ),
     "events.amazonaws.com": (
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "rule",
             ("name", "rule"),
@@ -77,11 +77,11 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "scheduler.amazonaws.com": (
-        Family(Kind.TAMPERING, Severity.HIGH, "schedule", ("name",), "The sweep may no longer run.", _REDEPLOY),
+        Family(NoticeKind.TAMPERING, Severity.HIGH, "schedule", ("name",), "The sweep may no longer run.", _REDEPLOY),
     ),
     "lambda.amazonaws.com": (
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "function",
             ("functionName",),
@@ -91,7 +91,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     ),
     "sns.amazonaws.com": (
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.HIGH,
             "topic",
             ("topicArn", "subscriptionArn", "resourceArn"),
@@ -101,7 +101,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     ),
     "sqs.amazonaws.com": (
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.HIGH,
             "dead-letter queue",
             ("queueUrl",),
@@ -111,7 +111,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     ),
     "monitoring.amazonaws.com": (
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.HIGH,
             "alarm",
             ("alarmName", "alarmNames"),
@@ -121,7 +121,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     ),
     "dynamodb.amazonaws.com": (
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.HIGH,
             "table",
             ("tableName", "resourceArn"),
@@ -131,7 +131,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     ),
     "cloudtrail.amazonaws.com": (
         Family(
-            Kind.TAMPERING,
+            NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "trail",
             ("name", "trailName"),
@@ -141,7 +141,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     ),
     "cloudformation.amazonaws.com": (
         Family(
-            Kind.STACK_CHANGE,
+            NoticeKind.STACK_CHANGE,
             Severity.MEDIUM,
             "stack",
             ("stackName",),
@@ -151,7 +151,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
     ),
     "signin.amazonaws.com": (
         Family(
-            Kind.ROOT_SIGN_IN,
+            NoticeKind.ROOT_SIGN_IN,
             Severity.CRITICAL,
             "root user",
             (),

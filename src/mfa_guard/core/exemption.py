@@ -22,7 +22,7 @@ class Exemption:
     created_by: str
     expires_at: datetime
 
-    def holds(self, now: datetime) -> bool:
+    def in_force(self, now: datetime) -> bool:
         """Tell whether the exemption is in force at `now`."""
         return now < self.expires_at
 

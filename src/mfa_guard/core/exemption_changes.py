@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from mfa_guard.core.cloudtrail import Actor, ActorKind, EventNotUnderstood, Fields, Record
 from mfa_guard.core.exemption import Exemption, MalformedExemption, parse_exemption
-from mfa_guard.core.message import STREAM
+
+# The source of records that come from the exemption table's stream instead of CloudTrail.
+STREAM: Final = "dynamodb-stream"
 
 
 class Change(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from mfa_guard.core.user import Way
+from mfa_guard.core.attachments import AttachmentRoute
 
 
 class Mode(StrEnum):
@@ -42,7 +42,7 @@ class Settings:
     """The stack's parameters and the names of its resources."""
 
     mode: Mode
-    enforce_through: Way
+    enforce_through: AttachmentRoute
     enforce_on: EnforceOn
     working_machine_users: WorkingMachineUsers
     exempt_path_prefixes: tuple[str, ...]
@@ -98,7 +98,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
     """
     return Settings(
         mode=_choice(environment, "MODE", Mode),
-        enforce_through=_choice(environment, "ENFORCE_THROUGH", Way),
+        enforce_through=_choice(environment, "ENFORCE_THROUGH", AttachmentRoute),
         enforce_on=_choice(environment, "ENFORCE_ON", EnforceOn),
         working_machine_users=_choice(environment, "WORKING_MACHINE_USERS", WorkingMachineUsers),
         exempt_path_prefixes=_paths(environment, "EXEMPT_PATH_PREFIXES"),

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Final, TypeVar
 
+from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.kinds import Kind
+from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.times import parse_utc
 
 STATUS_TAG: Final = "mfa-guard:status"
@@ -24,7 +25,7 @@ NONCOMPLIANT: Final = "noncompliant"
 IN_USE: Final = timedelta(days=90)
 
 
-class Question(StrEnum):
+class Field(StrEnum):
     """Something about a user that the plan may need to know, each one read of the world."""
 
     EXEMPTION = "exemption"
@@ -37,33 +38,21 @@ class Question(StrEnum):
     UNFINISHED = "unfinished"
 
 
-class Ask(Exception):
+class FieldNotLoaded(Exception):
     """A decision needs an answer that nobody asked for yet."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Field) -> None:
         super().__init__(question.value)
         self.question = question
 
 
-class Unasked(Enum):
+class NotLoaded(Enum):
     """The mark of a field that was not read."""
 
-    UNASKED = "unasked"
+    NOT_LOADED = "not loaded"
 
 
-UNASKED: Final = Unasked.UNASKED
-
-
-class Way(StrEnum):
-    """How the enforcement policy reaches a user."""
-
-    USER = "user"
-    GROUP = "group"
-
-    @property
-    def other(self) -> "Way":
-        """Return the way that is not this one."""
-        return Way.GROUP if self is Way.USER else Way.USER
+NOT_LOADED: Final = NotLoaded.NOT_LOADED
 
 
 @dataclass(frozen=True)
@@ -99,9 +88,9 @@ class ServiceCredential:
 T = TypeVar("T")
 
 
-def _answer(value: T | Unasked, question: Question) -> T:
-    if isinstance(value, Unasked):
-        raise Ask(question)
+def _loaded(value: T | NotLoaded, question: Field) -> T:
+    if isinstance(value, NotLoaded):
+        raise FieldNotLoaded(question)
     return value
 
 
@@ -113,42 +102,42 @@ class UserState:
     id: str
     path: str
     tags: Mapping[str, str]
-    exemption: Exemption | MalformedExemption | Unasked | None = UNASKED
-    devices: tuple[Device, ...] | Unasked = UNASKED
-    attached: bool | Unasked = UNASKED
-    grouped: bool | Unasked = UNASKED
-    password: bool | Unasked = UNASKED
-    keys: tuple[AccessKey, ...] | Unasked = UNASKED
-    service_credentials: tuple[ServiceCredential, ...] | Unasked = UNASKED
-    unfinished: Kind | Unasked | None = UNASKED
+    exemption: Exemption | MalformedExemption | NotLoaded | None = NOT_LOADED
+    devices: tuple[Device, ...] | NotLoaded = NOT_LOADED
+    attached: bool | NotLoaded = NOT_LOADED
+    grouped: bool | NotLoaded = NOT_LOADED
+    password: bool | NotLoaded = NOT_LOADED
+    keys: tuple[AccessKey, ...] | NotLoaded = NOT_LOADED
+    service_credentials: tuple[ServiceCredential, ...] | NotLoaded = NOT_LOADED
+    unfinished: NoticeKind | NotLoaded | None = NOT_LOADED
 
     def exemption_record(self) -> Exemption | MalformedExemption | None:
         """Return the user's record in the exemption table, whether it holds or not."""
-        return _answer(self.exemption, Question.EXEMPTION)
+        return _loaded(self.exemption, Field.EXEMPTION)
 
     def has_device(self) -> bool:
         """Tell whether the user has any MFA device."""
-        return bool(_answer(self.devices, Question.DEVICES))
+        return bool(_loaded(self.devices, Field.DEVICES))
 
     def has_password(self) -> bool:
         """Tell whether the user can sign in to the console with a password."""
-        return _answer(self.password, Question.PASSWORD)
+        return _loaded(self.password, Field.PASSWORD)
 
     def access_keys(self) -> tuple[AccessKey, ...]:
         """Return the user's access keys, active or not."""
-        return _answer(self.keys, Question.KEYS)
+        return _loaded(self.keys, Field.KEYS)
 
-    def bound(self, way: Way) -> bool:
+    def bound(self, route: AttachmentRoute) -> bool:
         """Tell whether the enforcement policy reaches the user in this one way."""
-        if way is Way.USER:
-            return _answer(self.attached, Question.ATTACHED)
-        return _answer(self.grouped, Question.GROUPED)
+        if route is AttachmentRoute.DIRECT:
+            return _loaded(self.attached, Field.ATTACHED)
+        return _loaded(self.grouped, Field.GROUPED)
 
-    def ways(self) -> tuple[Way, ...]:
+    def routes(self) -> tuple[AttachmentRoute, ...]:
         """Return every way in which the enforcement policy reaches the user."""
-        return tuple(way for way in Way if self.bound(way))
+        return tuple(route for route in AttachmentRoute if self.bound(route))
 
-    def enforced(self, first: Way) -> bool:
+    def enforced(self, first: AttachmentRoute) -> bool:
         """Tell whether the policy binds the user, asking for the way `first` before the other."""
         return self.bound(first) or self.bound(first.other)
 
@@ -164,8 +153,8 @@ class UserState:
         """Return the active keys used in the last 90 days: those that stop working without MFA."""
         return tuple(key for key in self.access_keys() if key.active and key.in_use(now))
 
-    def works_as_a_machine(self, now: datetime) -> bool:
-        """Tell whether this is a working machine user: no password, and a credential in use.
+    def is_active_machine_user(self, now: datetime) -> bool:
+        """Tell whether this is a active machine user: no password, and a credential in use.
 
         The use of an inactive key counts: it is what a key that was rotated a minute ago looks like. An active
         service-specific credential counts as used, since IAM keeps no date of its use.
@@ -174,11 +163,11 @@ class UserState:
             return False
         if any(key.in_use(now) for key in self.access_keys()):
             return True
-        return any(credential.active for credential in _answer(self.service_credentials, Question.SERVICE_CREDENTIALS))
+        return any(credential.active for credential in _loaded(self.service_credentials, Field.SERVICE_CREDENTIALS))
 
-    def unfinished_kind(self) -> Kind | None:
+    def unfinished_kind(self) -> NoticeKind | None:
         """Return the kind of notice that an earlier attempt at this event began and may not have sent."""
-        return _answer(self.unfinished, Question.UNFINISHED)
+        return _loaded(self.unfinished, Field.UNFINISHED)
 
     def exposure(self) -> frozenset[str]:
         """Return what somebody could get in with: `password`, and the ids of active keys."""

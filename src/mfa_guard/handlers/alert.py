@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mfa_guard.alert import tell_alert, tell_exemption
-from mfa_guard.bootstrap.alert import alert_world
-from mfa_guard.bootstrap.once import once
-from mfa_guard.bootstrap.process import LOGGER, METRICS, TELEMETRY, Answer, count_event, settings
-from mfa_guard.bootstrap.records import understood
+from mfa_guard.composition.alert import alert_dependencies
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood
 from mfa_guard.core.exemption_changes import parse_exemption_change
-from mfa_guard.ports import Metric
+from mfa_guard.core.metrics import Metric
+from mfa_guard.runtime.idempotency import once
+from mfa_guard.runtime.observability import LOGGER, METRICS, TELEMETRY, Answer, count_event, settings
+from mfa_guard.runtime.parsing import understood
+from mfa_guard.use_cases.alert import notify_of_alert, notify_of_exemption_change
 
 
 @LOGGER.inject_lambda_context(clear_state=True)
@@ -30,7 +30,7 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
 
     def body() -> Answer:
         chosen = settings()
-        tell_alert(alert, chosen, alert_world(chosen))
+        notify_of_alert(alert, chosen, alert_dependencies(chosen))
         LOGGER.info("Told", extra={"kind": alert.family.kind.value, "actions": []})
         return {"notice": alert.family.kind.value}
 
@@ -40,15 +40,15 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
 def _exemptions(records: Sequence[object]) -> Answer:
     """Tell every change of a batch in order. A failure is raised: Lambda repeats the batch, what is told stays told."""
     chosen = settings()
-    world = alert_world(chosen)
+    dependencies = alert_dependencies(chosen)
     told = 0
     for record in records:
         try:
-            change = parse_exemption_change(record, world.clock.now())
+            change = parse_exemption_change(record, dependencies.clock.now())
         except EventNotUnderstood as error:
             TELEMETRY.count(Metric.EVENTS_NOT_UNDERSTOOD)
             TELEMETRY.warning("Event not understood", problem=str(error))
             raise
-        told += tell_exemption(change, chosen, world)
+        told += notify_of_exemption_change(change, chosen, dependencies)
     LOGGER.info("Told", extra={"kind": "exemption", "actions": []})
     return {"notice": "exemption", "told": told}

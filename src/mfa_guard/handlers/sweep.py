@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mfa_guard.bootstrap.once import once
-from mfa_guard.bootstrap.process import LOGGER, METRICS, TELEMETRY, Answer, count_event, name_delivery, settings
-from mfa_guard.bootstrap.sweep import sweep_world
-from mfa_guard.core.sweeping import SweepNotUnderstood, parse_sweep_request
-from mfa_guard.core.text import safe
-from mfa_guard.ports import Metric
-from mfa_guard.sweep import sweep
+from mfa_guard.composition.sweep import sweep_dependencies
+from mfa_guard.core.metrics import Metric
+from mfa_guard.core.sanitize import sanitize
+from mfa_guard.core.sweep_request import SweepNotUnderstood, parse_sweep_request
+from mfa_guard.runtime.idempotency import once
+from mfa_guard.runtime.observability import LOGGER, METRICS, TELEMETRY, Answer, count_event, name_delivery, settings
+from mfa_guard.use_cases.sweep import sweep
 
 
 @LOGGER.inject_lambda_context(clear_state=True)
@@ -28,13 +28,13 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
         TELEMETRY.count(Metric.EVENTS_NOT_UNDERSTOOD)
         TELEMETRY.warning("Event not understood", problem=str(error))
         raise
-    LOGGER.append_keys(event_id=safe(request.id), round=request.round)
+    LOGGER.append_keys(event_id=sanitize(request.id), round=request.round)
 
     def body() -> Answer:
         chosen = settings()
-        world = sweep_world(chosen, context.invoked_function_arn)
-        deadline = world.clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
-        outcome = sweep(request, chosen, world, deadline)
+        dependencies = sweep_dependencies(chosen, context.invoked_function_arn)
+        deadline = dependencies.clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+        outcome = sweep(request, chosen, dependencies, deadline)
         told = {
             "users": outcome.users,
             "changed": outcome.changed,

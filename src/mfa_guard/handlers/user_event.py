@@ -2,12 +2,12 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mfa_guard.bootstrap.once import once
-from mfa_guard.bootstrap.process import LOGGER, METRICS, Answer, count_event, settings
-from mfa_guard.bootstrap.records import understood
-from mfa_guard.bootstrap.user_event import user_world
+from mfa_guard.composition.user_event import remediate_dependencies
 from mfa_guard.core.cloudtrail import SubjectKind, parse_user_event
-from mfa_guard.remediate import remediate
+from mfa_guard.runtime.idempotency import once
+from mfa_guard.runtime.observability import LOGGER, METRICS, Answer, count_event, settings
+from mfa_guard.runtime.parsing import understood
+from mfa_guard.use_cases.remediate import remediate
 
 
 @LOGGER.inject_lambda_context(clear_state=True)
@@ -24,7 +24,7 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
 
     def body() -> Answer:
         chosen = settings()
-        outcome = remediate(user_event, chosen, user_world(chosen))
+        outcome = remediate(user_event, chosen, remediate_dependencies(chosen))
         LOGGER.info("Remediated", extra={"standing": outcome.standing, "actions": list(outcome.actions)})
         return {"standing": outcome.standing, "actions": list(outcome.actions), "notice": outcome.notice}
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.__main__ import _guard_handles, _guard_sweeps
 from benchmarks.fake_aws import FakeAws, fake_aws
 from benchmarks.population import Person, drift, people, wrong
-from mfa_guard_cli.template import load_template
+from mfa_guard_cli.stack.template import load_template
 
 PARAMETERS = {"Mode": "all", "WorkingMachineUsers": "enforce", "AlertEmail": "security@example.com"}
 

@@ -180,7 +180,7 @@ class TestRedrive:
         assert waiting(deployed) == {letter}
 
     def test_the_release_is_none_of_them(self, deployed: Deployed) -> None:
-        of_function(deployed, "ReleaseFunction")
+        of_function(deployed, "TeardownFunction")
         assert deployed.run("dead-letters", "redrive", "--yes").exit_code == 1
         assert deployed.invoked == []
 

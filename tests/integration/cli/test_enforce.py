@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
 from support.account import open_account
 from support.deployed import Deployed, deploy
 

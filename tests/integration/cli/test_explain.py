@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
 from support.account import Account, open_account
 from support.deployed import Deployed, deploy
 
-POLICY = "EnrolMFADeviceThenSignInAgain"
+POLICY = "EnrollMFADeviceThenSignInAgain"
 
 
 def exempt(deployed: Deployed) -> None:

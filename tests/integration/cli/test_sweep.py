@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mfa_guard.core.sweeping import SweepRequest, parse_sweep_request
-from mfa_guard_cli.template import Stack
+from mfa_guard.core.sweep_request import SweepRequest, parse_sweep_request
+from mfa_guard_cli.stack.template import Stack
 from support.account import open_account
 from support.deployed import Deployed, deploy
 

@@ -3,8 +3,8 @@
 import pytest
 
 from mfa_guard.adapters import clock
-from mfa_guard_cli import template
-from mfa_guard_cli.program import session
+from mfa_guard_cli.common import aws_session
+from mfa_guard_cli.stack import template
 from support.account import ADMINISTRATOR, Account
 from support.aws import Faults
 from support.fakes import FakeClock
@@ -19,6 +19,6 @@ def command(account: Account, monkeypatch: pytest.MonkeyPatch) -> Command:
     # To translate the template takes a second, and it is the same for every run.
     monkeypatch.setattr(template, "load_template", lambda: account.stack.template)
     monkeypatch.setattr(clock, "SystemClock", lambda: FakeClock(account.clock.now()))
-    monkeypatch.setattr(session, "open_session", lambda _profile, _region: account.session)
+    monkeypatch.setattr(aws_session, "open_session", lambda _profile, _region: account.session)
     account.iam.create_login_profile(ADMINISTRATOR, "Not-a-real-passw0rd")
     return Command(account, injected)

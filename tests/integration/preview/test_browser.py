@@ -12,11 +12,11 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from mfa_guard.core.settings import parse_settings
-from mfa_guard_cli.local.crowd import populate
 from mfa_guard_cli.preview.model import foresee
 from mfa_guard_cli.preview.page import page
 from mfa_guard_cli.preview.reading import AccountReader, identify
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
+from mfa_guard_emulator.demo.population import populate
 from support.account import open_account
 from support.aws import Faults
 from support.browser import open_browser

@@ -15,11 +15,11 @@ from botocore.compat import HTTPHeaders
 from moto.core.botocore_stubber import MockRawResponse
 
 from mfa_guard.core.settings import EnforceOn, WorkingMachineUsers
-from mfa_guard_cli.local.crowd import names, populate
 from mfa_guard_cli.preview.model import DeviceKind, Mfa, Outcome, Sort
 from mfa_guard_cli.preview.reading import PERMISSIONS
 from mfa_guard_cli.preview.saving import MARK
-from mfa_guard_cli.template import Stack
+from mfa_guard_cli.stack.template import Stack
+from mfa_guard_emulator.demo.population import names, populate
 from support.account import ADMINISTRATOR
 from support.factories import ACCOUNT, ROOT_OF_THE_PROJECT
 from support.preview_command import Command
@@ -48,7 +48,7 @@ class TestCrowd:
         expected = {
             Outcome.KEYS_STOP: {"phone, key at work"},
             Outcome.READY: {"password, passkey"},
-            Outcome.ENROL: {"password only", "tagged long ago", "exempt by table", "10 policies", "and 10 groups"},
+            Outcome.ENROLL: {"password only", "tagged long ago", "exempt by table", "10 policies", "and 10 groups"},
             Outcome.DECIDE: {"key at work only"},
             Outcome.IDLE: {"idle key only", "nothing"},
             Outcome.EXEMPT: {"exempt by path"},
@@ -340,8 +340,8 @@ def test_throttling_is_waited_out(command: Command) -> None:
 _ON_A_TERMINAL = """
 from support.account import open_account
 from mfa_guard_cli.main import app
-from mfa_guard_cli.program import session
-from mfa_guard_cli.template import load_template
+from mfa_guard_cli.common import aws_session as session
+from mfa_guard_cli.stack.template import load_template
 with open_account(load_template().render()) as account:
     session.open_session = lambda profile, region: account.session
     app(["preview"])

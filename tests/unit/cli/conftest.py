@@ -2,8 +2,8 @@
 
 import pytest
 
-from mfa_guard_cli.routing import Router
-from mfa_guard_cli.template import Template, load_template
+from mfa_guard_cli.stack.router import Router
+from mfa_guard_cli.stack.template import Template, load_template
 
 
 @pytest.fixture(scope="session")

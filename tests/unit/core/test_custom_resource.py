@@ -19,7 +19,7 @@ from mfa_guard.core.custom_resource import (
 )
 from mfa_guard.core.settings import SettingsError
 from support.factories import NOW
-from support.release import STACK, URL, request, request_event
+from support.teardown import STACK, URL, request, request_event
 
 BUCKET = "cloudformation-custom-resource-response-useast1"
 HOST = f"{BUCKET}.s3.us-east-1.amazonaws.com"
@@ -130,10 +130,10 @@ class TestTheRequest:
     def test_it_says_what_is_wanted_of_which_resource(self) -> None:
         parsed = request("Update", PhysicalResourceId="made-by-an-older-version")
         assert (parsed.type, parsed.id) == (RequestType.UPDATE, "request-1")
-        assert (parsed.logical_id, parsed.physical_id) == ("Release", "made-by-an-older-version")
+        assert (parsed.logical_id, parsed.physical_id) == ("Teardown", "made-by-an-older-version")
 
     def test_a_new_resource_is_named_after_its_logical_id(self) -> None:
-        assert request("Create").physical_id == "Release"
+        assert request("Create").physical_id == "Teardown"
 
     @pytest.mark.parametrize(
         "field", ["RequestType", "ResponseURL", "StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId"]
@@ -195,7 +195,7 @@ class TestTheAnswer:
             "PhysicalResourceId": "old",
             "StackId": STACK.arn,
             "RequestId": "request-1",
-            "LogicalResourceId": "Release",
+            "LogicalResourceId": "Teardown",
         }
 
     @given(st.text(max_size=6000))

@@ -27,7 +27,7 @@ def problem(item: Mapping[str, object]) -> str:
 def test_a_whole_record_exempts() -> None:
     parsed = parse_exemption(ITEM, "AIDA1", NOW)
     assert isinstance(parsed, Exemption)
-    assert parsed.holds(NOW)
+    assert parsed.in_force(NOW)
     assert (parsed.owner, parsed.reason) == ("platform team", "build machine")
 
 
@@ -68,5 +68,5 @@ def test_a_year_ahead_is_the_most() -> None:
 def test_it_ends_at_its_end() -> None:
     parsed = parse_exemption(ITEM | {"expires_at": "2026-03-01T12:00:00Z"}, "AIDA1", NOW)
     assert isinstance(parsed, Exemption)
-    assert not parsed.holds(NOW)
-    assert parsed.holds(NOW - timedelta(seconds=1))
+    assert not parsed.in_force(NOW)
+    assert parsed.in_force(NOW - timedelta(seconds=1))

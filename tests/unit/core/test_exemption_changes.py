@@ -7,7 +7,7 @@ import pytest
 from mfa_guard.core.cloudtrail import Actor, ActorKind, EventNotUnderstood
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.exemption_changes import Change, parse_exemption_change
-from mfa_guard.core.notices import exemption_message
+from mfa_guard.core.mail.notices import exemption_message
 from support.factories import NOW, settings, stream_record
 
 ITEM = {

@@ -4,12 +4,22 @@ from datetime import timedelta
 
 import pytest
 
+from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.cloudtrail import Trigger
 from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.kinds import Kind
-from mfa_guard.core.plan import Demand, Occasion, Plan, Rule, Standing, deciding_rule, demand, plan
+from mfa_guard.core.notice_kinds import NoticeKind
+from mfa_guard.core.plan import (
+    EventContext,
+    EventPlan,
+    Rule,
+    Standing,
+    UserPlan,
+    deciding_rule,
+    plan_for_event,
+    plan_for_user,
+)
 from mfa_guard.core.settings import EnforceOn, Settings, WorkingMachineUsers
-from mfa_guard.core.user import UNASKED, Ask, Question, UserState, Way
+from mfa_guard.core.user import NOT_LOADED, Field, FieldNotLoaded, UserState
 from support.factories import MARKED, NOW, exemption, key, settings, state
 
 MACHINES = settings(exempt_path_prefixes=("/machines/",), enforce_on=EnforceOn.CONSOLE)
@@ -18,8 +28,8 @@ MACHINE = state(attached=False, password=False, keys=(key(),), devices=())
 EVERY_RULE: dict[Rule, tuple[UserState, Settings, Standing]] = {
     Rule.EXEMPT_BY_PATH: (state(path="/machines/ci/", exemption=exemption()), MACHINES, Standing.EXEMPT),
     Rule.EXEMPT_BY_RECORD: (state(exemption=exemption()), MACHINES, Standing.EXEMPT),
-    Rule.BOUND_ALREADY: (state(password=False, keys=(key(),)), MACHINES, Standing.ENFORCED),
-    Rule.WORKING_MACHINE: (MACHINE, MACHINES, Standing.WORKING_MACHINE),
+    Rule.ENFORCED_ALREADY: (state(password=False, keys=(key(),)), MACHINES, Standing.ENFORCED),
+    Rule.ACTIVE_MACHINE: (MACHINE, MACHINES, Standing.ACTIVE_MACHINE),
     Rule.WITHOUT_PASSWORD: (state(attached=False, password=False), MACHINES, Standing.WITHOUT_PASSWORD),
     Rule.EVERYBODY_ELSE: (state(attached=False), MACHINES, Standing.ENFORCED),
 }
@@ -29,8 +39,8 @@ EVERY_RULE: dict[Rule, tuple[UserState, Settings, Standing]] = {
 def test_each_rule_decides_where_it_is_the_first_that_fits(rule: Rule) -> None:
     user, chosen, standing = EVERY_RULE[rule]
     assert deciding_rule(user, chosen, NOW) is rule
-    decided = demand(user, chosen, NOW)
-    assert isinstance(decided, Demand)
+    decided = plan_for_user(user, chosen, NOW)
+    assert isinstance(decided, UserPlan)
     assert decided.standing is standing
 
 
@@ -45,40 +55,42 @@ def test_without_review_a_machine_is_everybody_else() -> None:
 
 
 def test_what_was_not_asked_is_asked_for() -> None:
-    assert deciding_rule(state(exemption=UNASKED), settings(), NOW) is Question.EXEMPTION
+    assert deciding_rule(state(exemption=NOT_LOADED), settings(), NOW) is Field.EXEMPTION
 
 
 def test_an_answer_that_nobody_asked_for_is_missed_by_name() -> None:
-    with pytest.raises(Ask, match=r"^keys$"):
-        state(keys=UNASKED).access_keys()
+    with pytest.raises(FieldNotLoaded, match=r"^keys$"):
+        state(keys=NOT_LOADED).access_keys()
 
 
-@pytest.mark.parametrize("first", list(Way))
-@pytest.mark.parametrize("bound", list(Way))
-def test_the_policy_binds_in_either_way_whichever_is_asked_first(first: Way, bound: Way) -> None:
-    user = state(attached=bound is Way.USER, grouped=bound is Way.GROUP)
+@pytest.mark.parametrize("first", list(AttachmentRoute))
+@pytest.mark.parametrize("bound", list(AttachmentRoute))
+def test_the_policy_binds_in_either_way_whichever_is_asked_first(
+    first: AttachmentRoute, bound: AttachmentRoute
+) -> None:
+    user = state(attached=bound is AttachmentRoute.DIRECT, grouped=bound is AttachmentRoute.GROUP)
     assert user.enforced(first)
-    assert deciding_rule(user, settings(enforce_through=first), NOW) is Rule.BOUND_ALREADY
+    assert deciding_rule(user, settings(enforce_through=first), NOW) is Rule.ENFORCED_ALREADY
 
 
-SOLVED_BY_A_DEVICE = {Kind.NONCOMPLIANT, Kind.NEW_CREDENTIAL, Kind.DECISION}
+SOLVED_BY_A_DEVICE = {NoticeKind.NONCOMPLIANT, NoticeKind.NEW_CREDENTIAL, NoticeKind.DECISION}
 
 
 @pytest.mark.parametrize(
     ("user", "trigger", "with_key", "kind", "came"),
     [
-        (state(tags=MARKED), Trigger.ENFORCEMENT_REMOVED, False, Kind.ENFORCEMENT_REMOVED, True),
-        (state(), Trigger.ENFORCEMENT_REMOVED, False, Kind.ENFORCEMENT_REMOVED, False),
-        (state(tags=MARKED), Trigger.DEVICE_ENABLED, True, Kind.DEVICE_WITH_KEY, True),
-        (state(), Trigger.DEVICE_ENABLED, True, Kind.DEVICE_WITH_KEY, True),
+        (state(tags=MARKED), Trigger.ENFORCEMENT_REMOVED, False, NoticeKind.ENFORCEMENT_REMOVED, True),
+        (state(), Trigger.ENFORCEMENT_REMOVED, False, NoticeKind.ENFORCEMENT_REMOVED, False),
+        (state(tags=MARKED), Trigger.DEVICE_ENABLED, True, NoticeKind.DEVICE_WITH_KEY, True),
+        (state(), Trigger.DEVICE_ENABLED, True, NoticeKind.DEVICE_WITH_KEY, True),
     ],
 )
 def test_a_device_that_came_lets_its_absence_be_told_again_whatever_notice_tells_of_it(
-    user: UserState, trigger: Trigger, with_key: bool, kind: Kind, came: bool
+    user: UserState, trigger: Trigger, with_key: bool, kind: NoticeKind, came: bool
 ) -> None:
-    occasion = Occasion(trigger, by_oneself=False, with_long_term_key=with_key, actor="user/bob")
-    decided = plan(user, occasion, settings(), NOW)
-    assert isinstance(decided, Plan)
+    event_context = EventContext(trigger, by_oneself=False, with_long_term_key=with_key, actor="user/bob")
+    decided = plan_for_event(user, event_context, settings(), NOW)
+    assert isinstance(decided, EventPlan)
     assert decided.due is not None
     assert decided.due.kind is kind
     assert SOLVED_BY_A_DEVICE & set(decided.due.ends) == (SOLVED_BY_A_DEVICE if came else set())

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from mfa_guard.core.account.credential_report import parse_report
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import actor_of, parse_record, parse_user_event
 from mfa_guard.core.custom_resource import Status, Verdict, parse_request, parse_stack_id
 from mfa_guard.core.exemption import Exemption, MalformedExemption, parse_exemption
 from mfa_guard.core.exemption_changes import parse_exemption_change
-from mfa_guard.core.report import parse_report
 from mfa_guard.core.settings import SettingsError, parse_settings, present
-from mfa_guard.core.sweeping import parse_sweep_request
+from mfa_guard.core.sweep_request import parse_sweep_request
 from support.factories import NOW, detail, stream_record
-from support.release import STACK, request, request_event
+from support.teardown import STACK, request, request_event
 from unit.core.test_settings import GOOD
 
 SWEEP = {"id": "1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}

@@ -2,8 +2,8 @@
 
 import pytest
 
+from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.settings import EnforceOn, Mode, SettingsError, WorkingMachineUsers, parse_settings
-from mfa_guard.core.user import Way
 
 GOOD = {
     "MODE": "all",
@@ -24,7 +24,11 @@ GOOD = {
 
 def test_every_setting_is_read() -> None:
     chosen = parse_settings(GOOD)
-    assert (chosen.mode, chosen.enforce_through, chosen.enforce_on) == (Mode.ALL, Way.GROUP, EnforceOn.CONSOLE)
+    assert (chosen.mode, chosen.enforce_through, chosen.enforce_on) == (
+        Mode.ALL,
+        AttachmentRoute.GROUP,
+        EnforceOn.CONSOLE,
+    )
     assert chosen.working_machine_users is WorkingMachineUsers.ENFORCE
     assert chosen.exempt_path_prefixes == ("/service/", "/bots/ci/")
     assert chosen.deactivate_keys_after_days == 30

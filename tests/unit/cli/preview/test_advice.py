@@ -6,7 +6,7 @@ import pytest
 
 from mfa_guard.core.settings import parse_settings
 from mfa_guard_cli.preview.advice import advise, exempt_command
-from mfa_guard_cli.template import Template
+from mfa_guard_cli.stack.template import Template
 from support.preview import KEY, Somebody, preview_of
 
 

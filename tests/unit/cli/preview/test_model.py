@@ -41,11 +41,11 @@ class TestOutcome:
     @pytest.mark.parametrize(
         ("somebody", "chosen", "outcome"),
         [
-            (PERSON, {}, Outcome.ENROL),
+            (PERSON, {}, Outcome.ENROLL),
             (replace(PERSON, virtual=True), {}, Outcome.READY),
             (replace(PERSON, device=True, kinds=(DeviceKind.PASSKEY,)), {}, Outcome.READY),
             (replace(PERSON, virtual=True, keys=(KEY,)), {}, Outcome.KEYS_STOP),
-            (replace(PERSON, keys=(replace(KEY, active=False),)), {}, Outcome.ENROL),
+            (replace(PERSON, keys=(replace(KEY, active=False),)), {}, Outcome.ENROLL),
             (MACHINE, {}, Outcome.DECIDE),
             (MACHINE, ENFORCE, Outcome.KEYS_STOP),
             (MACHINE, ENFORCE | CONSOLE, Outcome.REPORTED),
@@ -53,7 +53,7 @@ class TestOutcome:
             (Somebody(), {}, Outcome.IDLE),
             (Somebody(keys=(OLD_KEY,)), {}, Outcome.IDLE),
             (Somebody(), CONSOLE, Outcome.REPORTED),
-            (PERSON, CONSOLE, Outcome.ENROL),
+            (PERSON, CONSOLE, Outcome.ENROLL),
             (replace(PERSON, attached=True), {}, Outcome.BOUND),
             (replace(MACHINE, attached=True), {}, Outcome.BOUND),
             (Somebody(reported=False), {}, Outcome.UNKNOWN),
@@ -141,7 +141,7 @@ class TestDevices:
 
     def test_that_went_after_the_report_are_none(self) -> None:
         outlook = outlook_of(replace(PERSON, device=True, kinds=()))
-        assert (outlook.devices, outlook.outcome) == ((), Outcome.ENROL)
+        assert (outlook.devices, outlook.outcome) == ((), Outcome.ENROLL)
 
     def test_whose_kind_nobody_may_ask_for_are_devices_all_the_same(self) -> None:
         outlook = outlook_of(replace(PERSON, virtual=True), virtual=None)

@@ -21,7 +21,7 @@ def test_a_table_row_has_a_cell_for_each_heading() -> None:
     row = dict(zip(rows.TABLE, rows.table_row(outlook_of(BOT), NOW), strict=True))
     assert row == {
         "USER": "bot (/ci/)",
-        "KIND": "working machine",
+        "KIND": "active machine",
         "PASSWORD": "no",
         "ACCESS KEYS": "key 1: s3 in us-east-1, 1 d ago",
         "MFA": "none",
@@ -37,7 +37,7 @@ def test_the_own_row_says_so() -> None:
 
 def test_a_csv_row_tells_keys_apart_and_leaves_empty_what_is_not_there() -> None:
     row = cells(BOT)
-    assert (row["user"], row["path"], row["kind"], row["password"]) == ("bot", "/ci/", "working machine", "no")
+    assert (row["user"], row["path"], row["kind"], row["password"]) == ("bot", "/ci/", "active machine", "no")
     assert [row[f"key_1_{field}"] for field in ("active", "last_used", "last_service", "last_region")] == [
         "yes",
         "2026-02-28T12:00:00Z",

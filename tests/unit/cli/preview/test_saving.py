@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.preview.saving import MARK, check_target, save
-from mfa_guard_cli.program.errors import WrongUse
 
 PAGE = f"<!doctype html>{MARK}"
 

@@ -117,8 +117,8 @@ class TestTheOwnUser:
     def test_with_a_phone_and_a_session_has_nothing_to_fear(self) -> None:
         assert self.warnings(PERSON, long_term=False) == ""
 
-    def test_without_device_is_told_to_enrol_first(self) -> None:
-        assert "Enrol one before you deploy" in self.warnings(Somebody(password=True), long_term=False)
+    def test_without_device_is_told_to_enroll_first(self) -> None:
+        assert "Enroll one before you deploy" in self.warnings(Somebody(password=True), long_term=False)
 
     def test_that_counts_as_a_machine_is_told_so(self) -> None:
         assert "if you decide to enforce" in self.warnings(Somebody(keys=(KEY,)))
@@ -159,7 +159,7 @@ class TestSummary:
     def test_totals_tell_every_user_once(self) -> None:
         people = (PERSON, Somebody("bot", keys=(KEY,)), Somebody("new", reported=False))
         assert totals_lines(preview_of(*people)) == (
-            "3 users: 1 person, 1 working machine, 1 unknown.",
+            "3 users: 1 person, 1 active machine, 1 unknown.",
             "1 would be enforced: 1 ready.",
             "2 would not: 1 your decision, 1 unknown.",
             "MFA: 1 TOTP, 1 no device, 1 unknown. Only TOTP gives the codes that GetSessionToken takes for the CLI.",
@@ -171,7 +171,7 @@ class TestSummary:
         lines = advice_lines(advise(preview_of(*people, chosen={"exempt_path_prefixes": ("/a/",)})))
         assert "  ExemptPathPrefixes=/a/,/ci/" in lines
         assert "  mfa-guard exempt add lone" in lines
-        assert advice_lines(advise(preview_of())) == ("There is no working machine to exempt.",)
+        assert advice_lines(advise(preview_of())) == ("There is no active machine to exempt.",)
 
     def test_every_outcome_has_a_meaning(self) -> None:
         assert MEANINGS.keys() == set(Outcome)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.user.cache import Cache, Question, cache_folder
 from support.user import NOW, credentials
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.user.codes import as_code, from_command, given, typed
 from mfa_guard_cli.user.terminal import Hangup
 from support.user import APP, typing

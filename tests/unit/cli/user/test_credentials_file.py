@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.session import Session
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.user.credentials_file import CredentialsFile, checked_name, credentials_path
 from support.user import credentials
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mfa_guard_cli.program.errors import WrongUse
+from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.user.devices import Device, DeviceKind, choose
 from support.user import APP, PASSKEY, TOKEN, typing
 
@@ -30,7 +30,7 @@ def test_the_only_device_that_makes_codes_is_found_by_itself(devices: list[Devic
     assert choose(devices, None, None) == APP
 
 
-def test_without_any_device_enrol_is_the_way() -> None:
+def test_without_any_device_enroll_is_the_way() -> None:
     with pytest.raises(WrongUse, match="mfa-guard enroll"):
         choose([], None, None)
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from mfa_guard_cli.user.access_denied import Denial
 from mfa_guard_cli.user.devices import Device
 from mfa_guard_cli.user.diagnosis import Answer, Diagnosis, Facts, Mfa, Used, diagnose
 from mfa_guard_cli.user.identity import identity
-from mfa_guard_cli.user.refusals import Denial
 from support.user import ACCOUNT, ALICE, APP, GUARD, PASSKEY, ROLE, ROOT, TOKEN
 
 KEY = Used("AKIAALICE", temporary=False, method="shared-credentials-file", place="credentials file, profile default")
@@ -49,7 +49,7 @@ class TestAnAccessKeyAlone:
     def test_a_deny_that_aws_does_not_name_is_taken_for_the_guards(self, kind: str | None) -> None:
         found = diagnose(facts(probed=Answer.DENIED, refusal=Denial(explicit=True, kind=kind)))
         assert found.cause is not None
-        assert "EnrolMFADeviceThenSignInAgain" in found.cause
+        assert "EnrollMFADeviceThenSignInAgain" in found.cause
 
 
 class TestASession:

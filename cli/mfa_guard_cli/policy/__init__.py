@@ -1,0 +1,1 @@
+"""Evaluate IAM policies by IAM's documented logic."""

@@ -1,0 +1,520 @@
+"""The request table: what the enforcement policy must say to whom, and why.
+
+Expected decisions come from the facts about the policy and from AWS's documentation, never from a run. A row holds in
+every partition and under both values of both switches, unless it says otherwise.
+
+A decision is what the identity-based policies say. AWS adds rules of its own: GetSessionToken needs no permission,
+GetCallerIdentity cannot be denied, a session from GetSessionToken without a code cannot call IAM at all, and a user
+who has a device must sign in with it to add another one (User Guide, pages
+id_credentials_temp_control-access_getsessiontoken, id_credentials_temp_request and id_credentials_mfa_enable).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
+from typing import Final, Literal
+
+from mfa_guard_cli.policy.evaluator import Decision, Policy, Request, parse_policy
+
+Partition = Literal["aws", "aws-cn", "aws-us-gov"]
+Switch = Literal["yes", "no"]
+
+ACCOUNT: Final = "111122223333"
+OTHER_ACCOUNT: Final = "444455556666"
+HOME_REGIONS: Final[Mapping[Partition, str]] = MappingProxyType(
+    {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"},
+)
+SWITCHES: Final[tuple[Switch, ...]] = ("yes", "no")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where a stack is deployed, and the two parameters that change its enforcement policy.
+
+    Attributes:
+        partition: the stack's.
+        passwords: the parameter AllowPasswordChangeWithoutMfa.
+        keys: the parameter AllowEnrollmentWithAccessKeys.
+    """
+
+    partition: Partition
+    passwords: Switch
+    keys: Switch
+
+    def parameters(self) -> dict[str, str]:
+        """Return the template's parameters that differ from their defaults or may."""
+        return {"AllowPasswordChangeWithoutMfa": self.passwords, "AllowEnrollmentWithAccessKeys": self.keys}
+
+    def __str__(self) -> str:
+        return f"{self.partition}-passwords-{self.passwords}-keys-{self.keys}"
+
+
+DEPLOYMENTS: Final = tuple(
+    Deployment(partition, passwords, keys) for partition, passwords, keys in product(HOME_REGIONS, SWITCHES, SWITCHES)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    Attributes:
+        name: the user name; None for a role session, which has none.
+        grants: the other policies of the caller.
+        bound: whether the enforcement policy is among the caller's policies.
+    """
+
+    name: str | None
+    grants: tuple[Policy, ...] = ()
+    bound: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """With what the caller signs the request.
+
+    Attributes:
+        name: in a few words.
+        signed_in_with_mfa: the value of aws:MultiFactorAuthPresent; None where the request does not carry the key.
+        forwarded: whether an AWS service makes the call with the caller's identity (aws:ViaAWSService).
+    """
+
+    name: str
+    signed_in_with_mfa: Literal["true", "false"] | None
+    forwarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request, and what the caller's policies must say to it.
+
+    Attributes:
+        resource: an ARN with {partition}, {region} and {account} in it, or `*`.
+        why: a phrase.
+        passwords: the one value of AllowPasswordChangeWithoutMfa that the row is about; None for both.
+        keys: the one value of AllowEnrollmentWithAccessKeys that the row is about; None for both.
+        partition: the one partition that the row is about; None for all.
+    """
+
+    caller: Caller
+    credentials: Credentials
+    action: str
+    resource: str
+    expected: Decision
+    why: str
+    passwords: Switch | None = None
+    keys: Switch | None = None
+    partition: Partition | None = None
+
+    def holds_in(self, deployment: Deployment) -> bool:
+        """Say whether the row is about a deployment."""
+        return (
+            self.passwords in {None, deployment.passwords}
+            and self.keys in {None, deployment.keys}
+            and self.partition in {None, deployment.partition}
+        )
+
+    def request(self, deployment: Deployment) -> Request:
+        """Return the request as the account of a deployment sees it."""
+        context = {"aws:ViaAWSService": str(self.credentials.forwarded).lower()}
+        if self.caller.name is not None:
+            context["aws:username"] = self.caller.name
+        if self.credentials.signed_in_with_mfa is not None:
+            context["aws:MultiFactorAuthPresent"] = self.credentials.signed_in_with_mfa
+        region = HOME_REGIONS[deployment.partition]
+        resource = self.resource.format(partition=deployment.partition, region=region, account=ACCOUNT)
+        return Request(self.action, resource, context)
+
+    def policies(self, enforcement_policy: Policy) -> tuple[Policy, ...]:
+        """Return the caller's policies where the enforcement policy is the given one."""
+        return (*self.caller.grants, enforcement_policy) if self.caller.bound else self.caller.grants
+
+    def __str__(self) -> str:
+        switches = [f"{name}={value}" for name, value in (("passwords", self.passwords), ("keys", self.keys)) if value]
+        about = [*switches, *([self.partition] if self.partition else [])]
+        request = f"{self.caller.name or 'role'}, {self.credentials.name}: {self.action} {self.resource}"
+        return f"{self.why} [{' '.join([request, *about])}]"
+
+
+def _allow_all(*actions: str) -> Policy:
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    return parse_policy({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _iam(resource: str) -> str:
+    return f"arn:{{partition}}:iam::{{account}}:{resource}"
+
+
+def _user(name: str) -> str:
+    return _iam(f"user/{name}")
+
+
+def _device(name: str) -> str:
+    return _iam(f"mfa/{name}")
+
+
+def _abroad(resource: str) -> str:
+    return f"arn:{{partition}}:iam::{OTHER_ACCOUNT}:{resource}"
+
+
+def _regional(service: str, resource: str) -> str:
+    return f"arn:{{partition}}:{service}:{{region}}:{{account}}:{resource}"
+
+
+ADMINISTRATOR_ACCESS: Final = _allow_all("*")
+DEVELOPER_ACCESS: Final = _allow_all("s3:*", "ec2:*", "kms:Decrypt", "athena:*", "sts:AssumeRole", "codecommit:*")
+
+BOB: Final = Caller("bob")
+DANA: Final = Caller("dana")
+OMAR: Final = Caller("omar")
+ERIN: Final = Caller("erin@example.com")
+ALICE: Final = Caller("alice", (DEVELOPER_ACCESS,))
+ANN: Final = Caller("ann", (ADMINISTRATOR_ACCESS,))
+PAT: Final = Caller("pat", (ADMINISTRATOR_ACCESS,))
+ROLE: Final = Caller(None, (ADMINISTRATOR_ACCESS,), bound=False)
+BOUND_ROLE: Final = Caller(None, (ADMINISTRATOR_ACCESS,))
+BARE_ROLE: Final = Caller(None)
+UNBOUND: Final = Caller("robot", (DEVELOPER_ACCESS,), bound=False)
+
+BOBS_ARN: Final = _user("bob")
+DANAS_ARN: Final = _user("staff/dana")
+OMARS_ARN: Final = _user("staff/engineering/emea/omar")
+ERINS_ARN: Final = _user("erin@example.com")
+ALICES_ARN: Final = _user("alice")
+ANNS_ARN: Final = _user("ann")
+PATS_ARN: Final = _user("staff/pat")
+EVES_ARN: Final = _user("eve")
+ERINS_DEVICE: Final = _device("erin@example.com")
+
+KEY: Final = Credentials("long-term key", None)
+CONSOLE: Final = Credentials("console without MFA", "false")
+CONSOLE_MFA: Final = Credentials("console with MFA", "true")
+SESSION: Final = Credentials("GetSessionToken without a code", "false")
+SESSION_MFA: Final = Credentials("GetSessionToken with a code", "true")
+FORWARDED: Final = Credentials("forwarded by a service", "false", forwarded=True)
+ROLE_SESSION: Final = Credentials("role session", "false")
+
+ALLOW: Final = Decision.ALLOW
+DENY: Final = Decision.DENY
+IMPLICIT: Final = Decision.IMPLICIT_DENY
+
+BUCKET_OBJECT: Final = "arn:{partition}:s3:::reports/2026/january.csv"
+INSTANCE: Final = _regional("ec2", "instance/i-0a1b2c3d4e5f67890")
+ENFORCEMENT_POLICY_ARN: Final = _iam("policy/EnrollMFADeviceThenSignInAgain")
+ENFORCEMENT_GROUP_ARN: Final = _iam("group/mfa-guard-enforced")
+DEPLOY_ROLE_ARN: Final = _iam("role/deploy")
+RULE_ARN: Final = _regional("events", "rule/mfa-guard-new-credentials")
+EXEMPTIONS_ARN: Final = _regional("dynamodb", "table/mfa-guard-exemptions")
+WORKGROUP: Final = _regional("athena", "workgroup/primary")
+STACK_ARN: Final = _regional("cloudformation", "stack/mfa-guard/0a1b2c3d-4e5f-6789-abcd-ef0123456789")
+FEDERATED_USER: Final = "arn:{partition}:sts::{account}:federated-user/ann"
+LOGIN_CLIENT: Final = _regional("signin", "oauth2/public-client/localhost")
+WORLD: Final = "arn:aws:iam::{account}:"
+CHINA: Final = "arn:aws-cn:iam::{account}:"
+NO_BORDER: Final = "a namesake in another partition"
+
+# A user with no other permission at all enrolls a first device and looks at what there is.
+ENROLLING: Final = (
+    Row(BOB, CONSOLE, "iam:CreateVirtualMFADevice", _device("bob"), ALLOW, "a device named after its user"),
+    Row(BOB, CONSOLE, "iam:CreateVirtualMFADevice", _device("work-phone"), ALLOW, "device names are free text"),
+    Row(BOB, CONSOLE, "iam:CreateVirtualMFADevice", _device("team/bob"), ALLOW, "a device may have a path"),
+    Row(BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "enrolls oneself in the console"),
+    Row(BOB, CONSOLE, "iam:ListMFADevices", BOBS_ARN, ALLOW, "the console lists one's devices"),
+    Row(BOB, CONSOLE, "iam:GetMFADevice", BOBS_ARN, ALLOW, "the console shows one's device"),
+    Row(BOB, CONSOLE, "iam:GetUser", BOBS_ARN, ALLOW, "the console shows oneself"),
+    Row(BOB, CONSOLE, "iam:ListVirtualMFADevices", "*", ALLOW, "the console lists virtual devices"),
+    Row(BOB, CONSOLE, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "a device out of step is brought back"),
+    Row(BOB, KEY, "iam:ListMFADevices", BOBS_ARN, ALLOW, "the command line finds the serial number"),
+    Row(BOB, KEY, "iam:GetMFADevice", BOBS_ARN, ALLOW, "the command line shows a device"),
+    Row(BOB, KEY, "iam:GetUser", BOBS_ARN, ALLOW, "the command line finds the user name"),
+    Row(BOB, KEY, "iam:ListVirtualMFADevices", "*", ALLOW, "the command line lists virtual devices"),
+    Row(BOB, KEY, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "a device is brought back in step by a key"),
+    Row(BOB, CONSOLE_MFA, "iam:CreateVirtualMFADevice", _device("second-phone"), ALLOW, "a second device"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "a second device is enabled"),
+    Row(BOB, CONSOLE_MFA, "iam:ListMFADevices", BOBS_ARN, ALLOW, "signing in with MFA takes nothing away"),
+    Row(BOB, CONSOLE_MFA, "iam:GetMFADevice", BOBS_ARN, ALLOW, "signing in with MFA takes nothing away"),
+    Row(BOB, CONSOLE_MFA, "iam:GetUser", BOBS_ARN, ALLOW, "signing in with MFA takes nothing away"),
+    Row(BOB, CONSOLE_MFA, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "signing in with MFA takes nothing away"),
+    Row(BOB, SESSION_MFA, "iam:CreateVirtualMFADevice", _device("second-phone"), ALLOW, "a second device by a session"),
+    Row(BOB, SESSION_MFA, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "a second device is enabled by a session"),
+    Row(BOB, SESSION_MFA, "iam:ListVirtualMFADevices", "*", ALLOW, "signing in with MFA takes nothing away"),
+    Row(ALICE, CONSOLE, "iam:EnableMFADevice", ALICES_ARN, ALLOW, "other grants do not stand in the way"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", ANNS_ARN, ALLOW, "an administrator enrolls herself"),
+    Row(ANN, CONSOLE, "iam:CreateVirtualMFADevice", _device("ann"), ALLOW, "an administrator makes her device"),
+)
+
+# AllowEnrollmentWithAccessKeys: whether a key, perhaps a leaked one, may enroll the first device. The console may under
+# both values: see the rows above.
+KEY_ENROLLMENT: Final = (
+    Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("bob"), ALLOW, "enrolls by the command line", keys="yes"),
+    Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("phone"), ALLOW, "free names by a key too", keys="yes"),
+    Row(BOB, KEY, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "enables by the command line", keys="yes"),
+    Row(ANN, KEY, "iam:EnableMFADevice", ANNS_ARN, ALLOW, "an administrator enables by a key", keys="yes"),
+    Row(OMAR, KEY, "iam:EnableMFADevice", OMARS_ARN, ALLOW, "a path makes no difference to a key", keys="yes"),
+    Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("bob"), DENY, "no device by a key", keys="no"),
+    Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("phone"), DENY, "no device of any name by a key", keys="no"),
+    Row(BOB, KEY, "iam:EnableMFADevice", BOBS_ARN, DENY, "no enrollment by a key", keys="no"),
+    Row(OMAR, KEY, "iam:EnableMFADevice", OMARS_ARN, DENY, "no enrollment by a key with a path either", keys="no"),
+    Row(ANN, KEY, "iam:CreateVirtualMFADevice", _device("ann"), DENY, "an administrator's key makes none", keys="no"),
+    Row(ANN, KEY, "iam:EnableMFADevice", ANNS_ARN, DENY, "an administrator's key enrolls nobody", keys="no"),
+    Row(BOB, SESSION, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "AWS itself keeps such a session out of IAM", keys="no"),
+)
+
+# Own means the user's own ARN, with a path or without; not that of a name that only ends or begins alike.
+OWN_ARN: Final = (
+    Row(DANA, CONSOLE, "iam:EnableMFADevice", DANAS_ARN, ALLOW, "a user with a path enrolls"),
+    Row(DANA, CONSOLE, "iam:ResyncMFADevice", DANAS_ARN, ALLOW, "a user with a path resynchronizes"),
+    Row(DANA, CONSOLE, "iam:ListMFADevices", DANAS_ARN, ALLOW, "a user with a path lists devices"),
+    Row(DANA, KEY, "iam:GetUser", DANAS_ARN, ALLOW, "a user with a path sees himself"),
+    Row(OMAR, CONSOLE, "iam:EnableMFADevice", OMARS_ARN, ALLOW, "a user with a deep path enrolls"),
+    Row(OMAR, CONSOLE, "iam:GetMFADevice", OMARS_ARN, ALLOW, "a user with a deep path sees a device"),
+    Row(OMAR, SESSION_MFA, "iam:DeactivateMFADevice", OMARS_ARN, ALLOW, "a user with a deep path deactivates"),
+    Row(PAT, CONSOLE, "iam:EnableMFADevice", PATS_ARN, ALLOW, "an administrator with a path enrolls herself"),
+    Row(PAT, CONSOLE, "iam:ResyncMFADevice", PATS_ARN, ALLOW, "an administrator with a path resynchronizes"),
+    Row(ERIN, CONSOLE, "iam:EnableMFADevice", ERINS_ARN, ALLOW, "an e-mail address as a name enrolls"),
+    Row(ERIN, CONSOLE, "iam:CreateVirtualMFADevice", ERINS_DEVICE, ALLOW, "a device named by an e-mail address"),
+    Row(ERIN, KEY, "iam:ListMFADevices", ERINS_ARN, ALLOW, "an e-mail address as a name looks"),
+    Row(ERIN, CONSOLE_MFA, "iam:DeactivateMFADevice", ERINS_ARN, ALLOW, "an e-mail address as a name deactivates"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("notbob"), IMPLICIT, "notbob only ends in bob"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("staff/notbob"), IMPLICIT, "notbob with a path is not bob"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("bobby"), IMPLICIT, "bobby only begins with bob"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("bob/eve"), IMPLICIT, "a path named bob makes nobody bob"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _user("notbob"), IMPLICIT, "notbob keeps the device"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _user("staff/notbob"), IMPLICIT, "notbob keeps the device"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("staff/bobby"), IMPLICIT, "bobby with a path is not bob"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _user("bobby"), IMPLICIT, "bobby keeps the device"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _user("staff/bobby"), IMPLICIT, "bobby keeps the device"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("notbob"), IMPLICIT, "notbob keeps the device"),
+    Row(BOB, KEY, "iam:ListMFADevices", _user("notbob"), IMPLICIT, "no grant to look at others"),
+    Row(BOB, KEY, "iam:GetUser", _user("staff/notbob"), IMPLICIT, "no grant to look at others with a path"),
+    Row(BOB, CONSOLE, "iam:EnableMFADevice", _user("notbob"), DENY, "notbob is somebody else"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("joann"), DENY, "joann only ends in ann"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("staff/joann"), DENY, "joann with a path is not ann"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("annabel"), DENY, "annabel only begins with ann"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("staff/annabel"), DENY, "annabel with a path is not ann"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("ann/eve"), DENY, "a path named ann makes nobody ann"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("ANN"), DENY, "user names in resources are case-sensitive"),
+)
+
+# Without MFA nobody lays hands on another user's devices, an administrator least of all.
+OTHERS: Final = (
+    Row(BOB, CONSOLE, "iam:EnableMFADevice", EVES_ARN, DENY, "nobody enrolls for others without MFA"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing on others"),
+    Row(BOB, CONSOLE_MFA, "iam:ResyncMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing on others"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing on others"),
+    Row(BOB, CONSOLE, "iam:ListMFADevices", EVES_ARN, IMPLICIT, "no grant to look at others"),
+    Row(BOB, CONSOLE, "iam:GetMFADevice", EVES_ARN, IMPLICIT, "no grant to look at others"),
+    Row(BOB, CONSOLE, "iam:GetUser", EVES_ARN, IMPLICIT, "no grant to look at others"),
+    Row(ANN, KEY, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator's stolen key enrolls for nobody"),
+    Row(ANN, KEY, "iam:EnableMFADevice", _user("staff/eve"), DENY, "a path makes no difference"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator's password enrolls for nobody"),
+    Row(ANN, SESSION, "iam:EnableMFADevice", EVES_ARN, DENY, "a session without a code enrolls for nobody"),
+    Row(PAT, KEY, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator with a path enrolls for nobody"),
+    Row(ANN, KEY, "iam:ResyncMFADevice", EVES_ARN, DENY, "an administrator's stolen key resynchronizes nobody"),
+    Row(ANN, CONSOLE, "iam:ResyncMFADevice", EVES_ARN, DENY, "an administrator's password resynchronizes nobody"),
+    Row(ANN, KEY, "iam:ChangePassword", EVES_ARN, DENY, "nobody's password but one's own"),
+    Row(ANN, CONSOLE, "iam:ChangePassword", EVES_ARN, DENY, "nobody's password but one's own"),
+    Row(ANN, CONSOLE, "iam:ListMFADevices", EVES_ARN, ALLOW, "looking with a grant of one's own harms nobody"),
+    Row(ANN, CONSOLE, "iam:GetMFADevice", EVES_ARN, ALLOW, "looking with a grant of one's own harms nobody"),
+    Row(ANN, CONSOLE, "iam:GetUser", EVES_ARN, ALLOW, "looking with a grant of one's own harms nobody"),
+    Row(ANN, CONSOLE_MFA, "iam:EnableMFADevice", EVES_ARN, ALLOW, "with MFA an administrator enrolls others"),
+    Row(ANN, SESSION_MFA, "iam:EnableMFADevice", EVES_ARN, ALLOW, "a session with a code enrolls others"),
+    Row(ANN, SESSION_MFA, "iam:ResyncMFADevice", EVES_ARN, ALLOW, "with MFA an administrator resynchronizes others"),
+    Row(ANN, CONSOLE_MFA, "iam:DeactivateMFADevice", EVES_ARN, ALLOW, "with MFA an administrator helps a lost phone"),
+    Row(ANN, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("any-name"), ALLOW, "with MFA an administrator tidies"),
+)
+
+# A stolen key or password must not strip the device from its user.
+REMOVING: Final = (
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", BOBS_ARN, ALLOW, "one's own device, with MFA"),
+    Row(BOB, SESSION_MFA, "iam:DeactivateMFADevice", BOBS_ARN, ALLOW, "one's own device, by a session with a code"),
+    Row(DANA, CONSOLE_MFA, "iam:DeactivateMFADevice", DANAS_ARN, ALLOW, "one's own device, with a path"),
+    Row(BOB, KEY, "iam:DeactivateMFADevice", BOBS_ARN, DENY, "a stolen key cannot deactivate"),
+    Row(BOB, CONSOLE, "iam:DeactivateMFADevice", BOBS_ARN, DENY, "a stolen password cannot deactivate"),
+    Row(BOB, SESSION, "iam:DeactivateMFADevice", BOBS_ARN, DENY, "a session without a code cannot deactivate"),
+    Row(DANA, KEY, "iam:DeactivateMFADevice", DANAS_ARN, DENY, "a path makes no difference"),
+    Row(ANN, KEY, "iam:DeactivateMFADevice", ANNS_ARN, DENY, "an administrator's stolen key cannot deactivate"),
+    Row(ANN, KEY, "iam:DeactivateMFADevice", EVES_ARN, DENY, "an administrator's stolen key strips nobody"),
+    Row(ANN, CONSOLE, "iam:DeactivateMFADevice", EVES_ARN, DENY, "an administrator's password strips nobody"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("bob"), ALLOW, "one's own virtual device, with MFA"),
+    Row(BOB, SESSION_MFA, "iam:DeleteVirtualMFADevice", _device("bob"), ALLOW, "one's own device, by a session"),
+    Row(DANA, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("dana"), ALLOW, "a user's path is not the device's"),
+    Row(ERIN, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", ERINS_DEVICE, ALLOW, "named by an e-mail address"),
+    Row(BOB, KEY, "iam:DeleteVirtualMFADevice", _device("bob"), DENY, "a stolen key cannot delete"),
+    Row(BOB, CONSOLE, "iam:DeleteVirtualMFADevice", _device("bob"), DENY, "a stolen password cannot delete"),
+    Row(BOB, SESSION, "iam:DeleteVirtualMFADevice", _device("bob"), DENY, "a session without a code cannot delete"),
+    Row(ANN, KEY, "iam:DeleteVirtualMFADevice", _device("eve"), DENY, "an administrator's stolen key deletes nothing"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("phone"), IMPLICIT, "whose phone, IAM cannot tell"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("eve"), IMPLICIT, "eve's device is eve's"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("bobby"), IMPLICIT, "bobby's device is bobby's"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("team/bob"), IMPLICIT, "a path makes another device"),
+)
+
+# AllowPasswordChangeWithoutMfa: whoever must change the password at first sign-in can do nothing before that.
+PASSWORDS: Final = (
+    Row(BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN, ALLOW, "the first sign-in asks for it", passwords="yes"),
+    Row(DANA, CONSOLE, "iam:ChangePassword", DANAS_ARN, ALLOW, "the first sign-in with a path", passwords="yes"),
+    Row(ERIN, CONSOLE, "iam:ChangePassword", ERINS_ARN, ALLOW, "the first sign-in by e-mail address", passwords="yes"),
+    Row(ANN, CONSOLE, "iam:ChangePassword", ANNS_ARN, ALLOW, "an administrator's first sign-in", passwords="yes"),
+    Row(BOB, KEY, "iam:ChangePassword", BOBS_ARN, ALLOW, "the old password is asked for", passwords="yes"),
+    Row(BOB, CONSOLE, "iam:GetAccountPasswordPolicy", "*", ALLOW, "the rules for the new password", passwords="yes"),
+    Row(BOB, KEY, "iam:GetAccountPasswordPolicy", "*", ALLOW, "the rules, by a key", passwords="yes"),
+    Row(BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN, DENY, "not before MFA", passwords="no"),
+    Row(DANA, CONSOLE, "iam:ChangePassword", DANAS_ARN, DENY, "not before MFA, with a path", passwords="no"),
+    Row(ANN, CONSOLE, "iam:ChangePassword", ANNS_ARN, DENY, "not before MFA, nor an administrator", passwords="no"),
+    Row(BOB, KEY, "iam:ChangePassword", BOBS_ARN, DENY, "not before MFA, by a key", passwords="no"),
+    Row(BOB, CONSOLE, "iam:GetAccountPasswordPolicy", "*", DENY, "of no use before MFA", passwords="no"),
+    Row(BOB, KEY, "iam:GetAccountPasswordPolicy", "*", DENY, "of no use before MFA, by a key", passwords="no"),
+    Row(BOB, CONSOLE_MFA, "iam:ChangePassword", BOBS_ARN, ALLOW, "with MFA under both values"),
+    Row(BOB, SESSION_MFA, "iam:ChangePassword", BOBS_ARN, ALLOW, "with MFA by a session"),
+    Row(BOB, CONSOLE_MFA, "iam:GetAccountPasswordPolicy", "*", ALLOW, "with MFA under both values"),
+    Row(BOB, CONSOLE_MFA, "iam:ChangePassword", EVES_ARN, IMPLICIT, "MFA alone grants nothing on others"),
+    Row(BOB, CONSOLE, "iam:CreateLoginProfile", BOBS_ARN, DENY, "no old password is asked for"),
+    Row(BOB, CONSOLE, "iam:UpdateLoginProfile", BOBS_ARN, DENY, "no old password is asked for"),
+    Row(BOB, CONSOLE_MFA, "iam:CreateLoginProfile", BOBS_ARN, IMPLICIT, "the policy grants no password"),
+    Row(BOB, CONSOLE_MFA, "iam:UpdateLoginProfile", BOBS_ARN, IMPLICIT, "the policy grants no password"),
+    Row(ANN, KEY, "iam:CreateLoginProfile", ANNS_ARN, DENY, "a stolen key gets no console"),
+    Row(ANN, KEY, "iam:UpdateLoginProfile", ANNS_ARN, DENY, "a stolen key sets no password"),
+    Row(ANN, CONSOLE, "iam:CreateLoginProfile", EVES_ARN, DENY, "no password for others"),
+    Row(ANN, CONSOLE, "iam:UpdateLoginProfile", EVES_ARN, DENY, "no password for others"),
+    Row(ANN, CONSOLE_MFA, "iam:CreateLoginProfile", EVES_ARN, ALLOW, "with MFA an administrator's work"),
+    Row(ANN, CONSOLE_MFA, "iam:UpdateLoginProfile", EVES_ARN, ALLOW, "with MFA an administrator's work"),
+)
+
+# The way from a long-term key to MFA, and the ways around it.
+STS: Final = (
+    Row(ANN, KEY, "sts:GetSessionToken", "*", ALLOW, "the way to MFA stays open"),
+    Row(BOB, KEY, "sts:GetSessionToken", "*", IMPLICIT, "not denied is enough: it needs no permission"),
+    Row(ALICE, KEY, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "a code with AssumeRole is no MFA of the caller's"),
+    Row(ALICE, CONSOLE, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "switching roles needs MFA"),
+    Row(ALICE, SESSION, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "a session without a code is no MFA"),
+    Row(ALICE, SESSION_MFA, "sts:AssumeRole", DEPLOY_ROLE_ARN, ALLOW, "GetSessionToken first, then AssumeRole"),
+    Row(ALICE, CONSOLE_MFA, "sts:AssumeRole", DEPLOY_ROLE_ARN, ALLOW, "switching roles with MFA"),
+    Row(ANN, KEY, "sts:GetFederationToken", FEDERATED_USER, DENY, "no way around by federation"),
+    Row(ANN, KEY, "sts:GetCallerIdentity", "*", DENY, "denied in vain: it needs no permission"),
+)
+
+# Everything else needs MFA and, with it, a grant from elsewhere.
+ORDINARY: Final = (
+    Row(ALICE, KEY, "s3:GetObject", BUCKET_OBJECT, DENY, "a key alone reads nothing"),
+    Row(ALICE, CONSOLE, "s3:GetObject", BUCKET_OBJECT, DENY, "a password alone reads nothing"),
+    Row(ALICE, SESSION, "s3:GetObject", BUCKET_OBJECT, DENY, "a session without a code reads nothing"),
+    Row(ALICE, CONSOLE_MFA, "s3:GetObject", BUCKET_OBJECT, ALLOW, "with MFA the grant counts"),
+    Row(ALICE, SESSION_MFA, "s3:GetObject", BUCKET_OBJECT, ALLOW, "with a code the grant counts"),
+    Row(ALICE, KEY, "s3:ListAllMyBuckets", "*", DENY, "a key alone lists nothing"),
+    Row(ALICE, CONSOLE_MFA, "s3:ListAllMyBuckets", "*", ALLOW, "with MFA the grant counts"),
+    Row(ALICE, KEY, "ec2:RunInstances", INSTANCE, DENY, "a key alone starts nothing"),
+    Row(ALICE, SESSION_MFA, "ec2:RunInstances", INSTANCE, ALLOW, "with a code the grant counts"),
+    Row(ALICE, KEY, "codecommit:GitPull", _regional("codecommit", "web"), DENY, "a machine's Git stops"),
+    Row(ALICE, CONSOLE_MFA, "iam:CreateUser", EVES_ARN, IMPLICIT, "MFA grants nothing by itself"),
+    Row(BOB, CONSOLE_MFA, "s3:GetObject", BUCKET_OBJECT, IMPLICIT, "MFA grants nothing by itself"),
+    Row(BOB, KEY, "s3:GetObject", BUCKET_OBJECT, DENY, "denied whatever another policy may grant"),
+    Row(UNBOUND, KEY, "s3:GetObject", BUCKET_OBJECT, ALLOW, "an exempt user is left alone"),
+    Row(BOB, CONSOLE, "iam:ListUsers", "*", DENY, "the list of users is not needed to enroll"),
+    Row(BOB, CONSOLE, "iam:ListAccessKeys", BOBS_ARN, DENY, "one's keys are not needed to enroll"),
+    Row(BOB, CONSOLE, "iam:GetAccountSummary", "*", DENY, "the account's summary is not needed to enroll"),
+    Row(BOB, CONSOLE, "iam:TagMFADevice", _device("bob"), DENY, "tags on a device are not needed to enroll"),
+    Row(BOB, CONSOLE_MFA, "iam:ListAccessKeys", BOBS_ARN, IMPLICIT, "the policy grants enrolling and no more"),
+    Row(BOB, CONSOLE_MFA, "iam:GetLoginProfile", BOBS_ARN, IMPLICIT, "the policy grants enrolling and no more"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteUser", BOBS_ARN, IMPLICIT, "the policy grants enrolling and no more"),
+    Row(BOB, CONSOLE_MFA, "iam:CreateAccessKey", BOBS_ARN, IMPLICIT, "the policy grants enrolling and no more"),
+    Row(ANN, KEY, "iam:ListUsers", "*", DENY, "an administrator's key lists nobody"),
+    Row(ANN, SESSION_MFA, "iam:ListUsers", "*", ALLOW, "with a code an administrator works"),
+    Row(ANN, KEY, "iam:GetAccountAuthorizationDetails", "*", DENY, "an administrator's key looks at nothing"),
+    Row(ANN, KEY, "iam:EnableOrganizationsRootSessions", "*", DENY, "enabling is not enrolling"),
+    Row(ANN, KEY, "iam:CreateUser", EVES_ARN, DENY, "no accomplice"),
+    Row(ANN, CONSOLE, "iam:CreateAccessKey", ANNS_ARN, DENY, "no second key"),
+    Row(ANN, KEY, "iam:CreateAccessKey", EVES_ARN, DENY, "no key of somebody else's"),
+    Row(ANN, KEY, "iam:UpdateAccessKey", EVES_ARN, DENY, "no old key woken"),
+    Row(ANN, KEY, "iam:CreateServiceSpecificCredential", ANNS_ARN, DENY, "no credentials by another name"),
+    Row(ANN, KEY, "iam:UploadSSHPublicKey", ANNS_ARN, DENY, "no credentials by another name"),
+    Row(ANN, KEY, "signin:CreateOAuth2Token", LOGIN_CLIENT, DENY, "aws login needs MFA"),
+    Row(ANN, CONSOLE_MFA, "signin:CreateOAuth2Token", LOGIN_CLIENT, ALLOW, "aws login with MFA and a grant"),
+    Row(ANN, CONSOLE_MFA, "organizations:LeaveOrganization", "*", ALLOW, "with MFA the policy forbids nothing"),
+)
+
+# Nobody slips out of the policy without MFA.
+STAYING_BOUND: Final = (
+    Row(ANN, KEY, "iam:DetachUserPolicy", ANNS_ARN, DENY, "the policy is not taken off"),
+    Row(ANN, CONSOLE, "iam:DetachUserPolicy", ANNS_ARN, DENY, "the policy is not taken off"),
+    Row(ANN, KEY, "iam:RemoveUserFromGroup", ENFORCEMENT_GROUP_ARN, DENY, "the group is not left"),
+    Row(ANN, KEY, "iam:DetachGroupPolicy", ENFORCEMENT_GROUP_ARN, DENY, "the group is not disarmed"),
+    Row(ANN, KEY, "iam:CreatePolicyVersion", ENFORCEMENT_POLICY_ARN, DENY, "the policy is not rewritten"),
+    Row(ANN, KEY, "iam:SetDefaultPolicyVersion", ENFORCEMENT_POLICY_ARN, DENY, "the policy is not set back"),
+    Row(ANN, KEY, "iam:AttachUserPolicy", ANNS_ARN, DENY, "no more rights"),
+    Row(ANN, KEY, "iam:UpdateUser", ANNS_ARN, DENY, "no other name"),
+    Row(ANN, KEY, "iam:UntagUser", ANNS_ARN, DENY, "the mark stays"),
+    Row(ANN, KEY, "dynamodb:PutItem", EXEMPTIONS_ARN, DENY, "no exemption"),
+    Row(ANN, KEY, "events:DisableRule", RULE_ARN, DENY, "no silent stop"),
+    Row(ANN, KEY, "cloudformation:DeleteStack", STACK_ARN, DENY, "the guard is not removed"),
+    Row(ANN, SESSION_MFA, "iam:DetachUserPolicy", EVES_ARN, ALLOW, "with a code an administrator releases"),
+    Row(ANN, SESSION_MFA, "cloudformation:DeleteStack", STACK_ARN, ALLOW, "with a code it is removed"),
+)
+
+# A service that acts for a user who did sign in with MFA sends "false" all the same.
+FORWARDED_CALLS: Final = (
+    Row(ALICE, FORWARDED, "s3:GetObject", BUCKET_OBJECT, ALLOW, "Athena reads the objects of a query"),
+    Row(ALICE, FORWARDED, "kms:Decrypt", _regional("kms", "key/0a1b2c3d"), ALLOW, "S3 decrypts an object"),
+    Row(ALICE, FORWARDED, "ec2:RunInstances", INSTANCE, ALLOW, "CloudFormation starts an instance"),
+    Row(ANN, FORWARDED, "iam:CreateRole", DEPLOY_ROLE_ARN, ALLOW, "CloudFormation makes a role"),
+    Row(ANN, FORWARDED, "iam:CreateUser", EVES_ARN, ALLOW, "CloudFormation makes a user"),
+    Row(BOB, FORWARDED, "s3:GetObject", BUCKET_OBJECT, IMPLICIT, "a forwarded call needs a grant as well"),
+    Row(BOB, FORWARDED, "iam:DeactivateMFADevice", BOBS_ARN, IMPLICIT, "deactivating asks for MFA"),
+    Row(BOB, FORWARDED, "iam:DeleteVirtualMFADevice", _device("bob"), IMPLICIT, "deleting asks for MFA"),
+    Row(ALICE, CONSOLE, "athena:StartQueryExecution", WORKGROUP, DENY, "no chain starts without MFA"),
+    Row(ALICE, KEY, "athena:StartQueryExecution", WORKGROUP, DENY, "no chain starts by a key"),
+    Row(ALICE, CONSOLE_MFA, "athena:StartQueryExecution", WORKGROUP, ALLOW, "a chain with MFA"),
+)
+
+# A role has no user name. The policy is for users; on a role it must at least open nothing.
+ROLES: Final = (
+    Row(ROLE, ROLE_SESSION, "s3:GetObject", BUCKET_OBJECT, ALLOW, "a user's policy does not follow into a role"),
+    Row(BOUND_ROLE, ROLE_SESSION, "s3:GetObject", BUCKET_OBJECT, DENY, "a role session carries no MFA"),
+    Row(BOUND_ROLE, ROLE_SESSION, "iam:DeactivateMFADevice", EVES_ARN, DENY, "a role session carries no MFA"),
+    Row(BARE_ROLE, ROLE_SESSION, "iam:GetUser", BOBS_ARN, IMPLICIT, "no user name, nothing own"),
+    Row(BARE_ROLE, ROLE_SESSION, "iam:ListMFADevices", BOBS_ARN, IMPLICIT, "no user name, nothing own"),
+)
+
+# The policy speaks of its own account and partition.
+BORDERS: Final = (
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _abroad("user/bob"), IMPLICIT, "a namesake in another account"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _abroad("user/staff/bob"), IMPLICIT, "a namesake with a path"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _abroad("user/bob"), IMPLICIT, "a namesake in another account"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _abroad("user/staff/bob"), IMPLICIT, "a namesake with a path"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _abroad("mfa/bob"), IMPLICIT, "a namesake's device"),
+    Row(BOB, CONSOLE_MFA, "iam:CreateVirtualMFADevice", _abroad("mfa/bob"), IMPLICIT, "a device elsewhere"),
+    Row(ANN, KEY, "iam:CreateVirtualMFADevice", _abroad("mfa/ann"), DENY, "no device by a key anywhere", keys="no"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _abroad("user/ann"), DENY, "a namesake in another account"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _abroad("user/staff/ann"), DENY, "a namesake with a path"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", CHINA + "user/bob", IMPLICIT, NO_BORDER, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", CHINA + "user/staff/bob", IMPLICIT, NO_BORDER, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", CHINA + "user/bob", IMPLICIT, NO_BORDER, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", CHINA + "user/a/bob", IMPLICIT, NO_BORDER, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", CHINA + "mfa/bob", IMPLICIT, NO_BORDER, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:CreateVirtualMFADevice", CHINA + "mfa/bob", IMPLICIT, NO_BORDER, partition="aws"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", CHINA + "user/ann", DENY, NO_BORDER, partition="aws"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", CHINA + "user/staff/ann", DENY, NO_BORDER, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", WORLD + "user/bob", IMPLICIT, NO_BORDER, partition="aws-cn"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", WORLD + "user/ann", DENY, NO_BORDER, partition="aws-cn"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", WORLD + "user/bob", IMPLICIT, NO_BORDER, partition="aws-us-gov"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", WORLD + "user/ann", DENY, NO_BORDER, partition="aws-us-gov"),
+)
+
+SECTIONS: Final[Mapping[str, tuple[Row, ...]]] = MappingProxyType(
+    {
+        "Enrolling a device": ENROLLING,
+        "Enrolling by an access key": KEY_ENROLLMENT,
+        "What is one's own": OWN_ARN,
+        "Other users": OTHERS,
+        "Removing a device": REMOVING,
+        "Passwords": PASSWORDS,
+        "From a key to MFA, and ways around": STS,
+        "Everything else": ORDINARY,
+        "Slipping out of the policy": STAYING_BOUND,
+        "Calls that a service forwards": FORWARDED_CALLS,
+        "Roles": ROLES,
+        "Other accounts and partitions": BORDERS,
+    },
+)
+ROWS: Final = tuple(row for rows in SECTIONS.values() for row in rows)

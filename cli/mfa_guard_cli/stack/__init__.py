@@ -1,0 +1,1 @@
+"""The stack's template, rendered, and its rules, matched against recorded events."""

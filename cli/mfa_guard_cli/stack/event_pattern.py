@@ -1,0 +1,314 @@
+"""Match events against EventBridge patterns, each compiled once.
+
+Patterns: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+"""
+
+import ipaddress
+import operator
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
+
+if TYPE_CHECKING:
+    from mfa_guard_cli.stack.template import Rule
+
+Fields: TypeAlias = Mapping[str, object]
+Matcher: TypeAlias = Callable[[Fields], bool]
+_Path: TypeAlias = tuple[str, ...]
+_Test: TypeAlias = Callable[[object], bool]
+# What a part of a pattern is asked: the object at its place, and the whole event.
+_Check: TypeAlias = Callable[[Fields, Fields], bool]
+
+_OR: Final = "$or"
+_NOTHING: Final[Fields] = {}
+
+
+class PatternError(ValueError):
+    """A pattern that EventBridge would refuse, or an operator this module does not know; one sentence."""
+
+
+def compile_pattern(pattern: object) -> Matcher:
+    """Return a function that tells whether an event matches the pattern.
+
+    Raises PatternError for a pattern that EventBridge would refuse.
+    """
+    matches = _compile_object(pattern, ())
+    return lambda event: matches(event, event)
+
+
+def index(rules: Iterable["Rule"]) -> Callable[[Fields], tuple["Rule", ...]]:
+    """Return a function that tells which rules an event matches, in the order given.
+
+    Only candidates are tried. Raises PatternError.
+    """
+    rules = tuple(rules)
+    matchers = {rule.logical_id: compile_pattern(rule.pattern) for rule in rules}
+    tried = candidates(rules)
+    return lambda event: tuple(rule for rule in tried(event) if matchers[rule.logical_id](event))
+
+
+def candidates(rules: Iterable["Rule"]) -> Callable[[Fields], tuple["Rule", ...]]:
+    """Return a function that tells which rules an event may match, by its `source` and `detail.eventName` alone."""
+    rules = tuple(rules)
+    places: dict[tuple[str | None, str | None], list[int]] = defaultdict(list)
+    for position, rule in enumerate(rules):
+        for source in _literals(rule.pattern, ("source",)) or (None,):
+            for name in _literals(rule.pattern, ("detail", "eventName")) or (None,):
+                places[source, name].append(position)
+
+    def candidates_for(event: Fields) -> tuple["Rule", ...]:
+        detail = event.get("detail")
+        source, name = event.get("source"), detail.get("eventName") if isinstance(detail, dict) else None
+        # Absent fields and arrays are rare, and every rule may have an opinion about them.
+        if not isinstance(source, str) or not isinstance(name, str):
+            return rules
+        keys = ((source, name), (source, None), (None, name), (None, None))
+        return tuple(rules[position] for position in sorted(each for key in keys for each in places.get(key, ())))
+
+    return candidates_for
+
+
+def _literals(pattern: Fields, path: _Path) -> frozenset[str] | None:
+    """Return the only strings that the field may have, or None when the pattern leaves it open."""
+    field = pattern.get(path[0])
+    if len(path) > 1 and isinstance(field, dict) and (found := _literals(field, path[1:])) is not None:
+        return found
+    if len(path) == 1 and isinstance(field, Sequence) and all(isinstance(value, str) for value in field):
+        return frozenset(field)
+    if alternatives := pattern.get(_OR):
+        each = [_literals(alternative, path) for alternative in _objects_only(alternatives, _OR)]
+        if all(each):
+            return frozenset[str]().union(*(literals for literals in each if literals))
+    return None
+
+
+def _compile_object(pattern: object, path: _Path) -> _Check:
+    if not isinstance(pattern, dict) or not pattern:
+        raise PatternError(f"{_spell(path)} must be an object with at least one field.")
+    checks = tuple(
+        _compile_alternatives(value, path) if key == _OR else _compile_field(key, value, (*path, key))
+        for key, value in pattern.items()
+    )
+    return lambda fields, event: all(check(fields, event) for check in checks)
+
+
+def _compile_alternatives(alternatives: object, path: _Path) -> _Check:
+    checks = tuple(_compile_object(each, path) for each in _objects_only(alternatives, _spell(path)))
+    return lambda fields, event: any(check(fields, event) for check in checks)
+
+
+def _compile_field(key: str, value: object, path: _Path) -> _Check:
+    if isinstance(value, dict):
+        inner = _compile_object(value, path)
+        # One element of an array has to satisfy the whole inner pattern, as EventBridge keeps arrays consistent.
+        return lambda fields, event: any(inner(child, event) for child in _children(fields.get(key)))
+    if not isinstance(value, list) or not value:
+        raise PatternError(f"{_spell(path)} must be an object, or an array with at least one value to match.")
+    tests = tuple(_compile_test(each, path) for each in value if not _is_exists(each))
+    demands = tuple(each["exists"] for each in value if _is_exists(each))
+    present, absent = True in demands, False in demands
+
+    def check(fields: Fields, event: Fields) -> bool:
+        values = tuple(_leaves(fields.get(key, _NOTHING)))
+        return (
+            (present and bool(values))
+            or any(test(leaf) for leaf in values for test in tests)
+            # Absent means absent in the whole event: another element of the same array may have the field.
+            or (absent and not values and not any(True for _ in _leaves_at(event, path)))
+        )
+
+    return check
+
+
+def _is_exists(each: object) -> bool:
+    return isinstance(each, dict) and len(each) == 1 and isinstance(each.get("exists"), bool)
+
+
+def _compile_test(value: object, path: _Path) -> _Test:
+    if not isinstance(value, dict):
+        return _exact(value, path)
+    if len(value) != 1:
+        raise PatternError(f"{_spell(path)} must have one operator in each of its objects.")
+    [(name, argument)] = value.items()
+    compile_operator = _OPERATORS.get(name)
+    if compile_operator is None:
+        raise PatternError(f"{_spell(path)} uses the operator {name!a}, which is unknown or has a wrong value.")
+    return compile_operator(argument, path)
+
+
+def _exact(value: object, path: _Path) -> _Test:
+    if not isinstance(value, str | int | float | None):
+        raise PatternError(f"{_spell(path)} has a value that is neither a string, a number, a boolean nor null.")
+    # EventBridge compares spellings: 1, 1.0 and true are three values, for Python they are equal.
+    kind = type(value)
+    return lambda leaf: type(leaf) is kind and leaf == value
+
+
+def _anything_but(argument: object, path: _Path) -> _Test:
+    if isinstance(argument, dict):
+        if len(argument) != 1 or not argument.keys() <= _TEXT_TESTS.keys():
+            raise PatternError(f"{_spell(path)} uses anything-but with an operator that it does not take.")
+        [(name, inner)] = argument.items()
+        unwanted = tuple(_TEXT_TESTS[name](each, path) for each in _listed(inner, path))
+    else:
+        listed = _listed(argument, path)
+        if not all(isinstance(each, str | int | float) and not isinstance(each, bool) for each in listed):
+            raise PatternError(f"{_spell(path)} uses anything-but with a value that is neither a string nor a number.")
+        unwanted = tuple(_exact(each, path) for each in listed)
+    return lambda leaf: not any(test(leaf) for test in unwanted)
+
+
+def _listed(argument: object, path: _Path) -> Sequence[object]:
+    listed = argument if isinstance(argument, list) else [argument]
+    if not listed:
+        raise PatternError(f"{_spell(path)} uses anything-but with an empty array.")
+    return listed
+
+
+def _affix(name: str, found: Callable[[str, str], bool]) -> Callable[[object, _Path], _Test]:
+    def compile_affix(argument: object, path: _Path) -> _Test:
+        if isinstance(argument, dict) and argument.keys() == {"equals-ignore-case"}:
+            folded = _text(argument["equals-ignore-case"], name, path).lower()
+            return lambda leaf: isinstance(leaf, str) and found(leaf.lower(), folded)
+        text = _text(argument, name, path)
+        return lambda leaf: isinstance(leaf, str) and found(leaf, text)
+
+    return compile_affix
+
+
+def _equals_ignore_case(argument: object, path: _Path) -> _Test:
+    folded = _text(argument, "equals-ignore-case", path).lower()
+    return lambda leaf: isinstance(leaf, str) and leaf.lower() == folded
+
+
+def _wildcard(argument: object, path: _Path) -> _Test:
+    text = _text(argument, "wildcard", path)
+    letters = re.findall(r"\\[*\\]|[^\\]", text)
+    if "".join(letters) != text:
+        raise PatternError(f"{_spell(path)} has a wildcard with a backslash before something else than * or \\.")
+    if ("*", "*") in pairwise(letters):
+        raise PatternError(f"{_spell(path)} has a wildcard with two * in a row.")
+    parts = [""]
+    for letter in letters:
+        if letter == "*":
+            parts.append("")
+        else:
+            parts[-1] += letter[-1]
+    if len(parts) == 1:
+        return _exact(parts[0], path)
+    first, *between, last = parts
+
+    # No regular expression: strangers write the texts, and this never goes back over one.
+    def covers(leaf: object) -> bool:
+        if not isinstance(leaf, str) or not leaf.startswith(first):
+            return False
+        position = len(first)
+        for part in between:
+            found = leaf.find(part, position)
+            if found < 0:
+                return False
+            position = found + len(part)
+        return len(leaf) - len(last) >= position and leaf.endswith(last)
+
+    return covers
+
+
+_COMPARISONS: Final[Mapping[object, Callable[[float, float], bool]]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _numeric(argument: object, path: _Path) -> _Test:
+    if not isinstance(argument, list) or len(argument) not in (2, 4):
+        raise PatternError(f"{_spell(path)} uses numeric without one or two comparisons.")
+    pairs: list[tuple[Callable[[float, float], bool], float]] = []
+    for sign, bound in zip(argument[::2], argument[1::2], strict=True):
+        if not isinstance(sign, str) or sign not in _COMPARISONS or not _is_number(bound):
+            raise PatternError(f"{_spell(path)} uses numeric with something that is no comparison.")
+        pairs.append((_COMPARISONS[sign], bound))
+    return lambda leaf: _is_number(leaf) and all(compare(leaf, bound) for compare, bound in pairs)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cidr(argument: object, path: _Path) -> _Test:
+    try:
+        network = ipaddress.ip_network(_text(argument, "cidr", path), strict=False)
+    except ValueError as error:
+        raise PatternError(f"{_spell(path)} uses cidr with something that is no address range.") from error
+
+    def contains(leaf: object) -> bool:
+        try:
+            return isinstance(leaf, str) and ipaddress.ip_address(leaf) in network
+        except ValueError:
+            return False
+
+    return contains
+
+
+_TEXT_TESTS: Final[Mapping[str, Callable[[object, _Path], _Test]]] = {
+    "prefix": _affix("prefix", str.startswith),
+    "suffix": _affix("suffix", str.endswith),
+    "equals-ignore-case": _equals_ignore_case,
+    "wildcard": _wildcard,
+}
+_OPERATORS: Final[Mapping[str, Callable[[object, _Path], _Test]]] = {
+    **_TEXT_TESTS,
+    "anything-but": _anything_but,
+    "numeric": _numeric,
+    "cidr": _cidr,
+}
+
+
+def _text(argument: object, name: str, path: _Path) -> str:
+    if not isinstance(argument, str):
+        raise PatternError(f"{_spell(path)} uses {name} without a string.")
+    return argument
+
+
+def _objects_only(value: object, place: str) -> Sequence[Fields]:
+    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
+        raise PatternError(f"{place} has a $or that is not an array of objects.")
+    return value
+
+
+def _children(value: object) -> Iterator[Fields]:
+    """Yield the objects at a field: itself, or those in its array; an empty one where there are none."""
+    if isinstance(value, dict):
+        yield value
+    elif objects := [each for each in _flat(value) if isinstance(each, dict)]:
+        yield from objects
+    else:
+        yield _NOTHING
+
+
+def _leaves(value: object) -> Iterator[object]:
+    return (each for each in _flat(value) if not isinstance(each, dict))
+
+
+def _leaves_at(fields: Fields, path: _Path) -> Iterator[object]:
+    if len(path) == 1:
+        yield from _leaves(fields.get(path[0], _NOTHING))
+    else:
+        for child in _children(fields.get(path[0])):
+            yield from _leaves_at(child, path[1:])
+
+
+def _flat(value: object) -> Iterator[object]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _flat(each)
+    else:
+        yield value
+
+
+def _spell(path: _Path) -> str:
+    return f"The pattern's field {'.'.join(path)}" if path else "The pattern"

@@ -1,0 +1,1 @@
+"""The AWS services of the local account."""

@@ -1,0 +1,1 @@
+"""What the local account shows, on the terminal and in a browser."""

@@ -1,0 +1,1 @@
+"""The demo: scenarios, their steps, and what each step must lead to."""

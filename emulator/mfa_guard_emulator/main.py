@@ -1,0 +1,12 @@
+"""The program mfa-guard-local: an AWS account with the guard in it, on this machine, for development."""
+
+from mfa_guard_cli.common.group import new_app
+from mfa_guard_emulator.commands.demo import demo
+from mfa_guard_emulator.commands.local import env, run, sign_in, sweep
+
+app = new_app("Run mfa-guard in an AWS account on this machine: no AWS account, no Docker, no network.")
+app.command()(demo)
+app.command()(run)
+app.command()(env)
+app.command()(sweep)
+app.command("sign-in")(sign_in)

@@ -1,0 +1,31 @@
+"""The event bus, on which a sweep wakes itself again."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+PERMISSIONS: Final = ("events:PutEvents",)
+
+
+class SweepNotRequested(Exception):
+    """EventBridge took the request and not the event."""
+
+
+class EventBus:
+    """The account's default event bus; see `mfa_guard.ports.Waker`. Raises what EventBridge raises, and NotWoken."""
+
+    def __init__(self, client: "EventBridgeClient") -> None:
+        self._client = client
+
+    def request_sweep(self, detail: Mapping[str, object]) -> None:
+        """Ask for a sweep."""
+        answer = self._client.put_events(
+            Entries=[{"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}]
+        )
+        if answer["FailedEntryCount"]:
+            raise SweepNotRequested(f"EventBridge refused the event: {answer['Entries'][0].get('ErrorMessage')}")

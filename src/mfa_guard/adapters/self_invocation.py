@@ -1,0 +1,27 @@
+"""The function itself, started once more."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from mfa_guard.adapters.errors import translate_errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+PERMISSIONS: Final = ("lambda:InvokeFunction",)
+
+
+class LambdaSelfInvocation:
+    """Starts this function again without waiting for it; see `mfa_guard.ports.Relay`."""
+
+    def __init__(self, client: "LambdaClient", function_name: str) -> None:
+        self._client = client
+        self._function_name = function_name
+
+    def again(self, event: Mapping[str, object]) -> None:
+        """Invoke the function with `event`."""
+        with translate_errors():
+            self._client.invoke(
+                FunctionName=self._function_name, InvocationType="Event", Payload=json.dumps(event).encode()
+            )

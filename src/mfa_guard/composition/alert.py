@@ -1,0 +1,20 @@
+"""The world of AlertFunction."""
+
+from mfa_guard.adapters.clock import SystemClock
+from mfa_guard.adapters.leases import LeaseTable
+from mfa_guard.adapters.sns import Topics
+from mfa_guard.core.settings import Settings
+from mfa_guard.runtime import clients
+from mfa_guard.runtime.observability import TELEMETRY
+from mfa_guard.use_cases.alert import AlertDependencies
+
+
+def alert_dependencies(chosen: Settings) -> AlertDependencies:
+    """Return the world of AlertFunction."""
+    clock = SystemClock()
+    return AlertDependencies(
+        leases=LeaseTable(clients.state_table(), chosen.state_table, clock, TELEMETRY),
+        notifier=Topics(clients.sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        telemetry=TELEMETRY,
+        clock=clock,
+    )

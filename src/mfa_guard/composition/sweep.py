@@ -1,0 +1,68 @@
+"""The world of SweepFunction."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import boto3
+
+from mfa_guard.adapters.account import IamAccount
+from mfa_guard.adapters.clock import SystemClock
+from mfa_guard.adapters.event_bus import EventBus
+from mfa_guard.adapters.exemption_list import ExemptionList
+from mfa_guard.adapters.health import GuardHealth
+from mfa_guard.adapters.iam import IamUsers
+from mfa_guard.adapters.keys import AccessKeys
+from mfa_guard.adapters.sns import Topics
+from mfa_guard.adapters.sweep_memory import SweepMemoryTable
+from mfa_guard.core.health.checks import Check, Deployed, judge, parse_deployed
+from mfa_guard.core.settings import Settings
+from mfa_guard.runtime import clients
+from mfa_guard.runtime.observability import TELEMETRY
+from mfa_guard.use_cases.sweep import SweepDependencies
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudtrail import CloudTrailClient
+
+# IAM's throttle, and not the machine, bounds a sweep; more threads would only be turned away more often.
+_SWEEP_WORKERS: Final = 8
+
+
+def sweep_dependencies(chosen: Settings, own_arn: str) -> SweepDependencies:
+    """Return the world of SweepFunction, whose ARN its rule has to name; raises SettingsError."""
+    clock = SystemClock()
+    return SweepDependencies(
+        account=IamAccount(clients.sweep_iam(), chosen.policy_arn, chosen.group_name, clock),
+        exemptions=ExemptionList(clients.exemption_table(), chosen.exemptions_table),
+        health=_Health(parse_deployed(os.environ, chosen, own_arn)),
+        iam=IamUsers(clients.sweep_iam(), chosen.policy_arn, chosen.group_name),
+        keys=AccessKeys(clients.sweep_iam()),
+        memory=SweepMemoryTable(clients.state_table(), chosen.state_table, clock, TELEMETRY),
+        notifier=Topics(clients.sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        sweep_starter=EventBus(clients.events()),
+        telemetry=TELEMETRY,
+        clock=clock,
+        workers=_SWEEP_WORKERS,
+    )
+
+
+@dataclass(frozen=True)
+class _Health:
+    deployed: Deployed
+
+    def checks(self) -> tuple[Check, ...]:
+        reader = GuardHealth(
+            iam=clients.sweep_iam(),
+            events=clients.events(),
+            sns=clients.sns(),
+            sqs=boto3.client("sqs", config=clients.PATIENT),
+            cloudformation=boto3.client("cloudformation", config=clients.PATIENT),
+            cloudtrail=_cloudtrail,
+        )
+        return judge(reader.read(self.deployed), self.deployed)
+
+
+@cache
+def _cloudtrail(region: str) -> "CloudTrailClient":
+    return boto3.client("cloudtrail", region_name=region, config=clients.PATIENT)

@@ -1,0 +1,24 @@
+"""The world of UserEventFunction."""
+
+from mfa_guard.adapters.clock import SystemClock
+from mfa_guard.adapters.exemptions import ExemptionTable
+from mfa_guard.adapters.iam import IamUsers
+from mfa_guard.adapters.leases import LeaseTable
+from mfa_guard.adapters.sns import Topics
+from mfa_guard.core.settings import Settings
+from mfa_guard.runtime import clients
+from mfa_guard.runtime.observability import TELEMETRY
+from mfa_guard.use_cases.remediate import RemediateDependencies
+
+
+def remediate_dependencies(chosen: Settings) -> RemediateDependencies:
+    """Return the world of UserEventFunction."""
+    clock = SystemClock()
+    return RemediateDependencies(
+        iam=IamUsers(clients.iam(), chosen.policy_arn, chosen.group_name),
+        exemptions=ExemptionTable(clients.exemption_table(), chosen.exemptions_table),
+        leases=LeaseTable(clients.state_table(), chosen.state_table, clock, TELEMETRY),
+        notifier=Topics(clients.sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        telemetry=TELEMETRY,
+        clock=clock,
+    )

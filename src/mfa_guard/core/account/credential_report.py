@@ -1,0 +1,119 @@
+"""IAM's credential report, a CSV of every user: what it says of MFA devices, passwords and the use of access keys.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from mfa_guard.core.account.snapshot import ReportRow
+from mfa_guard.core.user import AccessKey
+
+
+class ReportNotUnderstood(ValueError):
+    """The content is no credential report; one sentence."""
+
+
+@dataclass(frozen=True)
+class CredentialReport:
+    """The report's rows by user name. `unread` counts rows that do not say what they should."""
+
+    rows: Mapping[str, ReportRow]
+    unread: int
+
+
+def parse_report(content: bytes, created: Mapping[str, datetime]) -> CredentialReport:
+    """Return the rows of the users named in `created`, which holds the time of each user's creation.
+
+    A row that is about a deleted user of the same name is left out. Columns are found by name, in any order and among
+    others. A user with more than one row has the last. Raises ReportNotUnderstood for bytes that are not CSV and for a
+    missing column.
+    """
+    # Row by row out of the bytes: the report of a large account is not needed as text.
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", errors="replace", newline=""))
+    rows: dict[str, ReportRow] = {}
+    unread = 0
+    try:
+        columns = _columns(next(reader, []))
+        for values in filter(None, reader):
+            if len(values) != columns.count:
+                unread += 1
+            elif (since := created.get(name := values[columns.at["user"]])) is not None:
+                try:
+                    if abs(_time(values[columns.at["user_creation_time"]]) - since) <= _SAME_CREATION:
+                        rows[name] = _row(values, columns.at)
+                except _ValueNotUnderstood:
+                    unread += 1
+    except csv.Error as error:
+        raise ReportNotUnderstood(f"The credential report is not CSV: {error}.") from error
+    return CredentialReport(rows, unread)
+
+
+class _ValueNotUnderstood(ValueError):
+    pass
+
+
+@dataclass(frozen=True)
+class _Columns:
+    count: int
+    at: Mapping[str, int]
+
+
+_KEY_COLUMNS: Final = tuple((f"access_key_{n}_active", f"access_key_{n}_last_used_date") for n in (1, 2))
+_REQUIRED: Final = (
+    "user",
+    "user_creation_time",
+    "password_enabled",
+    "mfa_active",
+    *(column for columns in _KEY_COLUMNS for column in columns),
+)
+
+# IAM writes lower case where its guide says TRUE and FALSE. Root's password was "not_supported" for years.
+_BOOLEANS: Final = {"true": True, "false": False, "not_supported": False}
+_NEVER: Final = {"N/A", "no_information", "not_supported"}
+
+# GetAccountAuthorizationDetails and the report tell the same CreateUser call to the second. The margin is for a second
+# rounded otherwise: a predecessor who lived for less than a minute had no time to enroll.
+_SAME_CREATION: Final = timedelta(minutes=1)
+
+
+def _columns(header: Sequence[str]) -> _Columns:
+    if missing := [column for column in _REQUIRED if column not in header]:
+        raise ReportNotUnderstood(f"The credential report has no column {', '.join(missing)}.")
+    return _Columns(len(header), {column: header.index(column) for column in _REQUIRED})
+
+
+def _row(values: Sequence[str], at: Mapping[str, int]) -> ReportRow:
+    keys = (
+        AccessKey(f"key {slot}", _boolean(values[at[active]]), _time_or_never(values[at[used]]))
+        for slot, (active, used) in enumerate(_KEY_COLUMNS, 1)
+    )
+    return ReportRow(
+        device=_boolean(values[at["mfa_active"]]),
+        password=_boolean(values[at["password_enabled"]]),
+        keys=tuple(key for key in keys if key.active or key.last_used),
+    )
+
+
+def _boolean(text: str) -> bool:
+    if (value := _BOOLEANS.get(text.lower())) is None:
+        raise _ValueNotUnderstood
+    return value
+
+
+def _time_or_never(text: str) -> datetime | None:
+    return None if text in _NEVER else _time(text)
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _ValueNotUnderstood from error
+    if time.tzinfo is None:
+        raise _ValueNotUnderstood
+    return time

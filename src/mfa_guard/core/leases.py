@@ -1,0 +1,11 @@
+"""The lease that makes one notice out of parallel invocations."""
+
+from enum import StrEnum
+
+
+class Claim(StrEnum):
+    """The answer to who tells. MINE: you. TOLD: somebody did. HELD: somebody is about to."""
+
+    MINE = "mine"
+    TOLD = "told"
+    HELD = "held"

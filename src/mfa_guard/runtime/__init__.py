@@ -1,0 +1,1 @@
+"""What every function shares at run time: logs and metrics, idempotency, parsing of events."""

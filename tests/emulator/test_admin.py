@@ -1,0 +1,227 @@
+"""The administrator's commands as a person runs them: processes of their own, against the local account."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pexpect
+import pytest
+
+from mfa_guard_emulator.commands.local import environment
+from support.factories import detail, envelope
+from support.local_account import PROGRAM as PROGRAM_PATH
+from support.local_account import local_account
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
+PROGRAM = str(PROGRAM_PATH)
+POLICY = "arn:aws:iam::111122223333:policy/EnrollMFADeviceThenSignInAgain"
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A person at a terminal; `given` is what the local account says to export."""
+
+    given: Mapping[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**own, **self.given, "AWS_CONFIG_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    @property
+    def session(self) -> boto3.Session:
+        given = self.given
+        return boto3.Session(
+            given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=given["AWS_REGION"]
+        )
+
+    @property
+    def endpoint(self) -> str:
+        return self.given["AWS_ENDPOINT_URL"]
+
+    @property
+    def iam(self) -> "IAMClient":
+        return self.session.client("iam", endpoint_url=self.endpoint)
+
+    def run(self, *words: str, exit_code: int = 0) -> str:
+        """Run the program, with nobody at its standard input; returns what it printed."""
+        done = subprocess.run(
+            [PROGRAM, *words],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert done.returncode == exit_code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+        return done.stdout
+
+    def type(self, *words: str, answer: str) -> tuple[int, str]:
+        """Run the program at a pseudo-terminal and answer its question; returns exit code and what was shown."""
+        child = pexpect.spawn(PROGRAM, list(words), env=self.environment, encoding="utf-8", timeout=PATIENCE_SECONDS)
+        child.expect(r"\[y/N\]: ")
+        shown = str(child.before)
+        child.sendline(answer)
+        child.expect(pexpect.EOF)
+        child.close()
+        return int(child.exitstatus or 0), shown + str(child.before)
+
+    def attached(self, name: str) -> set[str]:
+        listed = self.iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]
+        return {each["PolicyArn"] for each in listed}
+
+    def until(self, attachments: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not attachments():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def terminal() -> Iterator[Terminal]:
+    with local_account() as account:
+        yield Terminal(account.environment)
+    assert not [line for line in account.lines if "itself failed" in line]
+
+
+def test_a_new_user_is_explained_released_and_bound_again(terminal: Terminal) -> None:
+    terminal.iam.create_user(UserName="alice")
+    terminal.until(lambda: POLICY in terminal.attached("alice"))
+    explained = json.loads(terminal.run("explain", "alice", "--format", "json"))
+    assert (explained["rule"]["number"], explained["user"]["bound_by"]) == (4, ["user"])
+    assert "not available here" in explained["simulation"]["unavailable"]
+
+    code, shown = terminal.type("release", "alice", answer="n")
+    assert code == 2
+    assert "will be exempt until" in shown
+    assert terminal.attached("alice") == {POLICY}
+
+    code, shown = terminal.type("release", "alice", answer="y")
+    assert (code, "mfa-guard enforce alice --drop-exemption" in shown) == (0, True)
+    assert terminal.attached("alice") == set()
+    # Drift repair looks at it, and lets the exemption hold.
+    terminal.until(lambda: not terminal.iam.list_user_tags(UserName="alice")["Tags"])
+    assert terminal.attached("alice") == set()
+    [row] = json.loads(terminal.run("exempt", "list", "--format", "json"))
+    assert (row["user"], row["state"], row["created_by"]) == (
+        "alice",
+        "valid",
+        "arn:aws:iam::111122223333:user/carol",
+    )
+
+    terminal.run("enforce", "alice", "--yes", exit_code=2)
+    terminal.run("enforce", "alice", "--drop-exemption", "--yes")
+    assert terminal.attached("alice") == {POLICY}
+    assert json.loads(terminal.run("exempt", "list", "--format", "json")) == []
+
+
+def test_an_owner_for_whom_the_terminal_has_no_letters_is_no_reason_to_fail(terminal: Terminal) -> None:
+    terminal.iam.create_user(UserName="zoe")
+    terminal.run("exempt", "add", "zoe", "--owner", "Zoë 測試", "--reason", "build machine", "--yes")
+    done = subprocess.run(
+        [PROGRAM, "exempt", "list"],
+        env=terminal.environment | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"Zo\\xeb" in done.stdout
+    terminal.run("exempt", "remove", "zoe", "--yes")
+
+
+def test_a_stopped_guard_binds_nobody_and_a_started_one_catches_up_with_the_next_event(terminal: Terminal) -> None:
+    code, shown = terminal.type("stop", answer="y")
+    assert (code, "schedule mfa-guard-sweep: disabled" in shown) == (0, True)
+    assert "Stopped since" in terminal.run("status", exit_code=1)
+    terminal.run("sweep", exit_code=2)
+    terminal.iam.create_user(UserName="bob")
+    time.sleep(1)
+    assert terminal.attached("bob") == set()
+
+    told = terminal.run("start", "--yes")
+    assert "Events of that time do not come again." in told
+    assert "Running." in terminal.run("status")
+    terminal.run("sweep")
+    terminal.iam.create_login_profile(UserName="bob", Password="Not-a-real-passw0rd")
+    terminal.until(lambda: terminal.attached("bob") == {POLICY})
+
+
+def test_a_dead_letter_is_listed_and_handed_to_its_function_again(terminal: Terminal) -> None:
+    terminal.run("stop", "--yes")
+    terminal.iam.create_user(UserName="eve")
+    terminal.run("start", "--yes")
+    outputs = terminal.session.client("cloudformation", endpoint_url=terminal.endpoint).describe_stacks()["Stacks"][0]
+    queue = next(each["OutputValue"] for each in outputs["Outputs"] if each["OutputKey"] == "DeadLetterQueueUrl")
+    functions = terminal.session.client("lambda", endpoint_url=terminal.endpoint).list_functions()["Functions"]
+    target = next(each["FunctionArn"] for each in functions if "UserEventFunction" in each["FunctionName"])
+    event = envelope(detail("UpdateUser", {"userName": "eve", "newUserName": "eve"}))
+    terminal.session.client("sqs", endpoint_url=terminal.endpoint).send_message(
+        QueueUrl=queue,
+        MessageBody=json.dumps(event),
+        MessageAttributes={"TARGET_ARN": {"DataType": "String", "StringValue": target}},
+    )
+    [letter] = json.loads(terminal.run("dead-letters", "list", "--format", "json", exit_code=1))
+    assert letter["what"] == "UpdateUser about eve"
+    code, shown = terminal.type("dead-letters", "redrive", answer="y")
+    assert (code, "message deleted" in shown) == (0, True)
+    terminal.until(lambda: terminal.attached("eve") == {POLICY})
+    assert terminal.run("dead-letters", "list") == "The dead-letter queue is empty.\n"
+
+
+def test_everybody_is_released_after_a_yes_and_nobody_after_a_no(terminal: Terminal) -> None:
+    for name in ("pat", "sam"):
+        terminal.iam.create_user(UserName=name)
+        terminal.until(lambda name=name: POLICY in terminal.attached(name))  # type: ignore[misc]
+    code, shown = terminal.type("release", "--all", answer="n")
+    assert code != 0
+    assert "Release all " in shown
+    assert POLICY in terminal.attached("pat")
+    code, shown = terminal.type("release", "--all", answer="y")
+    assert code == 0
+    assert terminal.attached("pat") == terminal.attached("sam") == set()
+    assert terminal.run("release", "--all", "--yes").startswith("Nobody is bound")
+
+
+def test_what_is_no_aws_is_said_so_without_a_stack_trace(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<html>Sign in to the hotel's network</html>")
+    serve = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(tmp_path)]
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as proxy:
+        assert proxy.stdout is not None
+        port = proxy.stdout.readline().split("port ")[1].split()[0]
+        done = subprocess.run(
+            [PROGRAM, "status"],
+            env=Terminal(environment(f"http://127.0.0.1:{port}")).environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        proxy.terminate()
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("The answer cannot be read, so what answered is not AWS")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["status"], ["release", "alice"], ["dead-letters", "list"]])
+def test_without_credentials_the_next_step_is_told(words: list[str]) -> None:
+    kept = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    done = subprocess.run(
+        [PROGRAM, *words],
+        env={**kept, "AWS_EC2_METADATA_DISABLED": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name a profile with --profile" in done.stderr

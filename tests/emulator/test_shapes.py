@@ -1,0 +1,977 @@
+"""The records that calls leave equal those in events/, field by field.
+
+A file's parameters are what is called with, and its userIdentity is who calls. What each call makes anew (ids, times)
+has the same form, everything else the same value.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
+from werkzeug.wrappers import Response
+
+from mfa_guard_cli.stack.template import Fields, Stack, load_template
+from mfa_guard_emulator.aws.account import LocalAccount
+from mfa_guard_emulator.aws.callers import Caller
+from mfa_guard_emulator.aws.calls import Call, refusal
+from mfa_guard_emulator.aws.cloudformation import RESOURCE
+from mfa_guard_emulator.aws.cloudtrail import known_calls
+from mfa_guard_emulator.aws.resources import Clients
+from support.factories import ROOT_OF_THE_PROJECT
+from support.local import acting_as, administrator, code, new_device
+from support.recorded import differences
+
+
+def _archive() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr("handler.py", "")
+    return content.getvalue()
+
+
+EVENTS: Final = ROOT_OF_THE_PROJECT / "events"
+DOCUMENT: Final = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}'
+EXISTS: Final = ("EntityAlreadyExists", "ConflictException", "ResourceConflictException", "ResourceInUseException")
+FUNCTIONS_ROLE: Final = "arn:aws:iam::111122223333:role/mfa-guard-UserEventFunctionRole-WCF5NNPI3VIZ"
+SERVICES: Final = {"monitoring": "cloudwatch"}
+ALL: Final = {"ParameterKey": "Mode", "ParameterValue": "all"}
+RECORDED_STACK: Final = (
+    "arn:aws:cloudformation:us-east-1:111122223333:stack/mfa-guard/420050f6-0297-477c-9ca7-8b2f295823bf"
+)
+
+STACK: Final = load_template().render()
+ARCHIVE: Final = _archive()
+
+# Files that nobody can make happen here, by the reason.
+CANNOT_BE: Final[Mapping[str, tuple[str, ...]]] = {
+    "nobody of this kind can call the local account": (
+        "create-user-by-aws-service",
+        "create-user-by-federated-user",
+        "create-user-by-identity-center-user",
+        "create-user-by-other-account",
+        "create-user-by-unknown",
+        "tag-user-by-federated-user",
+        "tag-user-by-service",
+    ),
+    "no service calls on somebody's behalf here": (
+        "create-user-by-cloudformation",
+        "tampering-function-by-cloudformation",
+        "tampering-group-by-cloudformation",
+        "tampering-policy-by-cloudformation",
+        "tampering-rule-by-cloudformation",
+    ),
+    "records are written as CloudTrail writes them now": (
+        "create-user-from-console-older",
+        "root-sign-in-other-spelling",
+        "tag-user-from-console-older",
+    ),
+    "the account has no alias": (
+        "create-access-key-root-with-alias",
+        "root-sign-in-with-alias",
+        "update-access-key-active-root",
+    ),
+    "nobody holds a security key or a hardware token here": ("enable-mfa-device-fido", "enable-mfa-device-hardware"),
+    "nobody fails to sign in here, nor does a role sign in": (
+        "role-sign-in",
+        "root-sign-in-failed",
+        "user-sign-in-failed",
+    ),
+    "the local account has no change sets": ("stack-change-set", "stack-change-set-executed"),
+    "the local account has one stack": ("stack-of-others", "stack-of-others-by-id"),
+    "moto fails over a part of a function's ARN": ("tampering-function-permission",),
+}
+
+
+def _below(path: str, why: str, *names: str) -> dict[str, str]:
+    return {f"detail.{path}.{name}": why for name in names}
+
+
+_FUNCTION: Final = _below(
+    "responseElements",
+    "a function here has another size, memory and timeout, and moto tells of more",
+    "codeSha256",
+    "codeSize",
+    "lastModified",
+    "lastUpdateStatus",
+    "layers",
+    "memorySize",
+    "snapStart",
+    "state",
+    "timeout",
+)
+_DESCRIBED: Final = _below("responseElements", "the stack's functions have a description by now", "description")
+_DELETED_TABLE: Final = _below(
+    "responseElements.tableDescription",
+    "moto tells more of a table, and calls it active while it deletes it",
+    "attributeDefinitions",
+    "creationDateTime",
+    "deletionProtectionEnabled",
+    "globalSecondaryIndexes",
+    "keySchema",
+    "localSecondaryIndexes",
+    "tableId",
+    "tableStatus",
+    "warmThroughput",
+)
+_LOGIN_TO: Final = _below("additionalEventData", "the console's address carries its own state", "LoginTo")
+_WEB_IDENTITY: Final = _below(
+    "userIdentity.sessionContext", "roles are assumed by AssumeRole alone here", "webIdFederationData"
+)
+
+# Where a record differs from its file, and why.
+DIFFERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "create-login-profile-for-oneself": _below(
+        "requestParameters", "CloudTrail at times writes this boolean as a text", "passwordResetRequired"
+    ),
+    "create-user-by-web-identity": _WEB_IDENTITY
+    | _below("responseElements.user", "moto answers with the tags that it was given", "tags"),
+    "detach-user-policy-by-terraform": _WEB_IDENTITY,
+    "root-sign-in": _LOGIN_TO,
+    "tampering-function-code": _FUNCTION
+    | _DESCRIBED
+    | _below("requestParameters", "Lambda's own reading of an ARN", "fullyQualifiedArn"),
+    "tampering-function-configuration": _FUNCTION | _DESCRIBED,
+    "tampering-function-of-others": _FUNCTION
+    | _below("responseElements", "moto answers without an environment that is empty", "environment"),
+    "tampering-policy-of-others": _below("responseElements.policyVersion", "the policy is new here", "versionId"),
+    "tampering-schedule-of-others": _below(
+        "requestParameters", "boto3 sends a token that others leave out", "clientToken"
+    ),
+    "tampering-table-deleted": _DELETED_TABLE
+    | _below(
+        "responseElements.tableDescription",
+        "the file is of a table without a stream",
+        "latestStreamArn",
+        "latestStreamLabel",
+        "streamSpecification",
+    ),
+    "tampering-table-deleted-by-arn": _DELETED_TABLE,
+    "tampering-table-of-others": _DELETED_TABLE,
+    "user-sign-in": _LOGIN_TO,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file of events/."""
+
+    name: str
+    envelope: Fields
+
+    @property
+    def record(self) -> Fields:
+        return fields(self.envelope["detail"])
+
+    @property
+    def identity(self) -> Fields:
+        return fields(self.record["userIdentity"])
+
+    @property
+    def request(self) -> Fields:
+        return fields(self.record["requestParameters"] or {})
+
+    def named(self, parameter: str) -> str:
+        """Return a parameter of the call that is a text."""
+        return str(self.request[parameter])
+
+    @property
+    def error(self) -> str | None:
+        found = self.record.get("errorCode")
+        return str(found) if found else None
+
+    @property
+    def user(self) -> str:
+        """Return whom the call is about: whom it names, or else who makes it."""
+        return str(self.request.get("userName") or self.identity.get("userName"))
+
+
+def fields(value: object) -> Fields:
+    assert isinstance(value, Mapping), value
+    return value
+
+
+def case(name: str) -> Case:
+    return Case(name, json.loads((EVENTS / f"{name}.json").read_text("utf-8")))
+
+
+CASES: Final = tuple(case(path.stem) for path in sorted(EVENTS.glob("*.json")))
+
+
+def calls_by_event(stack: Stack) -> Mapping[tuple[object, object], str]:
+    """Return the operations that a rule asks for, by event source and event name."""
+    return {(source, event): operation for (source, operation), event in known_calls(stack).items()}
+
+
+# What has to be so before a call can end as its file says.
+
+
+def _somebody(account: LocalAccount, case: Case) -> None:
+    if case.error != "NoSuchEntityException":
+        _there(account.clients.iam.create_user, UserName=case.user)
+
+
+def _nobody(account: LocalAccount, case: Case) -> None:
+    _forget(account, case.user)
+    if case.error == "EntityAlreadyExistsException":
+        account.clients.iam.create_user(UserName=case.user)
+
+
+def _no_password(account: LocalAccount, case: Case) -> None:
+    _somebody(account, case)
+    account.iam.users[case.user].password = None
+
+
+def _keys(account: LocalAccount, case: Case) -> None:
+    """Let a user have no key, or two where a third has to be refused, or the one that the call is about."""
+    if case.identity["type"] == "Root" and "userName" not in case.request:
+        return
+    _somebody(account, case)
+    user = account.iam.users[case.user]
+    for key in tuple(user.access_keys):
+        account.iam.delete_access_key(key.access_key_id, case.user)
+    for _ in range(2 if case.error else "accessKeyId" in case.request):
+        key = account.iam.create_access_key(case.user)
+    if "accessKeyId" in case.request:
+        account.iam.access_keys[case.named("accessKeyId")] = account.iam.access_keys.pop(key.access_key_id)
+        key.access_key_id = case.named("accessKeyId")
+
+
+def _attached_device(account: LocalAccount, case: Case) -> None:
+    if case.identity["type"] == "Root":
+        # No user can have root's pseudo name.
+        return
+    _there(account.clients.iam.create_user, UserName=case.user)
+    serial = case.named("serialNumber")
+    account.iam.users[case.user].mfa_devices.pop(serial, None)
+    if not case.error:
+        if ":mfa/" in serial:
+            new_device(account, serial)
+        account.iam.enable_mfa_device(case.user, serial, "", "")
+
+
+def _free_device(account: LocalAccount, case: Case) -> None:
+    if case.identity["type"] != "Root":
+        _somebody(account, case)
+    new_device(account, case.named("serialNumber"))
+
+
+def _policy(account: LocalAccount, case: Case) -> None:
+    arn = case.named("policyArn")
+    account.iam.managed_policies.pop(arn, None)
+    account.clients.iam.create_policy(PolicyName=arn.rpartition("/")[2], PolicyDocument=DOCUMENT)
+    if case.error == "DeleteConflictException":
+        _there(account.clients.iam.create_user, UserName="bound")
+        account.iam.attach_user_policy(arn, "bound")
+
+
+def _attached_to_a_user(account: LocalAccount, case: Case) -> None:
+    _there(account.clients.iam.create_user, UserName=case.user)
+    arn = case.named("policyArn")
+    if ":aws:policy/" not in arn:
+        _policy(account, case)
+    account.iam.users[case.user].managed_policies.pop(arn, None)
+    if not case.error:
+        account.iam.attach_user_policy(arn, case.user)
+
+
+def _group(account: LocalAccount, case: Case) -> None:
+    name = case.named("groupName")
+    _there(account.clients.iam.create_group, GroupName=name)
+    if "newGroupName" in case.request:
+        account.iam.groups.pop(case.named("newGroupName"), None)
+
+
+def _group_with_policy(account: LocalAccount, case: Case) -> None:
+    _group(account, case)
+    _policy(account, case)
+    account.iam.attach_group_policy(case.named("policyArn"), case.named("groupName"))
+
+
+def _member(account: LocalAccount, case: Case) -> None:
+    _group(account, case)
+    _somebody(account, case)
+    account.iam.add_user_to_group(case.named("groupName"), case.user)
+
+
+def _role(account: LocalAccount, case: Case) -> None:
+    name = case.named("roleName")
+    _there(account.clients.iam.create_role, RoleName=name, AssumeRolePolicyDocument=DOCUMENT)
+    if "policyName" in case.request:
+        account.iam.put_role_policy(name, case.named("policyName"), DOCUMENT)
+
+
+def _rule(account: LocalAccount, case: Case) -> None:
+    name = str(case.request.get("name") or case.request["rule"])
+    events = account.clients.any("events")
+    events.put_rule(Name=name, EventPattern='{"source":["nobody"]}')
+    if case.record["eventName"] == "DeleteRule":
+        targets = fields(events.list_targets_by_rule(Rule=name))["Targets"]
+        assert isinstance(targets, list)
+        if targets:
+            events.remove_targets(Rule=name, Ids=[each["Id"] for each in targets])
+
+
+def _schedule(account: LocalAccount, case: Case) -> None:
+    target = {"Arn": "arn:aws:lambda:us-east-1:111122223333:function:x", "RoleArn": "arn:aws:iam::111122223333:role/x"}
+    _there(
+        account.clients.any("scheduler").create_schedule,
+        Name=case.request["name"],
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=target,
+    )
+
+
+def _function(account: LocalAccount, case: Case) -> None:
+    name = case.named("functionName").rpartition(":")[2]
+    lambda_ = account.clients.any("lambda")
+    _there(
+        lambda_.create_function,
+        FunctionName=name,
+        Role=FUNCTIONS_ROLE,
+        Handler="mfa_guard.handlers.user_event.lambda_handler",
+        Runtime="python3.13",
+        Code={"ZipFile": ARCHIVE},
+        Architectures=["arm64"],
+    )
+    lambda_.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=2)
+
+
+def _topic(account: LocalAccount, case: Case) -> None:
+    arn = str(case.request.get("topicArn") or case.request["subscriptionArn"])
+    account.clients.sns.create_topic(Name=arn.split(":")[5])
+    if "subscriptionArn" in case.request:
+        made = account.clients.any("sns").subscribe(
+            TopicArn=arn.rpartition(":")[0], Protocol="email", Endpoint="security@example.com"
+        )
+        subscription = account.sns.subscriptions.pop(str(made["SubscriptionArn"]))
+        subscription.arn = arn
+        account.sns.subscriptions[arn] = subscription
+
+
+def _queue(account: LocalAccount, case: Case) -> None:
+    account.clients.any("sqs").create_queue(QueueName=case.named("queueUrl").rpartition("/")[2])
+
+
+def _alarms(account: LocalAccount, case: Case) -> None:
+    names = case.request["alarmNames"]
+    assert isinstance(names, list)
+    for name in names:
+        account.clients.any("cloudwatch").put_metric_alarm(
+            AlarmName=name,
+            Namespace="AWS/Lambda",
+            MetricName="Errors",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+
+
+def _table(account: LocalAccount, case: Case) -> None:
+    name = case.named("tableName").rpartition("/")[2]
+    _there(
+        account.clients.any("dynamodb").create_table,
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+
+
+def _trail(account: LocalAccount, case: Case) -> None:
+    if case.error:
+        return
+    with suppress(ClientError):
+        account.clients.any("s3").create_bucket(Bucket="example-trail-bucket")
+    name = str(case.request.get("name") or case.request["trailName"]).rpartition("/")[2]
+    with suppress(ClientError):
+        account.clients.any("cloudtrail").create_trail(
+            Name=name, S3BucketName="example-trail-bucket", EnableLogFileValidation=True
+        )
+
+
+class _Bystander:
+    """What CloudFormation does to the account, when a record is all that is wanted: nothing."""
+
+    def __init__(self, account: LocalAccount) -> None:
+        self._account = account
+
+    def invoke_release(self, request: Fields) -> None:
+        answer = {"Status": "SUCCESS", "RequestId": request["RequestId"], "PhysicalResourceId": RESOURCE}
+        self._account.cloudformation.take_answer(json.dumps(answer).encode())
+
+    def update(self, stack: Stack) -> None:
+        pass
+
+    def remove_what_acts(self) -> None:
+        pass
+
+    def remove_the_rest(self) -> str | None:
+        return None
+
+
+def _stack(account: LocalAccount, _case: Case) -> None:
+    service = account.cloudformation
+    service.hands, service.stack, service.protected = _Bystander(account), account.stack, False
+    service.status = "UPDATE_COMPLETE"
+
+
+def _forget(account: LocalAccount, name: str) -> None:
+    user = account.iam.users.pop(name, None)
+    if user:
+        account.iam.tagger.delete_all_tags_for_resource(user.arn)
+
+
+def _there(create: Callable[..., object], **parameters: object) -> None:
+    """Create something that may be there."""
+    try:
+        create(**parameters)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        assert code in (
+            "EntityAlreadyExists",
+            "ConflictException",
+            "ResourceConflictException",
+            "ResourceInUseException",
+        )
+
+
+Prepare: TypeAlias = Callable[[LocalAccount, Case], None]
+PREPARED: Final[Mapping[str, Prepare]] = {
+    "AttachGroupPolicy": _group,
+    "AttachRolePolicy": _role,
+    "CreateAccessKey": _keys,
+    "CreateLoginProfile": _no_password,
+    "CreatePolicyVersion": _policy,
+    "CreateUser": _nobody,
+    "DeactivateMFADevice": _attached_device,
+    "DeleteAlarms": _alarms,
+    "DeleteFunction": _function,
+    "DeleteFunctionEventInvokeConfig": _function,
+    "DeleteGroup": _group,
+    "DeletePolicy": _policy,
+    "DeleteQueue": _queue,
+    "DeleteRolePolicy": _role,
+    "DeleteRule": _rule,
+    "DeleteSchedule": _schedule,
+    "DeleteStack": _stack,
+    "DeleteTable": _table,
+    "DeleteTopic": _topic,
+    "DeleteTrail": _trail,
+    "DetachGroupPolicy": _group_with_policy,
+    "DetachUserPolicy": _attached_to_a_user,
+    "DisableAlarmActions": _alarms,
+    "DisableRule": _rule,
+    "EnableMFADevice": _free_device,
+    "PurgeQueue": _queue,
+    "PutEventSelectors": _trail,
+    "PutFunctionConcurrency": _function,
+    "PutGroupPolicy": _group,
+    "PutRolePermissionsBoundary": _role,
+    "PutRolePolicy": _role,
+    "PutRule": _rule,
+    "PutTargets": _rule,
+    "RemoveTargets": _rule,
+    "RemoveUserFromGroup": _member,
+    "SetDefaultPolicyVersion": _policy,
+    "SetQueueAttributes": _queue,
+    "SetSubscriptionAttributes": _topic,
+    "SetTopicAttributes": _topic,
+    "StopLogging": _trail,
+    "TagUser": _somebody,
+    "Unsubscribe": _topic,
+    "UntagUser": _somebody,
+    "UpdateAccessKey": _keys,
+    "UpdateAssumeRolePolicy": _role,
+    "UpdateContinuousBackups": _table,
+    "UpdateFunctionCode": _function,
+    "UpdateFunctionConfiguration": _function,
+    "UpdateGroup": _group,
+    "UpdateSchedule": _schedule,
+    "UpdateStack": _stack,
+    "UpdateTerminationProtection": _stack,
+    "UpdateTrail": _trail,
+    "UpdateUser": _somebody,
+}
+
+
+def _codes(account: LocalAccount, case: Case) -> Fields:
+    seed = account.iam.virtual_mfa_devices[case.named("serialNumber")].base32_string_seed
+    if case.error:
+        return {"AuthenticationCode1": "000000", "AuthenticationCode2": "000000"}
+    return {"AuthenticationCode1": code(account, seed, -30), "AuthenticationCode2": code(account, seed)}
+
+
+# What a record does not tell, and a call needs.
+UNTOLD: Final[Mapping[str, Callable[[LocalAccount, Case], Fields]]] = {
+    "UpdateStack": lambda _account, case: {"Parameters": [ALL]} if "parameters" in case.request else {},
+    "CreateLoginProfile": lambda _account, _case: {"Password": "Not-a-real-passw0rd"},
+    "EnableMFADevice": _codes,
+    "UpdateFunctionCode": lambda _account, _case: {"ZipFile": ARCHIVE},
+    "UpdateFunctionConfiguration": lambda _account, _case: {"Environment": {"Variables": {"MODE": "all"}}},
+}
+
+
+def caller_of(account: LocalAccount, case: Case) -> Caller:
+    """Return who makes the call, as the file has it."""
+    identity, callers = case.identity, account.callers
+    context = identity.get("sessionContext")
+    mfa = isinstance(context, Mapping) and context["attributes"]["mfaAuthenticated"] == "true"
+    console = case.record.get("sessionCredentialFromConsole") == "true"
+    if identity["type"] == "Root":
+        found = callers.root_session(mfa=mfa, from_console=console)
+    elif identity["type"] == "AssumedRole":
+        assert isinstance(context, Mapping)
+        found = _role_session(account, fields(context["sessionIssuer"]), str(identity["principalId"]), mfa=mfa)
+    else:
+        name, path = str(identity["userName"]), str(identity["arn"]).partition(":user")[2].rpartition("/")[0]
+        if name not in account.iam.users or account.iam.users[name].path != f"{path}/":
+            _forget(account, name)
+            account.clients.iam.create_user(UserName=name, Path=f"{path}/")
+        found = callers.user_session(name, mfa=mfa) if context else callers.key_holder(name)
+    agent, address = str(case.record["userAgent"]), str(case.record["sourceIPAddress"])
+    return replace(found, from_console=console, user_agent=agent, address=address)
+
+
+def _role_session(account: LocalAccount, issuer: Fields, principal: str, *, mfa: bool) -> Caller:
+    arn, name = str(issuer["arn"]), str(issuer["userName"])
+    path = arn.partition(":role")[2].removesuffix(name)
+    _there(account.clients.iam.create_role, RoleName=name, Path=path, AssumeRolePolicyDocument=DOCUMENT)
+    return account.callers.role_session(arn, principal.partition(":")[2], mfa=mfa)
+
+
+def parameters(value: object, shape: Shape) -> object:
+    """Return what a record has in the spelling of the API; what the API does not know is CloudTrail's own."""
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+        names = {name[:1].lower() + name[1:]: name for name in shape.members}
+        known = {names[key]: each for key, each in value.items() if key in names}
+        return {name: parameters(each, shape.members[name]) for name, each in known.items()}
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [parameters(each, shape.member) for each in value]
+    return value == "true" if shape.type_name == "boolean" and isinstance(value, str) else value
+
+
+def written(account: LocalAccount, case: Case, operation: str) -> Fields:
+    """Return the envelope that the account writes of the call in a file."""
+    caller = caller_of(account, case)
+    PREPARED[operation](account, case)
+    source = str(case.record["eventSource"]).partition(".")[0]
+    client = acting_as(account, caller).any(SERVICES.get(source, source))
+    model: OperationModel = client.meta.service_model.operation_model(operation)  # type: ignore[attr-defined]
+    assert model.input_shape is not None
+    given = parameters(_of_this_stack(account, case.request), model.input_shape)
+    assert isinstance(given, Mapping)
+    untold = UNTOLD[operation](account, case) if operation in UNTOLD else {}
+    with account.holding() as held:
+        with suppress(ClientError):
+            getattr(client, xform_name(operation))(**{**given, **untold})
+        [(envelope, _)] = held
+    return envelope
+
+
+def _of_this_stack(account: LocalAccount, value: object) -> object:
+    return json.loads(json.dumps(value).replace(RECORDED_STACK, account.cloudformation.stack_id))
+
+
+IMPOSSIBLE: Final = {name: why for why, names in CANNOT_BE.items() for name in names}
+OPERATIONS: Final = calls_by_event(STACK)
+KNOWN: Final = tuple(each for each in CASES if (each.record["eventSource"], each.record["eventName"]) in OPERATIONS)
+CALLS: Final = tuple(each for each in KNOWN if each.name not in IMPOSSIBLE and each.record["eventType"] == "AwsApiCall")
+SIGN_INS: Final = tuple(
+    each for each in KNOWN if each.name not in IMPOSSIBLE and each.record["eventType"] == "AwsConsoleSignIn"
+)
+
+
+@pytest.fixture
+def refusing(account: LocalAccount) -> Iterator[Callable[[], None]]:
+    """Return what lets IAM refuse every call, as no policy is evaluated here."""
+
+    def refuse(call: Call, caller: Caller) -> Response | None:
+        if caller.unrecorded:
+            return None
+        return refusal(call, call.service, "AccessDenied", "User is not authorized to perform it.")
+
+    before = account.gateway.intercept
+
+    def begin() -> None:
+        account.gateway.intercept = refuse
+
+    yield begin
+    account.gateway.intercept = before
+
+
+@pytest.mark.parametrize("case", CALLS, ids=lambda each: each.name)
+def test_a_record_equals_its_file(account: LocalAccount, case: Case, refusing: Callable[[], None]) -> None:
+    operation = OPERATIONS[case.record["eventSource"], case.record["eventName"]]
+    if case.error == "AccessDenied":
+        refusing()
+    envelope = written(account, case, operation)
+    recorded = _of_this_stack(account, case.envelope)
+    found = differences(fields(recorded), envelope)
+    assert {path: said for path, said in found.items() if path not in DIFFERS.get(case.name, {})} == {}
+    assert DIFFERS.get(case.name, {}).keys() <= found.keys(), "The record differs no longer; drop the entry."
+
+
+@pytest.mark.parametrize("case", SIGN_INS, ids=lambda each: each.name)
+def test_a_sign_in_equals_its_file(account: LocalAccount, case: Case) -> None:
+    told = fields(case.record["additionalEventData"])
+    user = None if case.identity["type"] == "Root" else str(case.identity["userName"])
+    if user:
+        _forget(account, user)
+        account.clients.iam.create_user(UserName=user)
+    agent, address = str(case.record["userAgent"]), str(case.record["sourceIPAddress"])
+    with account.holding() as held:
+        account.sign_in(user, mfa=told["MFAUsed"] == "Yes", address=address, user_agent=agent)
+        [(envelope, _)] = held
+    assert differences(case.envelope, envelope).keys() == DIFFERS[case.name].keys()
+
+
+def test_the_reasons_are_about_files_that_a_rule_or_a_call_of_it_knows() -> None:
+    assert IMPOSSIBLE.keys() <= {each.name for each in KNOWN}
+    assert DIFFERS.keys() <= {each.name for each in (*CALLS, *SIGN_INS)}
+
+
+@dataclass(frozen=True)
+class Unrecorded:
+    """A call that no file is about. `prepare` makes what it needs; `answers` are the names in responseElements."""
+
+    source: str
+    operation: str
+    parameters: Fields
+    request: Fields
+    answers: tuple[str, ...] = ()
+    prepare: Callable[[Clients], object] = lambda _: None
+
+
+NAME: Final = "unrecorded"
+ROLE: Final = {"RoleName": NAME}
+FUNCTION: Final = {"FunctionName": NAME}
+TABLE_ARN: Final = f"arn:aws:dynamodb:us-east-1:111122223333:table/{NAME}"
+TOPIC_ARN: Final = f"arn:aws:sns:us-east-1:111122223333:{NAME}"
+QUEUE_URL: Final = f"https://sqs.us-east-1.amazonaws.com/111122223333/{NAME}"
+STATEMENT: Final = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
+ALARM: Final = {
+    "AlarmName": NAME,
+    "Namespace": "AWS/Lambda",
+    "MetricName": "Errors",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "Dimensions": [{"Name": "FunctionName", "Value": NAME}],
+}
+TABLE: Final = {
+    "TableName": NAME,
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+}
+EXPIRY: Final = {"AttributeName": "expires", "Enabled": True}
+QUEUE_PERMISSION: Final = {"QueueUrl": QUEUE_URL, "Label": "l", "AWSAccountIds": ["444455556666"], "Actions": ["*"]}
+TOPIC_PERMISSION: Final = {
+    "TopicArn": TOPIC_ARN,
+    "Label": "l",
+    "AWSAccountId": ["444455556666"],
+    "ActionName": ["Publish"],
+}
+FURTHER_POLICY: Final = "arn:aws:iam::111122223333:policy/unrecorded"
+
+
+def _new_role(clients: Clients) -> None:
+    with suppress(ClientError):
+        clients.iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=DOCUMENT)
+
+
+def _bounded_role(clients: Clients) -> None:
+    _new_role(clients)
+    boundary = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    clients.iam.put_role_permissions_boundary(RoleName=NAME, PermissionsBoundary=boundary)
+
+
+def _role_with_policy(clients: Clients) -> None:
+    _new_role(clients)
+    clients.iam.attach_role_policy(RoleName=NAME, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+
+
+def _group_with_inline_policy(clients: Clients) -> None:
+    _there(clients.iam.create_group, GroupName=NAME)
+    clients.iam.put_group_policy(GroupName=NAME, PolicyName="p", PolicyDocument=DOCUMENT)
+
+
+def _two_versions(clients: Clients) -> None:
+    _there(clients.iam.create_policy, PolicyName=NAME, PolicyDocument=DOCUMENT)
+    clients.iam.create_policy_version(PolicyArn=FURTHER_POLICY, PolicyDocument=DOCUMENT)
+
+
+def _new_function(clients: Clients) -> None:
+    runs = {"Runtime": "python3.13", "Handler": "a.b", "Code": {"ZipFile": ARCHIVE}}
+    _there(clients.any("lambda").create_function, FunctionName=NAME, Role=FUNCTIONS_ROLE, **runs)
+
+
+def _permitted_function(clients: Clients) -> None:
+    _new_function(clients)
+    _there(clients.any("lambda").add_permission, FunctionName=NAME, **STATEMENT)
+
+
+def _configured_function(clients: Clients) -> None:
+    _new_function(clients)
+    clients.any("lambda").put_function_event_invoke_config(FunctionName=NAME, MaximumRetryAttempts=2)
+
+
+def _new_table(clients: Clients) -> None:
+    _there(clients.any("dynamodb").create_table, **TABLE)
+
+
+def _table_with_policy(clients: Clients) -> None:
+    _new_table(clients)
+    clients.any("dynamodb").put_resource_policy(ResourceArn=TABLE_ARN, Policy=DOCUMENT)
+
+
+def _new_queue(clients: Clients) -> None:
+    clients.sqs.create_queue(QueueName=NAME)
+
+
+def _permitted_queue(clients: Clients) -> None:
+    _new_queue(clients)
+    with suppress(ClientError):
+        clients.any("sqs").add_permission(**QUEUE_PERMISSION)
+
+
+def _new_topic(clients: Clients) -> None:
+    clients.sns.create_topic(Name=NAME)
+
+
+def _permitted_topic(clients: Clients) -> None:
+    _new_topic(clients)
+    with suppress(ClientError):
+        clients.any("sns").add_permission(**TOPIC_PERMISSION)
+
+
+UNRECORDED: Final = (
+    Unrecorded(
+        "cloudformation",
+        "SetStackPolicy",
+        {"StackName": "mfa-guard", "StackPolicyBody": "{}"},
+        {"stackName": "mfa-guard", "stackPolicyBody": "{}"},
+    ),
+    Unrecorded(
+        "dynamodb",
+        "UpdateTable",
+        {"TableName": NAME, "BillingMode": "PAY_PER_REQUEST"},
+        {"tableName": NAME, "billingMode": "PAY_PER_REQUEST"},
+        ("tableDescription",),
+        _new_table,
+    ),
+    Unrecorded(
+        "dynamodb",
+        "UpdateTimeToLive",
+        {"TableName": NAME, "TimeToLiveSpecification": EXPIRY},
+        {"tableName": NAME, "timeToLiveSpecification": {"attributeName": "expires", "enabled": True}},
+        ("timeToLiveSpecification",),
+        _new_table,
+    ),
+    Unrecorded(
+        "dynamodb",
+        "PutResourcePolicy",
+        {"ResourceArn": TABLE_ARN, "Policy": DOCUMENT},
+        {"resourceArn": TABLE_ARN, "policy": DOCUMENT},
+        ("revisionId",),
+        _new_table,
+    ),
+    Unrecorded(
+        "dynamodb",
+        "DeleteResourcePolicy",
+        {"ResourceArn": TABLE_ARN},
+        {"resourceArn": TABLE_ARN},
+        (),
+        _table_with_policy,
+    ),
+    Unrecorded(
+        "iam",
+        "DeleteGroupPolicy",
+        {"GroupName": NAME, "PolicyName": "p"},
+        {"groupName": NAME, "policyName": "p"},
+        (),
+        _group_with_inline_policy,
+    ),
+    Unrecorded(
+        "iam",
+        "DeletePolicyVersion",
+        {"PolicyArn": FURTHER_POLICY, "VersionId": "v2"},
+        {"policyArn": FURTHER_POLICY, "versionId": "v2"},
+        (),
+        _two_versions,
+    ),
+    Unrecorded("iam", "DeleteRole", ROLE, {"roleName": NAME}, (), _new_role),
+    Unrecorded("iam", "DeleteRolePermissionsBoundary", ROLE, {"roleName": NAME}, (), _bounded_role),
+    Unrecorded(
+        "iam",
+        "DetachRolePolicy",
+        {"RoleName": NAME, "PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+        {"roleName": NAME, "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+        (),
+        _role_with_policy,
+    ),
+    Unrecorded(
+        "lambda",
+        "AddPermission",
+        {**FUNCTION, **STATEMENT, "StatementId": "t"},
+        {
+            "functionName": NAME,
+            "statementId": "t",
+            "action": "lambda:InvokeFunction",
+            "principal": "events.amazonaws.com",
+        },
+        ("statement",),
+        _new_function,
+    ),
+    Unrecorded(
+        "lambda",
+        "RemovePermission",
+        {**FUNCTION, "StatementId": "s"},
+        {"functionName": NAME, "statementId": "s"},
+        (),
+        _permitted_function,
+    ),
+    Unrecorded(
+        "lambda",
+        "PutFunctionEventInvokeConfig",
+        {**FUNCTION, "MaximumRetryAttempts": 0},
+        {"functionName": NAME, "maximumRetryAttempts": 0},
+        ("functionArn", "lastModified", "maximumRetryAttempts"),
+        _new_function,
+    ),
+    Unrecorded(
+        "lambda",
+        "UpdateFunctionEventInvokeConfig",
+        {**FUNCTION, "MaximumRetryAttempts": 0},
+        {"functionName": NAME, "maximumRetryAttempts": 0},
+        ("functionArn", "lastModified", "maximumRetryAttempts"),
+        _configured_function,
+    ),
+    Unrecorded(
+        "monitoring",
+        "PutMetricAlarm",
+        ALARM,
+        {
+            **{name[:1].lower() + name[1:]: value for name, value in ALARM.items()},
+            "dimensions": [{"name": "FunctionName", "value": NAME}],
+        },
+    ),
+    Unrecorded(
+        "monitoring",
+        "SetAlarmState",
+        {"AlarmName": NAME, "StateValue": "OK", "StateReason": "all is well"},
+        {"alarmName": NAME, "stateValue": "OK", "stateReason": "all is well"},
+        (),
+        lambda clients: clients.any("cloudwatch").put_metric_alarm(**ALARM),
+    ),
+    Unrecorded(
+        "sns",
+        "AddPermission",
+        {**TOPIC_PERMISSION, "Label": "m"},
+        {"topicArn": TOPIC_ARN, "label": "m", "aWSAccountId": ["444455556666"], "actionName": ["Publish"]},
+        (),
+        _new_topic,
+    ),
+    Unrecorded(
+        "sns",
+        "RemovePermission",
+        {"TopicArn": TOPIC_ARN, "Label": "l"},
+        {"topicArn": TOPIC_ARN, "label": "l"},
+        (),
+        _permitted_topic,
+    ),
+    Unrecorded(
+        "sns",
+        "Subscribe",
+        {"TopicArn": TOPIC_ARN, "Protocol": "sqs", "Endpoint": "arn:aws:sqs:us-east-1:111122223333:q"},
+        {"topicArn": TOPIC_ARN, "protocol": "sqs", "endpoint": "arn:aws:sqs:us-east-1:111122223333:q"},
+        ("subscriptionArn",),
+        _new_topic,
+    ),
+    Unrecorded(
+        "sqs",
+        "AddPermission",
+        {**QUEUE_PERMISSION, "Label": "m"},
+        {"queueUrl": QUEUE_URL, "label": "m", "aWSAccountIds": ["444455556666"], "actions": ["*"]},
+        (),
+        _new_queue,
+    ),
+    Unrecorded(
+        "sqs",
+        "RemovePermission",
+        {"QueueUrl": QUEUE_URL, "Label": "l"},
+        {"queueUrl": QUEUE_URL, "label": "l"},
+        (),
+        _permitted_queue,
+    ),
+)
+
+# Calls that a rule asks for and nobody can make here, and why.
+UNSUPPORTED: Final[Mapping[tuple[str, str], str]] = {
+    ("cloudformation", "CreateChangeSet"): "the local account has no change sets",
+    ("cloudformation", "ExecuteChangeSet"): "the local account has no change sets",
+    ("sns", "PutDataProtectionPolicy"): "moto lacks it",
+}
+
+
+@pytest.mark.parametrize("call", UNRECORDED, ids=lambda each: f"{each.source}-{each.operation}")
+def test_a_call_that_no_file_is_about_leaves_a_record_like_those_of_its_service(
+    account: LocalAccount, call: Unrecorded
+) -> None:
+    call.prepare(account.clients)
+    client = administrator(account).any(SERVICES.get(call.source, call.source))
+    with account.holding() as held:
+        getattr(client, xform_name(call.operation))(**call.parameters)
+        [(envelope, _)] = held
+    record, source = fields(envelope["detail"]), f"{call.source}.amazonaws.com"
+    like = next(
+        each.record
+        for each in CALLS
+        if each.record["eventSource"] == source and each.identity["type"] == "IAMUser"
+        if not each.error and "sessionContext" not in each.identity
+    )
+    assert (record.keys(), fields(record["userIdentity"]).keys()) == (
+        like.keys(),
+        fields(like["userIdentity"]).keys(),
+    )
+    assert record["requestParameters"] == call.request
+    assert tuple(sorted(fields(record["responseElements"] or {}))) == call.answers
+
+
+@pytest.mark.parametrize("call", UNSUPPORTED, ids="-".join)
+def test_a_call_that_nobody_can_make_here_is_refused_in_one_sentence(
+    account: LocalAccount, call: tuple[str, str]
+) -> None:
+    service, operation = call
+    parameters = {
+        "CreateChangeSet": {"StackName": "mfa-guard", "ChangeSetName": "c"},
+        "ExecuteChangeSet": {"StackName": "mfa-guard", "ChangeSetName": "c"},
+        "PutDataProtectionPolicy": {"ResourceArn": TOPIC_ARN, "DataProtectionPolicy": "{}"},
+    }[operation]
+    with account.holding(), pytest.raises(ClientError, match=r"The local account (has no|does not know)") as refused:
+        getattr(administrator(account).any(service), xform_name(operation))(**parameters)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_every_call_that_a_rule_asks_for_is_compared_made_or_named_with_its_reason() -> None:
+    compared = {(each.record["eventSource"], each.record["eventName"]) for each in (*CALLS, *SIGN_INS)}
+    made = {(f"{each.source}.amazonaws.com", each.operation) for each in UNRECORDED}
+    named = {(f"{service}.amazonaws.com", operation) for service, operation in UNSUPPORTED}
+    asked = {
+        (source, operation) for (source, event), operation in OPERATIONS.items() if (source, event) not in compared
+    }
+    assert made | named == asked
+    assert not made & named

@@ -1,0 +1,135 @@
+"""`mfa-guard enroll`: somebody types at a terminal, with nothing but an access key that the policy blocks."""
+
+import pexpect
+import pytest
+
+from support.blocked import Door, Machine
+
+
+def seed_of(child: "pexpect.spawn[str]") -> str:
+    """Ask for the secret at the prompt."""
+    child.expect("shows now: ")
+    child.sendline("s")
+    child.expect(r"Secret: ([A-Z2-7]+)")
+    return str(child.match[1])
+
+
+def type_codes(child: "pexpect.spawn[str]", first: str, second: str) -> None:
+    child.expect("shows now: ")
+    child.sendline(first)
+    child.expect("within 30 seconds: ")
+    child.sendline(second)
+
+
+def ended(child: "pexpect.spawn[str]") -> int:
+    child.expect(pexpect.EOF)
+    child.close()
+    return int(child.exitstatus)
+
+
+def devices(machine: Machine) -> list[str]:
+    return sorted(machine.door.account.iam.users[machine.name].mfa_devices)
+
+
+def test_a_blocked_user_enrolls_with_the_access_key_alone(alice: Machine) -> None:
+    child = alice.sit_down("mfa-guard enroll")
+    child.expect("█")
+    alice.seed = seed_of(child)
+    type_codes(child, *alice.codes())
+    child.expect("Enrolled: ")
+    assert ended(child) == 0
+    assert devices(alice) == [f"arn:aws:iam::{alice.door.account.stack.account}:mfa/{alice.name}"]
+
+
+def test_what_was_enrolled_gives_a_session(alice: Machine) -> None:
+    child = alice.sit_down("mfa-guard enroll --show-secret --no-qr")
+    child.expect(r"Secret: ([A-Z2-7]+)")
+    alice.seed = str(child.match[1])
+    type_codes(child, *alice.codes())
+    assert ended(child) == 0
+    assert alice.run("mfa-guard", "session", "--token", alice.code(), "--", "true").returncode == 0
+
+
+def test_wrong_codes_can_be_tried_again(alice: Machine) -> None:
+    child = alice.sit_down("mfa-guard enroll")
+    alice.seed = seed_of(child)
+    first, second = alice.codes()
+    type_codes(child, second, first)
+    child.expect("Try again")
+    # A clock that is off by two minutes more than IAM allows.
+    type_codes(child, *alice.codes(off=-300))
+    child.expect("Try again")
+    type_codes(child, *alice.codes())
+    assert ended(child) == 0
+    assert len(devices(alice)) == 1
+
+
+def test_an_interrupt_says_what_is_left_and_how_to_go_on(alice: Machine) -> None:
+    child = alice.sit_down("exec mfa-guard enroll")
+    seed = seed_of(child)
+    child.expect("shows now: ")
+    child.sendintr()
+    child.expect(f"mfa/{alice.name} is left behind")
+    child.expect(f"mfa-guard enroll --resume {alice.name}")
+    assert ended(child) == 130
+    assert devices(alice) == []
+
+    child = alice.sit_down(f"mfa-guard enroll --resume {alice.name}")
+    type_codes(child, *alice.codes(seed=seed))
+    assert ended(child) == 0
+    assert [each.rpartition("/")[2] for each in devices(alice)] == [alice.name]
+
+
+def test_leftovers_are_named_and_not_touched(alice: Machine) -> None:
+    iam = alice.door.account.iam
+    left = iam.create_virtual_mfa_device(alice.name, "/")
+    child = alice.sit_down("mfa-guard enroll")
+    child.expect(f"nobody's: {alice.name}\\.")
+    alice.seed = seed_of(child)
+    type_codes(child, *alice.codes())
+    assert ended(child) == 0
+    assert [each.rpartition("/")[2] for each in devices(alice)] == [f"{alice.name}-2"]
+    assert left.serial_number in iam.virtual_mfa_devices
+
+
+def test_where_access_keys_may_not_enroll_the_console_is_the_way(
+    alice: Machine, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(door.parameters, "AllowEnrollmentWithAccessKeys", "no")
+    child = alice.sit_down("exec mfa-guard enroll")
+    child.expect("EnrollMFADeviceThenSignInAgain; enroll in the console instead: sign in at https://111122223333\\.")
+    child.expect("/iam/home#/security_credentials")
+    assert ended(child) == 3
+
+
+def test_who_may_do_nothing_at_all_is_told_so(door: Door, alice: Machine) -> None:
+    door.account.iam.users[alice.name].managed_policies.clear()
+    child = alice.sit_down("exec mfa-guard enroll")
+    child.expect("You have no permission to enroll")
+    assert ended(child) == 3
+
+
+def test_without_a_terminal_nothing_is_made(alice: Machine) -> None:
+    before = len(alice.door.account.iam.virtual_mfa_devices)
+    ran = alice.run("mfa-guard", "enroll")
+    assert ran.returncode == 2
+    assert ran.stderr == ("There is no terminal here to ask for the code. Run mfa-guard enroll where you can answer.\n")
+    assert len(alice.door.account.iam.virtual_mfa_devices) == before
+
+
+def test_redirected_output_gets_no_secret(alice: Machine) -> None:
+    child = alice.sit_down("mfa-guard enroll > out 2> err")
+    alice.seed = seed_of(child)
+    type_codes(child, *alice.codes())
+    assert ended(child) == 0
+    assert (alice.home / "out").read_text() == ""
+    assert (alice.home / "err").read_text() == ""
+
+
+def test_a_second_device_is_asked_about(dora: Machine) -> None:
+    child = dora.sit_down("exec mfa-guard enroll")
+    child.expect("You have an MFA device already")
+    child.expect(r"\[y/N\]\? ")
+    child.sendline("")
+    assert ended(child) == 2
+    assert len(devices(dora)) == 1

@@ -1,0 +1,243 @@
+"""`mfa-guard session`: real processes, a pseudo-terminal, and codes that are checked as STS checks them."""
+
+import json
+import signal
+import stat
+import subprocess
+
+import pexpect
+import pytest
+
+from support.blocked import EVERYTHING, Door, Machine, newcomer
+
+SHOW = ("--", "sh", "-c", 'echo "$AWS_ACCESS_KEY_ID $AWS_SESSION_TOKEN"')
+
+
+def session(
+    machine: Machine, *arguments: str, standard_input: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return machine.run("mfa-guard", "session", *arguments, standard_input=standard_input, **environment)
+
+
+def one_sentence(ran: subprocess.CompletedProcess[str], exit_code: int) -> str:
+    """Return what a command said that failed as it should."""
+    assert (ran.returncode, ran.stdout) == (exit_code, "")
+    assert ran.stderr.count("\n") == 1
+    assert "Traceback" not in ran.stderr
+    return ran.stderr
+
+
+class TestCommand:
+    def test_a_blocked_user_works_with_it(self, dora: Machine) -> None:
+        assert "explicit deny" in dora.run("aws", "iam", "list-roles").stderr
+        ran = session(dora, "--token", dora.code(), "--", "aws", "iam", "list-roles", "--query", "Roles[0].RoleName")
+        assert ran.returncode == 0, ran.stderr
+
+    @pytest.mark.parametrize("code", [0, 3, 77])
+    def test_its_exit_code_is_the_commands(self, dora: Machine, code: int) -> None:
+        assert session(dora, "--token", dora.code(), "--", "sh", "-c", f"exit {code}").returncode == code
+
+    def test_the_end_by_a_signal_is_128_and_its_number(self, dora: Machine) -> None:
+        ran = session(dora, "--token", dora.code(), "--", "sh", "-c", "kill -TERM $$")
+        assert ran.returncode == 128 + signal.SIGTERM
+
+    def test_its_options_are_its_own(self, dora: Machine) -> None:
+        ran = session(dora, "--token", dora.code(), "echo", "--profile", "x", "--help", "--", "y")
+        assert ran.stdout == "--profile x --help -- y\n"
+
+    def test_it_gets_no_profile_and_nothing_is_kept(self, dora: Machine) -> None:
+        line = 'env | grep ^AWS | cut -d= -f1 | sort; echo "profile=$AWS_PROFILE"'
+        ran = session(dora, "--token", dora.code(), "--", "sh", "-c", line, AWS_PROFILE="default")
+        assert "profile=\n" in ran.stdout
+        assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} <= set(ran.stdout.split())
+        assert not (dora.home / ".cache").exists()
+
+    def test_a_command_that_is_not_there_uses_no_code_up(self, dora: Machine) -> None:
+        code = dora.code()
+        assert "no command nowhere" in one_sentence(session(dora, "--token", code, "--", "nowhere"), 127)
+        assert session(dora, "--token", code, "--", "true").returncode == 0
+
+
+class TestCodes:
+    def test_one_is_used_once(self, dora: Machine) -> None:
+        code = dora.code()
+        assert session(dora, "--token", code, "--", "true").returncode == 0
+        assert "used already" in one_sentence(session(dora, "--token", code, *SHOW), 3)
+
+    @pytest.mark.parametrize("off", [60, -60, 3600])
+    def test_those_of_a_clock_that_is_off_are_refused(self, dora: Machine, off: int) -> None:
+        assert "did not take the code" in one_sentence(session(dora, "--token", dora.code(off=off), *SHOW), 3)
+
+    def test_standard_input_gives_one_and_the_rest_to_the_command(self, dora: Machine) -> None:
+        ran = session(dora, "--token", "-", "--", "cat", standard_input=f"{dora.code()}\nfor the command\n")
+        assert ran.stdout == "for the command\n"
+
+    def test_a_pipeline_gives_one(self, dora: Machine) -> None:
+        line = f"printf 'otp: %s\\n' {dora.code()} | sed s/otp//"
+        assert session(dora, "--token-command", line, "--", "true").returncode == 0
+
+    def test_a_person_types_one_although_input_and_output_are_used_for_something_else(self, dora: Machine) -> None:
+        child = dora.sit_down("echo in | mfa-guard session -- cat > out 2> err")
+        child.expect(f"MFA code of arn:.*mfa/{dora.name}: ")
+        child.sendline("000000")
+        child.expect("did not take the code")
+        child.expect("MFA code of")
+        child.sendline(dora.code())
+        child.expect(pexpect.EOF)
+        assert (dora.home / "out").read_text() == "in\n"
+        assert (dora.home / "err").read_text() == ""
+
+    def test_ctrl_c_at_the_prompt_runs_nothing(self, dora: Machine) -> None:
+        child = dora.sit_down("exec mfa-guard session -- touch ran")
+        child.expect("MFA code of")
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 130
+        assert not (dora.home / "ran").exists()
+
+    def test_without_a_terminal_the_other_ways_are_named(self, dora: Machine) -> None:
+        assert "--token-command" in one_sentence(session(dora, *SHOW), 2)
+
+
+class TestDevices:
+    def test_without_one_enrolling_is_next(self, alice: Machine) -> None:
+        assert "mfa-guard enroll" in one_sentence(session(alice, *SHOW), 2)
+
+    def test_several_are_chosen_among_on_a_terminal(self, dora: Machine) -> None:
+        dora.has_device(f"{dora.name}-phone")
+        child = dora.sit_down("exec mfa-guard session -- echo done")
+        child.expect("Which one")
+        child.sendline("2")
+        child.expect(f"mfa/{dora.name}-phone: ")
+        child.sendline(dora.code())
+        child.expect("done")
+
+    def test_several_are_named_without_a_terminal(self, dora: Machine) -> None:
+        dora.has_device(f"{dora.name}-phone")
+        assert f"mfa/{dora.name}-phone" in one_sentence(session(dora, *SHOW), 2)
+        ran = session(dora, "--device", f"{dora.name}-phone", "--token", dora.code(), "--", "true")
+        assert ran.returncode == 0
+
+
+class TestWriteProfile:
+    def test_the_aws_cli_uses_it(self, dora: Machine) -> None:
+        before = (dora.home / ".aws" / "credentials").read_text()
+        ran = session(dora, "--token", dora.code(), "--write-profile", "mfa")
+        assert ran.returncode == 0
+        assert "Profile mfa in " in ran.stdout
+        assert dora.run("aws", "--profile", "mfa", "iam", "list-roles").returncode == 0
+        after = dora.home / ".aws" / "credentials"
+        assert after.read_text().startswith(before)
+        assert stat.S_IMODE(after.stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("spoil", ["read-only", "broken"])
+    def test_what_cannot_be_written_uses_no_code_up_and_loses_nothing(self, dora: Machine, spoil: str) -> None:
+        file = dora.home / ".aws" / "credentials"
+        if spoil == "broken":
+            (dora.home / "other").write_text(f"{file.read_text()}a line that is no setting\n")
+        else:
+            (dora.home / "other").write_text(file.read_text())
+            (dora.home / "other").chmod(0o400)
+        before = (dora.home / "other").read_text()
+        code = dora.code()
+        ran = session(
+            dora, "--token", code, "--write-profile", "mfa", AWS_SHARED_CREDENTIALS_FILE=str(dora.home / "other")
+        )
+        said = one_sentence(ran, 2)
+        assert "left as it" in said
+        assert (dora.home / "other").read_text() == before
+        assert session(dora, "--token", code, "--", "true").returncode == 0
+
+    def test_the_access_key_is_never_overwritten(self, dora: Machine) -> None:
+        assert "long-term access key" in one_sentence(session(dora, "--write-profile", "default"), 2)
+
+
+class TestExport:
+    def test_a_shell_that_evaluates_it_works_with_it(self, dora: Machine) -> None:
+        line = f'eval "$(mfa-guard session --token {dora.code()} --export)" && aws iam list-roles'
+        assert dora.run("sh", "-c", line).returncode == 0
+
+    def test_a_session_is_no_source_of_another(self, dora: Machine) -> None:
+        line = f'eval "$(mfa-guard session --token {dora.code()} --export)"; mfa-guard session -- true'
+        assert "holds a session already" in one_sentence(dora.run("sh", "-c", line), 2)
+
+    def test_a_failure_prints_nothing_to_evaluate(self, dora: Machine) -> None:
+        one_sentence(session(dora, "--token", "000000", "--export"), 3)
+
+
+class TestRole:
+    @pytest.fixture
+    def role(self, door: Door, dora: Machine) -> str:
+        made = door.account.iam.create_role(f"{dora.name}-role", "{}", "/", "", "", [], "3600")
+        return str(made.arn)
+
+    def test_it_is_assumed_with_the_session(self, dora: Machine, role: str) -> None:
+        ran = session(dora, "--token", dora.code(), "--role-arn", role, "--", "aws", "sts", "get-caller-identity")
+        assert json.loads(ran.stdout)["Arn"].endswith(f":assumed-role/{dora.name}-role/{dora.name}")
+
+    def test_a_key_alone_could_not(self, dora: Machine, role: str) -> None:
+        ran = dora.run("aws", "sts", "assume-role", "--role-arn", role, "--role-session-name", "dora")
+        assert "explicit deny" in ran.stderr
+
+    def test_its_session_may_have_a_name(self, dora: Machine, role: str) -> None:
+        asked = ("--role-arn", role, "--role-session-name", "deploy")
+        ran = session(dora, "--token", dora.code(), *asked, "--", "aws", "sts", "get-caller-identity")
+        assert json.loads(ran.stdout)["Arn"].endswith("/deploy")
+
+
+class TestWrongUse:
+    def test_the_ways_out_are_explained(self, dora: Machine) -> None:
+        ran = session(dora)
+        assert ran.returncode == 2
+        assert len(ran.stderr.splitlines()) > 4
+        for route in ("-- COMMAND", "--export", "--write-profile", "--credential-process"):
+            assert route in ran.stderr
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--export", "--credential-process"),
+            ("--export", "--", "true"),
+            ("--token", "123456", "--token-command", "x", "--export"),
+            ("--duration", "899", "--export"),
+            ("--duration", "129601", "--export"),
+            ("--role-arn", "Deployer", "--export"),
+            ("--role-session-name", "x", "--export"),
+            ("--write-profile", "a b"),
+            ("--profile", "nowhere", "--export"),
+            ("--token", "12345", "--export"),
+        ],
+    )
+    def test_it_is_one_sentence(self, dora: Machine, arguments: tuple[str, ...]) -> None:
+        one_sentence(session(dora, *arguments), 2)
+
+    def test_what_is_no_aws_is_one_sentence(self, dora: Machine) -> None:
+        endpoint = f"{dora.door.account.endpoint}/_mfa-guard"
+        ran = session(dora, "--token", "123456", "--export", AWS_ENDPOINT_URL=endpoint)
+        assert "what answered is not AWS" in one_sentence(ran, 3)
+
+    def test_what_does_not_answer_is_one_sentence(self, dora: Machine) -> None:
+        ran = session(
+            dora, "--token", "123456", "--export", AWS_ENDPOINT_URL="http://localhost:1", AWS_MAX_ATTEMPTS="1"
+        )
+        assert "cannot be reached" in one_sentence(ran, 3)
+
+
+def test_a_name_with_a_path_is_no_hindrance(door: Door, dora: Machine) -> None:
+    user = door.account.iam.users[dora.name]
+    user.path = "/division/team/"
+    assert session(dora, "--token", dora.code(), "--", "true").returncode == 0
+
+
+def test_an_inactive_key_is_one_sentence(door: Door, dora: Machine) -> None:
+    door.account.iam.users[dora.name].access_keys[0].status = "Inactive"
+    assert "not known or not active" in one_sentence(session(dora, "--token", "123456", "--export"), 3)
+
+
+def test_an_exempt_user_may_have_one_too(door: Door, dora: Machine) -> None:
+    other = dora.home / "other"
+    other.mkdir()
+    free = newcomer(door, other, f"free-{dora.name}", bound=False, grants=[EVERYTHING])
+    free.has_device()
+    assert session(free, "--token", free.code(), "--", "aws", "iam", "list-roles").returncode == 0

@@ -1,0 +1,148 @@
+"""The in-process IAM answers as AWS does where moto alone would not."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.events.models import Rule
+from moto.iam import models
+from moto.iam.models import IAMBackend, User
+from moto.iam.responses import IamResponse
+
+from mfa_guard_cli.stack.template import Stack
+from support.account import Account, open_account
+from support.upkeep import keep_well
+
+DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}'
+
+
+@pytest.fixture
+def alice(account: Account) -> Account:
+    """Return the account after a user alice was made in it."""
+    account.clients.iam.create_user(UserName="alice")
+    return account
+
+
+def refusal(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
+    """Return the code and the message of what AWS refused."""
+    return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
+
+
+def enroll(account: Account, name: str) -> str:
+    iam = account.clients.iam
+    serial = iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]["SerialNumber"]
+    iam.enable_mfa_device(
+        UserName="alice", SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321"
+    )
+    return serial
+
+
+def test_an_eleventh_policy_is_refused(alice: Account) -> None:
+    iam = alice.clients.iam
+    arns = [
+        iam.create_policy(PolicyName=f"P{number}", PolicyDocument=DOCUMENT)["Policy"]["Arn"] for number in range(11)
+    ]
+    for arn in arns[:10]:
+        iam.attach_user_policy(UserName="alice", PolicyArn=arn)
+    iam.attach_user_policy(UserName="alice", PolicyArn=arns[0])
+    with pytest.raises(ClientError) as error:
+        iam.attach_user_policy(UserName="alice", PolicyArn=arns[10])
+    assert refusal(error) == ("LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10")
+
+
+def test_an_eleventh_group_is_refused(alice: Account) -> None:
+    iam = alice.clients.iam
+    for number in range(10):
+        iam.create_group(GroupName=f"g{number}")
+        iam.add_user_to_group(GroupName=f"g{number}", UserName="alice")
+    iam.add_user_to_group(GroupName="g0", UserName="alice")
+    with pytest.raises(ClientError) as error:
+        iam.add_user_to_group(GroupName="mfa-guard-enforced", UserName="alice")
+    assert refusal(error) == ("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
+
+
+def test_a_fifty_first_tag_is_refused(alice: Account) -> None:
+    iam = alice.clients.iam
+    iam.tag_user(UserName="alice", Tags=[{"Key": f"k{number}", "Value": "v"} for number in range(50)])
+    iam.tag_user(UserName="alice", Tags=[{"Key": "k0", "Value": "other"}])
+    with pytest.raises(ClientError) as error:
+        iam.tag_user(UserName="alice", Tags=[{"Key": "one-more", "Value": "v"}])
+    assert refusal(error) == ("LimitExceeded", "Cannot exceed quota for TagsPerUser: 50")
+
+
+def test_a_user_has_an_id_like_aws_makes_them(alice: Account) -> None:
+    user_id = alice.clients.iam.get_user(UserName="alice")["User"]["UserId"]
+    assert re.fullmatch("AIDA[A-Z0-9]{17}", user_id)
+
+
+def test_times_are_whole_seconds(alice: Account) -> None:
+    enroll(alice, "phone")
+    iam = alice.clients.iam
+    assert iam.get_user(UserName="alice")["User"]["CreateDate"].microsecond == 0
+    assert iam.list_mfa_devices(UserName="alice")["MFADevices"][0]["EnableDate"].microsecond == 0
+
+
+def test_tags_follow_a_user_who_is_renamed(alice: Account) -> None:
+    iam = alice.clients.iam
+    iam.tag_user(UserName="alice", Tags=[{"Key": "team", "Value": "red"}])
+    iam.update_user(UserName="alice", NewUserName="alice.miller")
+    assert iam.get_user(UserName="alice.miller")["User"]["Tags"] == [{"Key": "team", "Value": "red"}]
+
+
+def test_service_specific_credentials_can_be_listed(alice: Account) -> None:
+    iam = alice.clients.iam
+    assert iam.list_service_specific_credentials(UserName="alice")["ServiceSpecificCredentials"] == []
+    with pytest.raises(ClientError) as error:
+        iam.list_service_specific_credentials(UserName="nobody")
+    assert refusal(error)[0] == "NoSuchEntity"
+
+
+def test_an_event_for_a_rule_with_a_function_can_be_put_on_the_bus(account: Account, stack: Stack) -> None:
+    keep_well(account)
+    events = account.clients.events
+    arn = str(stack.resolve({"Fn::GetAtt": ["SweepFunction", "Arn"]}))
+    events.put_targets(Rule=stack.physical_id("SweepFunctionSweepRequested"), Targets=[{"Id": "sweep", "Arn": arn}])
+    answer = events.put_events(Entries=[{"Source": "mfa-guard", "DetailType": "Sweep requested", "Detail": "{}"}])
+    assert answer["FailedEntryCount"] == 0
+
+
+def test_a_key_can_have_been_used(alice: Account) -> None:
+    iam = alice.clients.iam
+    key = iam.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
+    yesterday = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    alice.use_key("alice", key, yesterday)
+    assert iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]["LastUsedDate"] == yesterday
+
+
+def test_a_new_user_can_be_unseen_for_some_reads(alice: Account) -> None:
+    alice.lag.hide("alice", reads=2)
+    for _ in range(2):
+        with pytest.raises(ClientError) as error:
+            alice.clients.iam.get_user(UserName="alice")
+        assert refusal(error)[0] == "NoSuchEntity"
+    alice.clients.iam.get_user(UserName="alice")
+
+
+def test_a_removed_device_can_linger_in_the_listing(alice: Account) -> None:
+    iam, serial = alice.clients.iam, enroll(alice, "phone")
+    alice.lag.linger(alice.iam.users["alice"])
+    iam.deactivate_mfa_device(UserName="alice", SerialNumber=serial)
+    assert [each["SerialNumber"] for each in iam.list_mfa_devices(UserName="alice")["MFADevices"]] == [serial]
+    alice.lag.settle()
+    assert iam.list_mfa_devices(UserName="alice")["MFADevices"] == []
+
+
+def test_moto_is_left_as_it_was(stack: Stack) -> None:
+    mended = [
+        (User, "__init__"),
+        (models, "utcnow"),
+        *((IAMBackend, name) for name in ("get_user", "list_mfa_devices", "attach_user_policy", "tag_user")),
+        *((IAMBackend, name) for name in ("add_user_to_group", "update_user")),
+        (IamResponse, "list_service_specific_credentials"),
+        (Rule, "send_to_targets"),
+    ]
+    before = [getattr(owner, name, None) for owner, name in mended]
+    with open_account(stack):
+        assert not set(before) & {getattr(owner, name) for owner, name in mended}
+    assert [getattr(owner, name, None) for owner, name in mended] == before

@@ -1,0 +1,79 @@
+"""What a notice offers to paste goes through a real shell, and makes the calls that it says."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from mfa_guard_emulator.demo.paste import PasteFailed, paragraph, run, split
+from support.account import Account
+
+CALLER = "arn:aws:iam::111122223333:user/carol"
+MAIL = """Somebody did something.
+
+TO UNDO (all of it)
+aws iam untag-user --user-name alice --tag-keys '["a"]' && \\
+aws iam delete-user --user-name alice
+
+Bye
+"""
+
+
+def test_a_paragraph_is_what_stands_below_its_title() -> None:
+    assert paragraph(MAIL, "TO UNDO") == (
+        "aws iam untag-user --user-name alice --tag-keys '[\"a\"]' && \\\naws iam delete-user --user-name alice"
+    )
+
+
+def test_a_title_that_the_mail_lacks_is_an_error() -> None:
+    with pytest.raises(PasteFailed, match="The mail has nothing below TO EXEMPT"):
+        paragraph(MAIL, "TO EXEMPT")
+
+
+def test_a_shell_splits_the_words() -> None:
+    words = [command.words for command in split(paragraph(MAIL, "TO UNDO"), CALLER)]
+    assert words == [
+        ("iam", "untag-user", "--user-name", "alice", "--tag-keys", '["a"]'),
+        ("iam", "delete-user", "--user-name", "alice"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quoted", "word"),
+    [
+        ("'it is'", "it is"),
+        ('"$(aws sts get-caller-identity --query Arn --output text)"', CALLER),
+        ("'$(aws sts get-caller-identity)'", "$(aws sts get-caller-identity)"),
+        ("''", ""),
+    ],
+)
+def test_quotes_mean_what_they_mean_to_a_shell(quoted: str, word: str) -> None:
+    [command] = split(f"aws iam get-user --user-name {quoted}", CALLER)
+    assert command.words[-1] == word
+
+
+@pytest.mark.parametrize("pasted", ["aws iam get-user --user-name 'alice", "rm -rf nowhere", "/bin/false"])
+def test_what_is_no_aws_command_is_refused(pasted: str) -> None:
+    with pytest.raises(PasteFailed, match="The shell refuses"):
+        split(pasted, CALLER)
+
+
+def test_the_calls_are_made_in_order(account: Account) -> None:
+    iam = account.clients.iam
+    iam.create_user(UserName="alice", Tags=[{"Key": "a", "Value": "1"}])
+    commands = run(paragraph(MAIL, "TO UNDO"), account.clients, limit=1)
+    assert len(commands) == 1
+    assert "Tags" not in iam.get_user(UserName="alice")["User"]
+    run("aws iam delete-user --user-name=alice", account.clients)
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.get_user(UserName="alice")
+
+
+def test_the_first_failure_ends_it(account: Account) -> None:
+    account.clients.iam.create_user(UserName="alice")
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        run("aws iam delete-user --user-name bob && aws iam delete-user --user-name alice", account.clients)
+    account.clients.iam.get_user(UserName="alice")
+
+
+def test_an_option_that_aws_does_not_know_is_an_error(account: Account) -> None:
+    with pytest.raises(PasteFailed, match="aws iam delete-user has no option --name"):
+        run("aws iam delete-user --name alice", account.clients)

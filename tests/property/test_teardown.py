@@ -1,0 +1,97 @@
+"""Whatever fails, lingers or dies on the way: everybody is free and that is the answer, or failure is told in time."""
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mfa_guard.core.attachments import Attachment
+from mfa_guard.core.custom_resource import Status
+from mfa_guard.core.errors import AccessDenied, AwsRequestFailed
+from support.factories import NOW
+from support.teardown import INVOCATION, FakeDeletion, FakeLambda, Happening, member, request_event, tags, user
+
+# What CloudFormation signs into the URL as it sends the request; a crash leaves no other trace of when that was.
+SIGNED = (
+    "https://cloudformation-custom-resource-response-useast1.s3.us-east-1.amazonaws.com/x?X-Amz-Date=20260301T120000Z"
+)
+# The answer's own retries come on top.
+ANSWER = timedelta(seconds=115)
+
+attachments = st.lists(
+    st.builds(lambda make, number: make(f"user-{number}"), st.sampled_from([user, member, tags]), st.integers(0, 5)),
+    unique_by=str,
+    max_size=12,
+)
+errors = st.none() | st.sampled_from([AwsRequestFailed("Throttling: slow down"), AccessDenied("AccessDenied: no")])
+# A call lasts 110 seconds at most; botocore gives up after that.
+happenings = st.builds(Happening, seconds=st.sampled_from([0.1, 1, 30, 110]), error=errors, although_done=st.booleans())
+
+
+def deletion(
+    on: list[Attachment], denied: list[int], lingering: int, script: list[Happening], deaths: list[int]
+) -> FakeDeletion:
+    for death in deaths:
+        script[death : death + 1] = [Happening(seconds=1, dies=True)]
+    refused = {on[index % len(on)]: AccessDenied("AccessDenied: no") for index in denied} if on else {}
+    return FakeDeletion(list(on), denied=dict(refused), shown_still=lingering, page_size=3, happenings=list(script))
+
+
+@settings(max_examples=300)
+@given(
+    on=attachments,
+    denied=st.lists(st.integers(0, 11), max_size=2),
+    lingering=st.integers(0, 12),
+    script=st.lists(happenings, max_size=80),
+    deaths=st.lists(st.integers(0, 60), max_size=2),
+)
+def test_all_free_and_success_or_failure_in_time(
+    on: list[Attachment], denied: list[int], lingering: int, script: list[Happening], deaths: list[int]
+) -> None:
+    dependencies = deletion(on, denied, lingering, script, deaths)
+    lambda_ = FakeLambda(dependencies)
+    lambda_.run(request_event(ResponseURL=SIGNED))
+    assert lambda_.answers
+    for when, verdict in lambda_.answers:
+        assert when + ANSWER - NOW <= timedelta(minutes=50)
+        assert verdict.status is Status.FAILED or dependencies.on == []
+    assert lambda_.longest + ANSWER <= INVOCATION
+
+
+@given(
+    on=attachments,
+    lingering=st.integers(0, 12),
+    script=st.lists(
+        st.builds(Happening, error=st.none() | st.just(AwsRequestFailed("Throttling: slow down"))), max_size=80
+    ),
+    deaths=st.lists(st.integers(0, 60), max_size=2),
+)
+def test_what_passes_ends_in_success(
+    on: list[Attachment], lingering: int, script: list[Happening], deaths: list[int]
+) -> None:
+    dependencies = deletion(on, [], lingering, script, deaths)
+    lambda_ = FakeLambda(dependencies)
+    lambda_.run(request_event(ResponseURL=SIGNED))
+    assert [verdict.status for _, verdict in lambda_.answers] == [Status.SUCCESS]
+    assert dependencies.on == []
+
+
+@given(
+    on=attachments,
+    status=st.sampled_from(["CREATE_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"]),
+    at=st.integers(0, 9),
+)
+def test_nothing_is_taken_off_once_the_stack_stays(on: list[Attachment], status: str, at: int) -> None:
+    dependencies = FakeDeletion(list(on), denied=dict.fromkeys(on, AwsRequestFailed("Throttling: slow down")))
+    wait = dependencies.clock.sleep
+
+    def stays_from_then_on(seconds: float) -> None:
+        wait(seconds)
+        if dependencies.clock.now() - NOW >= timedelta(seconds=20 * at):
+            dependencies.stack_status = status
+
+    dependencies.clock.sleep = stays_from_then_on  # type: ignore[method-assign]
+    lambda_ = FakeLambda(dependencies)
+    lambda_.run(request_event())
+    assert [verdict.status for _, verdict in lambda_.answers] == [Status.SUCCESS]
+    assert len(dependencies.released()) <= len(on) * (at + 1)

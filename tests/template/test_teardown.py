@@ -1,0 +1,275 @@
+"""The clean exit in the template: what is deleted before what, what TeardownFunction may do, and whom it listens to."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from mfa_guard.adapters import attachments, cloudformation, event_bus, self_invocation
+from mfa_guard.core.custom_resource import parse_stack_id
+from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
+from mfa_guard.core.user import GUARD_TAGS
+from mfa_guard_cli.stack.template import Stack, load_template
+
+TEMPLATE = load_template()
+ENFORCING = {"iam:AttachUserPolicy", "iam:AddUserToGroup", "iam:TagUser"}
+HOMES = {"us-east-1": "aws", "us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}
+
+Fields = Mapping[str, object]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return TEMPLATE.render(parameters={"Mode": "all"})
+
+
+def texts(value: object) -> list[str]:
+    return [value] if isinstance(value, str) else [str(each) for each in value]  # type: ignore[attr-defined]
+
+
+class Order:
+    """CloudFormation's order: a resource is made after whatever it names, and deleted before it."""
+
+    def __init__(self) -> None:
+        self.resources = TEMPLATE.section("Resources")
+        self.names = {
+            name: set(self._named(resource)) & set(self.resources) for name, resource in self.resources.items()
+        }
+
+    def _named(self, value: object) -> Iterator[str]:
+        if isinstance(value, Mapping):
+            if value.keys() == {"Ref"}:
+                yield str(value["Ref"])
+            elif value.keys() == {"Fn::GetAtt"}:
+                attribute = value["Fn::GetAtt"]
+                yield attribute.partition(".")[0] if isinstance(attribute, str) else str(attribute[0])
+            elif value.keys() == {"Fn::Sub"}:
+                argument = value["Fn::Sub"]
+                yield from re.findall(r"\$\{([A-Za-z0-9]+)", argument if isinstance(argument, str) else argument[0])
+            if "DependsOn" in value:
+                yield from texts(value["DependsOn"])
+            for each in value.values():
+                yield from self._named(each)
+        elif isinstance(value, list):
+            for each in value:
+                yield from self._named(each)
+
+    def outlived_by(self, name: str) -> set[str]:
+        """Return every resource that is deleted only when this one is gone."""
+        found: set[str] = set()
+        pending = [name]
+        while pending:
+            new = self.names[pending.pop()] - found
+            found |= new
+            pending += new
+        return found
+
+    def before_release(self) -> set[str]:
+        """Return every resource that is gone before the release begins."""
+        return {name for name in self.names if "Teardown" in self.outlived_by(name)}
+
+
+@pytest.fixture(scope="module")
+def order() -> Order:
+    return Order()
+
+
+def enforcing_functions(stack: Stack) -> list[str]:
+    """Return the functions whose roles can put the policy, the group or the tags on somebody."""
+    functions = [each for each in stack.resources.values() if each.type == "AWS::Lambda::Function"]
+    return [
+        function.logical_id
+        for function in functions
+        if ENFORCING
+        & {action for each in stack.role_statements(f"{function.logical_id}Role") for action in texts(each["Action"])}
+    ]
+
+
+class TestDeletionOrder:
+    def test_nothing_waits_for_itself(self, order: Order) -> None:
+        assert [name for name in order.names if name in order.outlived_by(name)] == []
+
+    def test_the_functions_that_enforce_and_their_roles_are_gone_before_the_release(
+        self, stack: Stack, order: Order
+    ) -> None:
+        enforcing = enforcing_functions(stack)
+        assert "UserEventFunction" in enforcing
+        assert "TeardownFunction" not in enforcing
+        # The role too: an invocation may outlive its function, but not its permissions.
+        assert {*enforcing, *(f"{function}Role" for function in enforcing)} <= order.before_release()
+
+    def test_so_is_everything_that_wakes_them(self, stack: Stack, order: Order) -> None:
+        enforcing = set(enforcing_functions(stack))
+        types = {
+            "AWS::Events::Rule",
+            "AWS::Scheduler::Schedule",
+            "AWS::Lambda::Permission",
+            "AWS::Lambda::EventInvokeConfig",
+            "AWS::Lambda::EventSourceMapping",
+        }
+        wakers = {
+            name
+            for name, resource in order.resources.items()
+            if resource["Type"] in types and enforcing & order.names[name]
+        }
+        kinds = {order.resources[name]["Type"] for name in wakers}
+        assert {"AWS::Events::Rule", "AWS::Lambda::Permission"} <= kinds
+        assert wakers <= order.before_release()
+
+    @pytest.mark.parametrize(
+        "needed",
+        [
+            "EnforcementPolicy",
+            "EnforcementGroup",
+            "TeardownFunction",
+            "TeardownFunctionRole",
+            "TeardownFunctionGoesOn",
+            "TeardownFunctionEventInvokeConfig",
+            "TeardownFunctionLogGroup",
+        ],
+    )
+    def test_what_the_release_works_with_is_there_until_it_has_ended(self, order: Order, needed: str) -> None:
+        assert needed in order.outlived_by("Teardown")
+
+    def test_the_group_goes_before_its_policy(self, order: Order) -> None:
+        assert "EnforcementPolicy" in order.outlived_by("EnforcementGroup")
+
+    def test_the_exemptions_stay(self) -> None:
+        assert TEMPLATE.section("Resources")["ExemptionsTable"]["DeletionPolicy"] == "Retain"
+
+
+class TestFunction:
+    def test_cloudformation_asks_it_and_nothing_else_wakes_it(self, stack: Stack, order: Order) -> None:
+        resource = stack.resource("Teardown")
+        assert resource.type.startswith("Custom::")
+        assert resource.properties == {"ServiceToken": arn(stack, "TeardownFunction")}
+        wakes = {name for name, named in order.names.items() if "TeardownFunction" in named}
+        types = {order.resources[name]["Type"] for name in wakes}
+        assert not types & {"AWS::Lambda::Permission", "AWS::Lambda::Url", "AWS::Lambda::EventSourceMapping"}
+        targets = {function for rule in stack.rules() for function in rule.functions}
+        assert "TeardownFunction" not in targets
+
+    def test_it_has_lambdas_fifteen_minutes(self, stack: Stack) -> None:
+        assert stack.resource("TeardownFunction").properties["Timeout"] == 900
+
+    @pytest.mark.parametrize(("region", "partition"), HOMES.items())
+    def test_its_environment_says_which_stack_it_belongs_to(self, region: str, partition: str) -> None:
+        rendered = TEMPLATE.render(region=region)
+        own = parse_stack_id(rendered.environment("TeardownFunction"))
+        assert own.arn == rendered.resolve({"Ref": "AWS::StackId"})
+        assert (own.partition, own.region) == (partition, region)
+
+    def test_a_request_that_failed_is_tried_again_and_kept_nowhere(self, stack: Stack) -> None:
+        config = stack.resource("TeardownFunctionEventInvokeConfig").properties
+        assert config["MaximumRetryAttempts"] == 2
+        # A request holds a presigned URL.
+        assert not config.get("DestinationConfig")
+        assert "DeadLetterConfig" not in stack.resource("TeardownFunction").properties
+
+    def test_tampering_with_it_and_its_role_is_told(self, stack: Stack) -> None:
+        patterns = {rule.logical_id: str(rule.pattern) for rule in stack.rules()}
+        assert stack.physical_id("TeardownFunctionRole") in patterns["AlertFunctionRoleTampering"]
+        assert stack.physical_id("TeardownFunction") in patterns["AlertFunctionFunctionTampering"]
+
+
+def arn(stack: Stack, logical_id: str) -> str:
+    return str(stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]}))
+
+
+def statement(stack: Stack, action: str) -> Fields:
+    [found] = [each for each in stack.role_statements("TeardownFunctionRole") if action in texts(each["Action"])]
+    return found
+
+
+@pytest.mark.parametrize("region", HOMES)
+class TestRole:
+    def test_it_may_do_what_its_adapters_call_and_nothing_else(self, region: str) -> None:
+        stack = TEMPLATE.render(region=region)
+        allowed = {
+            (action, resource)
+            for each in stack.role_statements("TeardownFunctionRole")
+            for action in texts(each["Action"])
+            for resource in texts(each["Resource"])
+        }
+        detach = ("iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:DetachUserPolicy")
+        iam = f"arn:{stack.partition}:iam::{stack.account}"
+        group, policy = arn(stack, "EnforcementGroup"), str(stack.resolve({"Ref": "EnforcementPolicy"}))
+        wanted = {
+            "iam:ListEntitiesForPolicy": {policy},
+            "iam:GetGroup": {group},
+            "iam:RemoveUserFromGroup": {group},
+            "iam:GetAccountAuthorizationDetails": {"*"},
+            "iam:UntagUser": {f"{iam}:user/*"},
+            **{action: {f"{iam}:group/*", f"{iam}:role/*", f"{iam}:user/*"} for action in detach},
+            "cloudformation:DescribeStacks": {str(stack.resolve({"Ref": "AWS::StackId"}))},
+            "lambda:InvokeFunction": {arn(stack, "TeardownFunction")},
+            "events:PutEvents": {f"arn:{stack.partition}:events:{region}:{stack.account}:event-bus/default"},
+        }
+        declared = {
+            *attachments.PERMISSIONS,
+            *cloudformation.PERMISSIONS,
+            *self_invocation.PERMISSIONS,
+            *event_bus.PERMISSIONS,
+        }
+        assert set(wanted) == declared
+        log = {
+            (action, arn(stack, "TeardownFunctionLogGroup")) for action in ("logs:CreateLogStream", "logs:PutLogEvents")
+        }
+        assert allowed == {(action, each) for action, resources in wanted.items() for each in resources} | log
+
+    def test_it_allows_and_never_by_exception(self, region: str) -> None:
+        for each in TEMPLATE.render(region=region).role_statements("TeardownFunctionRole"):
+            assert each["Effect"] == "Allow"
+            assert not {"NotAction", "NotResource"} & set(each)
+
+    def test_only_the_enforcement_policy_can_be_detached(self, region: str) -> None:
+        stack = TEMPLATE.render(region=region)
+        policy = stack.resolve({"Ref": "EnforcementPolicy"})
+        for action in ("iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:DetachUserPolicy"):
+            assert statement(stack, action)["Condition"] == {"ArnEquals": {"iam:PolicyARN": policy}}
+
+    def test_only_the_guards_tags_can_be_removed_and_never_none(self, region: str) -> None:
+        assert statement(TEMPLATE.render(region=region), "iam:UntagUser")["Condition"] == {
+            "ForAllValues:StringEquals": {"aws:TagKeys": list(GUARD_TAGS)},
+            "Null": {"aws:TagKeys": "false"},
+        }
+
+    def test_only_a_sweep_can_be_asked_for(self, region: str) -> None:
+        assert statement(TEMPLATE.render(region=region), "events:PutEvents")["Condition"] == {
+            "ForAllValues:StringEquals": {"events:source": SOURCE},
+            "StringEquals": {"events:detail-type": DETAIL_TYPE},
+        }
+
+    def test_only_lambda_assumes_it(self, region: str) -> None:
+        trust = TEMPLATE.render(region=region).resource("TeardownFunctionRole").properties["AssumeRolePolicyDocument"]
+        assert trust["Statement"] == [  # type: ignore[index]
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ]
+
+
+@pytest.mark.parametrize(
+    ("module", "service"),
+    [(attachments, "iam"), (cloudformation, "cloudformation"), (self_invocation, "lambda"), (event_bus, "events")],
+)
+def test_an_adapter_declares_exactly_the_calls_in_its_code(module: ModuleType, service: str) -> None:
+    operations = botocore.session.get_session().get_service_model(service).operation_names
+    known = {xform_name(operation): operation for operation in operations}
+    tree = ast.walk(ast.parse(Path(str(module.__file__)).read_text("utf-8")))
+    called = {name for node in tree for name in _client_calls(node)} - {"get_paginator"}
+    actions = {f"{service}:{known[name]}" for name in called}
+    # Lambda's permission has another name than its call.
+    assert {action.replace("lambda:Invoke", "lambda:InvokeFunction") for action in actions} == set(module.PERMISSIONS)
+    assert len(module.PERMISSIONS) == len(set(module.PERMISSIONS))
+
+
+def _client_calls(node: ast.AST) -> Iterator[str]:
+    """Yield `name` for `self._client.name` and for `get_paginator("name")`."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "_client":
+        yield node.attr
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get_paginator":
+        yield from (str(argument.value) for argument in node.args if isinstance(argument, ast.Constant))

@@ -1,0 +1,65 @@
+"""What bulk reads are sure of, and whose keys are near their end."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mfa_guard.core.account.assessment import Assessment, assess
+from mfa_guard.core.account.key_deactivation import DeactivationStep
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot
+from mfa_guard.core.settings import Mode, Settings
+from support.factories import MARKED, NOW, key, settings
+
+ALICE = ListedUser("alice", "AIDAEXAMPLE", "/", {}, attached=True, grouped=False)
+DEVICE = ReportRow(device=True, password=True, keys=())
+LATE = {**MARKED, "mfa-guard:since": "2025-01-01T00:00:00Z"}
+
+
+def found(user: ListedUser, row: ReportRow | None, chosen: Settings | None = None) -> Assessment:
+    report = {} if row is None else {"alice": row}
+    [assessment] = assess(Snapshot((user,), frozenset(), report, {}), chosen or settings(), NOW)
+    return assessment
+
+
+def test_a_user_of_whom_the_report_tells_nothing_is_uncertain_and_taken_to_have_nothing() -> None:
+    assessment = found(ALICE, None)
+    assert not assessment.certain
+    assert assessment.state.devices == ()
+
+
+def test_what_the_report_tells_is_certain() -> None:
+    assert found(ALICE, DEVICE).certain
+    assert found(ALICE, replace(DEVICE, device=False)).certain
+
+
+@pytest.mark.parametrize(
+    ("attached", "certain"),
+    [(False, False), (True, True)],
+    ids=["who may be a machine at work", "who is bound all the same"],
+)
+def test_a_service_credential_makes_uncertain_only_where_it_would_change_something(
+    attached: bool, certain: bool
+) -> None:
+    nothing = ReportRow(device=False, password=False, keys=())
+    assert found(replace(ALICE, attached=attached, tags=MARKED), nothing).certain is certain
+
+
+@pytest.mark.parametrize(
+    ("mode", "step"),
+    [
+        (Mode.ALL, DeactivationStep.ANNOUNCE),
+        (Mode.EVENTS, DeactivationStep.NOTHING),
+        (Mode.AUDIT, DeactivationStep.NOTHING),
+    ],
+)
+def test_keys_go_where_sweeps_write(mode: Mode, step: DeactivationStep) -> None:
+    row = ReportRow(device=False, password=True, keys=(key(),))
+    chosen = settings(mode=mode, deactivate_keys_after_days=30)
+    assert found(replace(ALICE, tags=LATE), row, chosen).key_deactivation.step is step
+
+
+def test_without_an_active_key_there_is_nothing_to_escalate() -> None:
+    row = ReportRow(device=False, password=True, keys=(key(active=False, used=timedelta(days=1)),))
+    chosen = settings(mode=Mode.ALL, deactivate_keys_after_days=30)
+    assert found(replace(ALICE, tags=LATE), row, chosen).key_deactivation.step is DeactivationStep.NOTHING

@@ -1,0 +1,93 @@
+"""What bulk calls know of a user, and what has to be asked again before he is changed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, hinted, to_confirm
+from mfa_guard.core.exemption import Exemption, MalformedExemption
+from mfa_guard.core.user import NOT_LOADED
+from support.factories import MARKED, NOW, exemption, key, state
+
+ALICE = ListedUser("alice", "AIDAEXAMPLE", "/staff/", MARKED, attached=True, grouped=False)
+ROW = ReportRow(device=True, password=True, keys=(key("key 1"),))
+SNAPSHOT = Snapshot(users=(ALICE,), virtual=frozenset(), report={"alice": ROW}, exemptions={})
+
+
+def test_who_a_user_is_and_what_binds_him_comes_from_the_listing() -> None:
+    seen = hinted(ALICE, SNAPSHOT)
+    assert (seen.name, seen.id, seen.path, seen.tags) == ("alice", "AIDAEXAMPLE", "/staff/", MARKED)
+    assert (seen.attached, seen.grouped) == (True, False)
+
+
+def test_device_password_and_keys_come_from_the_report() -> None:
+    seen = hinted(ALICE, SNAPSHOT)
+    assert seen.has_device()
+    assert seen.has_password()
+    assert seen.access_keys() == (key("key 1"),)
+
+
+def test_a_report_without_device_says_so() -> None:
+    without = replace(SNAPSHOT, report={"alice": replace(ROW, device=False)})
+    assert hinted(ALICE, without).devices == ()
+
+
+def test_a_virtual_device_counts_although_the_report_does_not_show_it_yet() -> None:
+    enrolled = replace(SNAPSHOT, virtual=frozenset({"alice"}), report={"alice": replace(ROW, device=False)})
+    assert hinted(ALICE, enrolled).has_device()
+
+
+@pytest.mark.parametrize("report", [None, {}, {"bob": ROW}])
+def test_who_is_not_in_the_report_is_not_guessed_at(report: dict[str, ReportRow] | None) -> None:
+    seen = hinted(ALICE, replace(SNAPSHOT, report=report))
+    assert (seen.devices, seen.password, seen.keys) == (NOT_LOADED, NOT_LOADED, NOT_LOADED)
+
+
+def test_a_virtual_device_is_known_without_a_report() -> None:
+    seen = hinted(ALICE, replace(SNAPSHOT, report=None, virtual=frozenset({"alice"})))
+    assert seen.has_device()
+    assert seen.password is NOT_LOADED
+
+
+def test_no_bulk_call_tells_of_service_specific_credentials() -> None:
+    assert hinted(ALICE, SNAPSHOT).service_credentials is NOT_LOADED
+
+
+def test_a_sweep_goes_on_with_nothing_that_an_event_began() -> None:
+    assert hinted(ALICE, SNAPSHOT).unfinished_kind() is None
+
+
+def test_an_exemption_belongs_to_the_id_and_not_to_the_name() -> None:
+    records: dict[str, Exemption | MalformedExemption] = {
+        "AIDAEXAMPLE": exemption(),
+        "AIDAOTHER": MalformedExemption("The exemption record lacks owner."),
+    }
+    with_records = replace(SNAPSHOT, exemptions=records)
+    assert hinted(ALICE, with_records).exemption_record() == exemption()
+    assert hinted(replace(ALICE, id="AIDANEW"), with_records).exemption_record() is None
+
+
+def test_devices_and_service_specific_credentials_are_asked_again() -> None:
+    asked = to_confirm(state(), NOW)
+    assert (asked.devices, asked.service_credentials) == (NOT_LOADED, NOT_LOADED)
+
+
+def test_keys_that_the_report_shows_idle_are_asked_again() -> None:
+    assert to_confirm(state(keys=(key(used=None), key(used=timedelta(days=91)))), NOW).keys is NOT_LOADED
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_key_that_the_report_shows_in_use_is_enough(active: bool) -> None:
+    used = key(active=active, used=timedelta(days=90))
+    assert to_confirm(state(keys=(used,)), NOW).keys == (used,)
+
+
+def test_keys_that_nobody_knows_of_stay_unasked() -> None:
+    assert to_confirm(state(keys=NOT_LOADED), NOW).keys is NOT_LOADED
+
+
+def test_nothing_else_is_asked_again() -> None:
+    seen = state(tags=MARKED, attached=False, grouped=True, password=False)
+    asked = to_confirm(seen, NOW)
+    assert replace(asked, devices=seen.devices, keys=seen.keys, service_credentials=()) == seen
