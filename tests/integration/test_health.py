@@ -121,6 +121,7 @@ def guard(account: Account, stack: Stack) -> Guard:
     deployed = Deployed(
         settings=chosen,
         stack_name=stack.name,
+        name_prefix=str(stack.parameters["NamePrefix"]),
         policy_digest=policy_digest(
             stack.policy_document("EnforcementPolicy"), account=stack.account, partition=stack.partition
         ),
@@ -292,7 +293,7 @@ class TestRules:
         ]
 
     def test_rules_of_another_stack_are_not_even_asked_about(self, guard: Guard, account: Account) -> None:
-        account.clients.events.put_rule(Name=f"{guard.deployed.stack_name}-two-x", EventPattern='{"source":["x"]}')
+        account.clients.events.put_rule(Name=f"{guard.deployed.name_prefix}-two-x", EventPattern='{"source":["x"]}')
         assert guard.check("rules").verdict is Verdict.FINE
         assert guard.faults.made.count("ListTargetsByRule") == len(guard.deployed.rules)
 

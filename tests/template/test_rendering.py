@@ -93,7 +93,7 @@ def test_every_arn_is_of_the_stack_s_partition_region_and_account(
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-west-2", "us-gov-east-1", "cn-northwest-1"])
 def test_a_region_that_never_receives_iam_events_is_refused(template: Template, region: str) -> None:
-    with pytest.raises(TemplateError, match="deploy mfa-guard in us-east-1"):
+    with pytest.raises(TemplateError, match="Deploy mfa-guard in us-east-1"):
         template.render(region=region)
 
 
@@ -110,8 +110,8 @@ def test_the_rules_are_those_that_the_functions_need(stack: Stack) -> None:
     assert all(rule.enabled for rule in stack.rules())
 
 
-def test_a_rule_is_named_after_the_stack_and_its_event(template: Template) -> None:
-    names = {rule.logical_id: rule.name for rule in template.render(stack_name="guard").rules()}
+def test_a_rule_is_named_after_the_prefix_and_its_event(template: Template) -> None:
+    names = {rule.logical_id: rule.name for rule in template.render(parameters={"NamePrefix": "guard"}).rules()}
     assert names["UserEventFunctionNewCredentials"] == "guard-new-credentials"
     for function, events in RULES.items():
         for event in events:

@@ -22,9 +22,14 @@ FUNCTIONS = ("UserEventFunction", "AlertFunction", "SweepFunction")
 TEMPLATE = load_template()
 
 
+# CloudFormation's limit for the name of a stack, and the template's for the prefix.
+LONGEST_STACK_NAME = "s" * 128
+LONGEST_PREFIX = "p" * 20
+
+
 @pytest.fixture(scope="module")
 def stack() -> Stack:
-    return TEMPLATE.render(stack_name="s" * 43)
+    return TEMPLATE.render(stack_name=LONGEST_STACK_NAME, parameters={"NamePrefix": LONGEST_PREFIX})
 
 
 def of_type(stack: Stack, kind: str) -> list[Resource]:
@@ -76,6 +81,7 @@ class TestParameters:
             "AllowEnrollmentWithAccessKeys": "yes",
             "LogRetentionDays": 365,
             "LogLevel": "INFO",
+            "NamePrefix": "mfa-guard",
         }
 
     @pytest.mark.parametrize(
@@ -92,6 +98,10 @@ class TestParameters:
             ("ExemptPathPrefixes", "//"),
             ("Mode", "off"),
             ("LogRetentionDays", "2"),
+            ("NamePrefix", ""),
+            ("NamePrefix", "guard-"),
+            ("NamePrefix", "my guard"),
+            ("NamePrefix", "p" * 21),
         ],
     )
     def test_a_value_that_makes_no_sense_is_refused(self, name: str, value: str) -> None:
@@ -200,10 +210,9 @@ class TestFunctions:
 
 
 class TestRules:
-    def test_every_pattern_fits_the_quota_with_the_longest_stack_name(self, stack: Stack) -> None:
+    def test_every_pattern_fits_the_quota_with_the_longest_names(self, stack: Stack) -> None:
         for rule in stack.rules():
             assert len(json.dumps(rule.pattern, separators=(",", ":"))) <= 2048, rule.logical_id
-            assert len(rule.name) <= 64
 
     def test_every_rule_asks_for_source_and_event_source_and_success(self, stack: Stack) -> None:
         for rule in (rule for rule in stack.rules() if rule.logical_id != "SweepFunctionSweepRequested"):
@@ -213,12 +222,72 @@ class TestRules:
             assert detail["errorCode"] == [{"exists": False}]
             assert rule.enabled
 
-    def test_every_target_is_retried_for_a_day_and_then_kept(self, stack: Stack) -> None:
+    def test_every_target_has_eventbridges_default_of_24_hours_of_retries_then_the_queue(self, stack: Stack) -> None:
         queue = stack.resolve({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})
         for resource in of_type(stack, "AWS::Events::Rule"):
             for target in resource.properties["Targets"]:  # type: ignore[attr-defined]
                 assert target["DeadLetterConfig"] == {"Arn": queue}
-                assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
+                assert "RetryPolicy" not in target
+
+
+# Resource type -> the property that names it, and the service's limit for that name.
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html (and API_PutDashboard)
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutQueryDefinition.html
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+NAMES = {
+    "AWS::Events::Rule": ("Name", 64),
+    "AWS::Scheduler::Schedule": ("Name", 64),
+    "AWS::CloudWatch::Alarm": ("AlarmName", 255),
+    "AWS::CloudWatch::Dashboard": ("DashboardName", 255),
+    "AWS::Logs::LogGroup": ("LogGroupName", 512),
+    "AWS::Logs::QueryDefinition": ("Name", 255),
+    "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", 128),
+    "AWS::IAM::Group": ("GroupName", 128),
+}
+# Their names never change: IAM refuses to delete an attached policy.
+FIXED = {"EnforcementPolicy", "EnforcementGroup"}
+
+
+class TestNames:
+    @pytest.mark.parametrize("kind", NAMES)
+    def test_every_name_fits_its_services_limit(self, stack: Stack, kind: str) -> None:
+        key, limit = NAMES[kind]
+        resources = of_type(stack, kind)
+        assert resources
+        for resource in resources:
+            assert len(str(resource.properties[key])) <= limit, resource.logical_id
+
+    def test_every_named_resource_is_known_here(self, stack: Stack) -> None:
+        keys = {"Name", "RoleName", "PolicyName", "FunctionName", "TableName", "TopicName", "QueueName"}
+        keys |= {key for key, _ in NAMES.values()}
+        named = {each.type for each in stack.resources.values() if keys & set(each.properties)}
+        # An alarm names nothing else; a permission and an invoke configuration name the function that they belong to.
+        assert named - set(NAMES) <= {
+            "AWS::Lambda::Permission",
+            "AWS::Lambda::EventInvokeConfig",
+            "AWS::IAM::Policy",
+        } | {"AWS::Lambda::EventSourceMapping"}
+
+    def test_every_name_begins_with_the_prefix_and_none_with_the_stacks_name(self, stack: Stack) -> None:
+        for kind, (key, _) in NAMES.items():
+            for resource in of_type(stack, kind):
+                if resource.logical_id not in FIXED:
+                    name = str(resource.properties[key]).removeprefix("/aws/lambda/")
+                    assert name.startswith(LONGEST_PREFIX), resource.logical_id
+                assert LONGEST_STACK_NAME not in str(resource.properties[key])
+
+    def test_two_prefixes_differ_in_names_only(self) -> None:
+        one, other = (json.dumps(_rendered(prefix)) for prefix in ("guard-one", "guard-two"))
+        assert one != other
+        assert one.replace("guard-one", "guard-two") == other
+
+
+def _rendered(prefix: str) -> Fields:
+    rendered = TEMPLATE.render(parameters={"NamePrefix": prefix})
+    return {each.logical_id: each.properties for each in rendered.resources.values()}
 
 
 class TestTables:

@@ -128,7 +128,7 @@ class TestDeletionOrder:
             "EnforcementGroup",
             "TeardownFunction",
             "TeardownFunctionRole",
-            "TeardownFunctionGoesOn",
+            "TeardownFunctionInvokesItself",
             "TeardownFunctionEventInvokeConfig",
             "TeardownFunctionLogGroup",
         ],

@@ -317,7 +317,10 @@ def _parameter(name: str, declaration: Fields, given: str | None) -> object:
     allowed, pattern = declaration.get("AllowedValues"), declaration.get("AllowedPattern")
     if isinstance(allowed, list) and value not in map(as_text, allowed):
         raise TemplateError(f"The parameter {name} allows {', '.join(map(as_text, allowed))}, but not {value[:80]!a}.")
-    if isinstance(pattern, str) and not re.fullmatch(pattern, value):
+    longest = declaration.get("MaxLength")
+    if (isinstance(pattern, str) and not re.fullmatch(pattern, value)) or (
+        isinstance(longest, int) and len(value) > longest
+    ):
         demanded = declaration.get("ConstraintDescription", f"has to match {pattern}.")
         raise TemplateError(f"The parameter {name} does not allow {value[:80]!a}: it {demanded}")
     is_list = declaration.get("Type") == "CommaDelimitedList"

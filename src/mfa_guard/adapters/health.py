@@ -209,7 +209,7 @@ class GuardHealth:
     def read(self, deployed: Deployed) -> Readings:
         """Return what AWS says of what the stack deployed. Raises nothing that AWS or the network answers."""
         chosen = deployed.settings
-        prefix = f"{deployed.stack_name}-"
+        prefix = f"{deployed.name_prefix}-"
         return Readings(
             trails=_read(lambda: self._trails(chosen.region)),
             rules=_read(lambda: self._rules.rules(prefix, deployed.rules)),

@@ -52,12 +52,13 @@ def problems(checks: Iterable[Check]) -> tuple[Check, ...]:
 class Deployed:
     """What the stack deployed, as the function's own configuration says: whoever changes IAM or rules cannot touch it.
 
-    `rules` are names; `functions` are ARNs, one of which every rule has to wake; for `policy_digest` see the function
-    of that name.
+    The names of the stack's rules begin with `name_prefix`. `rules` are names. `functions` are ARNs, and each rule must
+    invoke one of them. For `policy_digest` see the function of that name.
     """
 
     settings: Settings
     stack_name: str
+    name_prefix: str
     policy_digest: str
     rules: tuple[str, ...]
     functions: tuple[str, ...]
@@ -69,6 +70,7 @@ def parse_deployed(environment: Mapping[str, str], settings: Settings, own_arn: 
     return Deployed(
         settings=settings,
         stack_name=present(environment, "STACK_NAME"),
+        name_prefix=present(environment, "NAME_PREFIX"),
         policy_digest=present(environment, "POLICY_DIGEST"),
         rules=tuple(present(environment, "RULE_NAMES").split(",")),
         functions=(*present(environment, "RULE_TARGETS").split(","), own_arn),

@@ -50,6 +50,7 @@ DENIED = Unread("An error occurred (AccessDenied) when calling the X operation: 
 DEPLOYED = Deployed(
     settings=settings(),
     stack_name="mfa-guard",
+    name_prefix="mfa-guard",
     policy_digest=policy_digest(DOCUMENT, account=ACCOUNT, partition="aws"),
     rules=("mfa-guard-new-credentials", "mfa-guard-root-sign-in"),
     functions=(FUNCTION, ALERT_FUNCTION),
@@ -98,6 +99,7 @@ def check(name: str, reading: object) -> Check:
 
 SWEEPS_ENVIRONMENT = {
     "STACK_NAME": "guard-2",
+    "NAME_PREFIX": "guard",
     "POLICY_DIGEST": "0123abcd",
     "RULE_NAMES": "guard-2-new-credentials,guard-2-root-sign-in",
     "RULE_TARGETS": f"{FUNCTION},{ALERT_FUNCTION}",
@@ -111,6 +113,7 @@ class TestDeployed:
         assert parse_deployed(SWEEPS_ENVIRONMENT, settings(group_name="g"), SWEEP_FUNCTION) == Deployed(
             settings=settings(group_name="g"),
             stack_name="guard-2",
+            name_prefix="guard",
             policy_digest="0123abcd",
             rules=("guard-2-new-credentials", "guard-2-root-sign-in"),
             functions=(FUNCTION, ALERT_FUNCTION, SWEEP_FUNCTION),
