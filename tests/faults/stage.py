@@ -20,7 +20,7 @@ from faults.lambda_service import Event, Lambda
 from faults.scenarios import Scenario, Scene
 from faults.wire import Call, Injection, Wire
 from mfa_guard.adapters.clock import SystemClock
-from mfa_guard.adapters.cloudformation import Answers
+from mfa_guard.adapters.cloudformation import ResponseSender
 from mfa_guard.composition import sweep
 from mfa_guard.handlers import teardown
 from mfa_guard_cli.stack.template import load_template
@@ -115,7 +115,7 @@ def staged(scenario: Scenario) -> Iterator[Stage]:
             exits.enter_context(patch(f"{_POWERTOOLS}.{module}.dt", SimpleNamespace(**{**vars(dt), "datetime": Now})))
         # One after the other, so that a call is the same call in every run.
         exits.enter_context(patch.object(sweep, "_SWEEP_WORKERS", 1))
-        exits.enter_context(patch.object(teardown, "answers", lambda: Answers(wire, SystemClock())))  # type: ignore[arg-type]
+        exits.enter_context(patch.object(teardown, "answers", lambda: ResponseSender(wire, SystemClock())))  # type: ignore[arg-type]
         changes = Changes(stack, clock)
         harness = Scene(account)
         scenario.prepare(harness)

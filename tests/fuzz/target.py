@@ -22,7 +22,7 @@ from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import D
 from fuzz.events import ENDLESS, SECRET
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood, actor_of, parse_user_event
-from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, Verdict, parse_request
+from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, Response, parse_request
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.sweep_request import SweepNotUnderstood, parse_sweep_request
 from mfa_guard.handlers import alert, sweep, teardown, user_event
@@ -82,8 +82,8 @@ class _Memory(BasePersistenceLayer):
 
 @dataclass
 class _Answers:
-    def send(self, request: Request, verdict: Verdict) -> None:
-        json.loads(request.response(verdict))
+    def send(self, request: Request, verdict: Response) -> None:
+        json.loads(request.body(verdict))
 
 
 @dataclass

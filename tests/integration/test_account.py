@@ -96,11 +96,11 @@ class TestUsers:
 
     def test_both_ways_in_which_the_policy_reaches_them(self, bulk: Bulk) -> None:
         iam, stack = bulk.account.clients.iam, bulk.account.stack
-        assert (bulk.user().attached, bulk.user().grouped) == (False, False)
+        assert (bulk.user().attached, bulk.user().in_group) == (False, False)
         iam.attach_user_policy(UserName="alice", PolicyArn=str(stack.resolve({"Ref": "EnforcementPolicy"})))
-        assert (bulk.user().attached, bulk.user().grouped) == (True, False)
+        assert (bulk.user().attached, bulk.user().in_group) == (True, False)
         iam.add_user_to_group(UserName="alice", GroupName=stack.physical_id("EnforcementGroup"))
-        assert (bulk.user().attached, bulk.user().grouped) == (True, True)
+        assert (bulk.user().attached, bulk.user().in_group) == (True, True)
 
     def test_another_policy_or_group_does_not_bind(self, bulk: Bulk) -> None:
         iam = bulk.account.clients.iam
@@ -109,7 +109,7 @@ class TestUsers:
         iam.attach_user_policy(UserName="alice", PolicyArn=arn)
         iam.create_group(GroupName="other")
         iam.add_user_to_group(UserName="alice", GroupName="other")
-        assert (bulk.user().attached, bulk.user().grouped) == (False, False)
+        assert (bulk.user().attached, bulk.user().in_group) == (False, False)
 
     def test_exemptions_are_handed_on(self, bulk: Bulk) -> None:
         assert bulk.read({"AIDAEXAMPLE": exemption()}).exemptions == {"AIDAEXAMPLE": exemption()}
@@ -119,9 +119,9 @@ class TestVirtualDevices:
     def test_are_known_by_their_owners_present_name(self, bulk: Bulk) -> None:
         bulk.enroll_virtual("alice", "phone")
         bulk.account.clients.iam.create_virtual_mfa_device(VirtualMFADeviceName="nobodys")
-        assert bulk.read().virtual == {"alice"}
+        assert bulk.read().virtual_device_owners == {"alice"}
         bulk.account.clients.iam.update_user(UserName="alice", NewUserName="alice.miller")
-        assert bulk.read().virtual == {"alice.miller"}
+        assert bulk.read().virtual_device_owners == {"alice.miller"}
 
     @pytest.mark.parametrize("name", [{}, {"UserName": "alice"}])
     def test_roots_is_nobodys_whatever_root_is_called(self, bulk: Bulk, name: dict[str, str]) -> None:
@@ -135,13 +135,13 @@ class TestVirtualDevices:
             **name,
         }
         bulk.account.iam.virtual_mfa_devices[device.serial_number] = device
-        assert bulk.read().virtual == frozenset()
+        assert bulk.read().virtual_device_owners == frozenset()
 
     def test_a_device_whose_owner_iam_does_not_name_is_nobodys(self, bulk: Bulk) -> None:
         bulk.enroll_virtual("alice", "phone")
         [device] = bulk.account.iam.virtual_mfa_devices.values()
         device.user = device.user_attribute = None
-        assert bulk.read().virtual == frozenset()
+        assert bulk.read().virtual_device_owners == frozenset()
 
 
 class TestReport:
@@ -157,8 +157,8 @@ class TestReport:
         row = snapshot.report["alice"]
         assert (row.device, row.password) == (True, True)
         assert [(key.active, key.last_used) for key in row.keys] == [(False, NOW)]
-        assert snapshot.virtual == frozenset()
-        assert snapshot.late is None
+        assert snapshot.virtual_device_owners == frozenset()
+        assert snapshot.report_problem is None
 
     def test_lags_while_virtual_devices_do_not(self, bulk: Bulk) -> None:
         bulk.read()
@@ -166,7 +166,7 @@ class TestReport:
         snapshot = bulk.read()
         assert snapshot.report is not None
         assert not snapshot.report["alice"].device
-        assert snapshot.virtual == {"alice"}
+        assert snapshot.virtual_device_owners == {"alice"}
 
     def test_has_no_row_for_users_who_are_newer(self, bulk: Bulk) -> None:
         bulk.read()
@@ -185,7 +185,7 @@ class TestReport:
         snapshot = bulk.read()
         assert snapshot.report is not None
         assert snapshot.report.keys() == {ADMINISTRATOR}
-        assert snapshot.late is None
+        assert snapshot.report_problem is None
 
     def test_is_waited_for_in_ever_longer_pauses(self, bulk: Bulk) -> None:
         bulk.account.lag.report.polls = 4
@@ -197,7 +197,10 @@ class TestReport:
         bulk.account.lag.report.polls = 100
         snapshot = bulk.read()
         assert snapshot.report is None
-        assert snapshot.late == "IAM did not finish the credential report in 30 seconds; the next sweep asks again."
+        assert (
+            snapshot.report_problem
+            == "IAM did not finish the credential report in 30 seconds; the next sweep asks again."
+        )
         assert {user.name for user in snapshot.users} == {"alice", ADMINISTRATOR}
         assert bulk.clock.now() - NOW == timedelta(seconds=PATIENCE)
         assert (bulk.calls["GenerateCredentialReport"], bulk.calls["GetCredentialReport"]) == (5, 0)
@@ -216,15 +219,15 @@ class TestReport:
         snapshot = bulk.read()
         assert snapshot.report is not None
         assert snapshot.report.keys() == {ADMINISTRATOR}
-        assert snapshot.late == "Rows of the credential report that cannot be read and were left out: 1."
+        assert snapshot.report_problem == "Rows of the credential report that cannot be read and were left out: 1."
 
     def test_of_another_form_is_done_without(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
         bulk.read()
         monkeypatch.setattr(bulk.account.lag.report, "_content", "user,mfa_enabled\nalice,true")
         snapshot = bulk.read()
         assert snapshot.report is None
-        assert snapshot.late is not None
-        assert snapshot.late.startswith("The credential report has no column user_creation_time, ")
+        assert snapshot.report_problem is not None
+        assert snapshot.report_problem.startswith("The credential report has no column user_creation_time, ")
 
 
 @pytest.mark.parametrize(
@@ -254,7 +257,7 @@ class TestBudget:
             snapshot = thousand.read()
             assert len(snapshot.users) == len(snapshot.report or ()) == 1000
             # The administrator and alice have none.
-            assert len(snapshot.virtual) == 998
+            assert len(snapshot.virtual_device_owners) == 998
             assert thousand.calls["GetAccountAuthorizationDetails"] == pages
             assert thousand.calls["ListVirtualMFADevices"] == pages
             assert thousand.calls.total() == 2 * pages + report_calls
@@ -329,8 +332,8 @@ def test_a_user_takes_less_than_4_kb_and_a_page_nothing() -> None:
         kept, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(snapshot.users) == len(snapshot.virtual) == len(snapshot.report or ()) == 5000
-    assert all(user.attached and user.grouped and user.tags == MARKED for user in snapshot.users)
+    assert len(snapshot.users) == len(snapshot.virtual_device_owners) == len(snapshot.report or ()) == 5000
+    assert all(user.attached and user.in_group and user.tags == MARKED for user in snapshot.users)
     assert kept < peak < 4096 * 5000
 
 

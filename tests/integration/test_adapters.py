@@ -39,7 +39,8 @@ class TestIam:
         assert state.id == boto3.client("iam").get_user(UserName="alice")["User"]["UserId"]
 
     @pytest.mark.parametrize(
-        "read", ["user", "devices", "attached", "grouped", "keys", "attach", "detach", "join", "leave"]
+        "read",
+        ["user", "devices", "attached", "in_group", "keys", "attach", "detach", "add_to_group", "remove_from_group"],
     )
     def test_a_missing_user_is_gone(self, iam: IamUsers, read: str) -> None:
         with pytest.raises(UserGone):
@@ -57,11 +58,11 @@ class TestIam:
 
     def test_both_ways_are_put_on_and_taken_off(self, iam: IamUsers) -> None:
         iam.attach("alice")
-        iam.join("alice")
-        assert (iam.attached("alice"), iam.grouped("alice")) == (True, True)
+        iam.add_to_group("alice")
+        assert (iam.attached("alice"), iam.in_group("alice")) == (True, True)
         iam.detach("alice")
-        iam.leave("alice")
-        assert (iam.attached("alice"), iam.grouped("alice")) == (False, False)
+        iam.remove_from_group("alice")
+        assert (iam.attached("alice"), iam.in_group("alice")) == (False, False)
 
     def test_another_policy_or_group_does_not_bind(self, iam: IamUsers) -> None:
         client = boto3.client("iam")
@@ -72,7 +73,7 @@ class TestIam:
         client.attach_user_policy(UserName="alice", PolicyArn=arn)
         client.create_group(GroupName="other")
         client.add_user_to_group(UserName="alice", GroupName="other")
-        assert (iam.attached("alice"), iam.grouped("alice")) == (False, False)
+        assert (iam.attached("alice"), iam.in_group("alice")) == (False, False)
 
     def test_a_password_and_none(self, iam: IamUsers) -> None:
         assert not iam.password("alice")
@@ -114,7 +115,7 @@ class TestIam:
     def test_service_specific_credentials(self, iam: IamUsers) -> None:
         assert iam.service_credentials("alice") == ()
 
-    @pytest.mark.parametrize("call", ["attach", "join"])
+    @pytest.mark.parametrize("call", ["attach", "add_to_group"])
     def test_a_used_up_quota_is_told_apart(self, iam: IamUsers, faults: Faults, call: str) -> None:
         faults.failing = {"AttachUserPolicy": "LimitExceeded", "AddUserToGroup": "LimitExceeded"}
         with pytest.raises(QuotaExceeded, match="LimitExceeded by the test"):

@@ -46,7 +46,7 @@ def test_the_holder_may_claim_again(leases: Leases) -> None:
 def test_what_was_sent_is_told_to_everybody_for_fifteen_minutes(leases: Leases, clock: FakeClock) -> None:
     claim(leases, "a")
     leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a")
-    assert (claim(leases, "a"), claim(leases, "b")) == (Claim.TOLD, Claim.TOLD)
+    assert (claim(leases, "a"), claim(leases, "b")) == (Claim.SENT, Claim.SENT)
     clock.sleep(15 * 60 + 1)
     assert claim(leases, "b") is Claim.MINE
 
@@ -57,7 +57,7 @@ def test_what_was_sent_covers_no_more_than_it_named(leases: Leases) -> None:
     assert claim(leases, "b", exposure=frozenset({"AKIA1"})) is Claim.MINE
     assert claim(leases, "c", exposure=frozenset({"AKIA1"})) is Claim.HELD
     leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "b")
-    assert claim(leases, "c", exposure=frozenset({"password", "AKIA1"})) is Claim.TOLD
+    assert claim(leases, "c", exposure=frozenset({"password", "AKIA1"})) is Claim.SENT
 
 
 def test_of_two_who_have_more_to_tell_one_does(clock: FakeClock, stack: Stack, account: Account) -> None:  # noqa: ARG001
@@ -112,7 +112,7 @@ def test_a_new_credential_is_told_by_what_named_it(leases: Leases, clock: FakeCl
     assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, both) is Claim.MINE
     leases.drop("AIDA1", [NoticeKind.NEW_CREDENTIAL])
     leases.sent("AIDA1", covering, "a")
-    assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, frozenset({"AKIA1"})) is Claim.TOLD
+    assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, frozenset({"AKIA1"})) is Claim.SENT
     assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, both | {"AKIA2"}) is Claim.MINE
     leases.drop("AIDA1", [NoticeKind.NEW_CREDENTIAL])
     clock.sleep(15 * 60 + 1)

@@ -21,9 +21,9 @@ from moto.cloudformation.models import cloudformation_backends
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
 
-from mfa_guard.adapters.cloudformation import AnswerNotTaken, Answers, strict_opener
+from mfa_guard.adapters.cloudformation import ResponseNotDelivered, ResponseSender, strict_opener
 from mfa_guard.adapters.errors import translate_errors
-from mfa_guard.core.custom_resource import RequestNotUnderstood, Status, Verdict
+from mfa_guard.core.custom_resource import RequestNotUnderstood, Response, Status
 from mfa_guard.core.errors import AccessDenied, AwsRequestFailed, UserGone
 from mfa_guard.handlers import teardown
 from mfa_guard.runtime import clients
@@ -206,17 +206,17 @@ def leaving(account: Account, stack: Stack, listener: Listener, monkeypatch: pyt
         patches.enter_context(patch.object(IamResponse, "list_entities_for_policy", _list_entities))
         patches.enter_context(patch.object(IamResponse, "get_group", _get_group))
         patches.enter_context(ruled_by(exit_.clock))
-        patches.enter_context(patch.object(teardown, "answers", lambda: Answers(opener, exit_.clock)))
+        patches.enter_context(patch.object(teardown, "answers", lambda: ResponseSender(opener, exit_.clock)))
         yield exit_
 
 
-def attachment(exit_: Exit, name: str, *, attached: bool = True, grouped: bool = True) -> None:
+def attachment(exit_: Exit, name: str, *, attached: bool = True, in_group: bool = True) -> None:
     """Hold on to a new user, in moto's own books: no call, so that hundreds are there at once."""
     iam, stack = exit_.account.iam, exit_.account.stack
     iam.create_user(stack.region, user_name=name, tags=[{"Key": "team", "Value": "red"}, *TAG_LIST])
     if attached:
         iam.attach_user_policy(str(stack.resolve({"Ref": "EnforcementPolicy"})), name)
-    if grouped:
+    if in_group:
         iam.add_user_to_group(stack.physical_id("EnforcementGroup"), name)
 
 
@@ -224,7 +224,7 @@ def attachment(exit_: Exit, name: str, *, attached: bool = True, grouped: bool =
 def everybody(leaving: Exit) -> Exit:
     """Hold on to 300 users directly, to 150 through the group, to all by tags; to a role and another group, too."""
     for number in range(300):
-        attachment(leaving, f"user-{number}", grouped=number % 2 == 1)
+        attachment(leaving, f"user-{number}", in_group=number % 2 == 1)
     iam, policy = boto3.client("iam"), str(leaving.account.stack.resolve({"Ref": "EnforcementPolicy"}))
     iam.create_role(RoleName="Build", AssumeRolePolicyDocument="{}")
     iam.attach_role_policy(RoleName="Build", PolicyArn=policy)
@@ -350,7 +350,7 @@ class TestFaults:
 
     def test_an_answer_that_is_not_taken_raises_so_that_lambda_tries_again(self, three: Exit) -> None:
         three.listener.statuses = [503] * 5
-        with pytest.raises(AnswerNotTaken, match="HTTP status 503"):
+        with pytest.raises(ResponseNotDelivered, match="HTTP status 503"):
             three.invoke()
         three.listener.taken.clear()
         assert three.run()["Status"] == "SUCCESS"
@@ -429,14 +429,16 @@ def test_the_secret_url_is_in_no_log(three: Exit, printed: Printed) -> None:
 
 
 class TestAnswers:
-    VERDICT = Verdict(Status.FAILED, "Nothing worked.")
+    VERDICT = Response(Status.FAILED, "Nothing worked.")
 
     @pytest.fixture
     def clock(self) -> FakeClock:
         return FakeClock()
 
     def send(self, url: str, clock: FakeClock) -> None:
-        Answers(strict_opener(http.HTTPHandler()), clock).send(replace(request(), response_url=url), self.VERDICT)
+        ResponseSender(strict_opener(http.HTTPHandler()), clock).send(
+            replace(request(), response_url=url), self.VERDICT
+        )
 
     def test_it_is_put_as_it_was_signed_without_a_content_type(self, listener: Listener, clock: FakeClock) -> None:
         self.send(f"{listener.url}/arn%3Aaws%7CRelease?X-Amz-Signature={SECRET}", clock)
@@ -456,7 +458,7 @@ class TestAnswers:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_it_follows_no_redirect(self, listener: Listener, clock: FakeClock, status: int) -> None:
         listener.statuses = [status] * 5
-        with pytest.raises(AnswerNotTaken, match=f"HTTP status {status}"):
+        with pytest.raises(ResponseNotDelivered, match=f"HTTP status {status}"):
             self.send(f"{listener.url}/x", clock)
         assert {path for path, _, _ in listener.taken} == {"/x"}
 
@@ -469,8 +471,8 @@ class TestAnswers:
     @pytest.mark.parametrize("scheme", ["http", "ftp", "file", "data"])
     def test_nothing_but_https_is_opened(self, listener: Listener, clock: FakeClock, scheme: str) -> None:
         url = f"{scheme}{listener.url.removeprefix('http')}/x"
-        with pytest.raises(AnswerNotTaken, match=f"unknown url type: {scheme}"):
-            Answers(strict_opener(), clock).send(replace(request(), response_url=url), self.VERDICT)
+        with pytest.raises(ResponseNotDelivered, match=f"unknown url type: {scheme}"):
+            ResponseSender(strict_opener(), clock).send(replace(request(), response_url=url), self.VERDICT)
         assert listener.taken == []
 
     @pytest.mark.parametrize(
@@ -481,14 +483,14 @@ class TestAnswers:
         ],
     )
     def test_a_failure_tells_the_reason_and_never_the_url(self, clock: FakeClock, url: str, problem: str) -> None:
-        with pytest.raises(AnswerNotTaken, match=problem) as failed:
+        with pytest.raises(ResponseNotDelivered, match=problem) as failed:
             self.send(url.format(SECRET), clock)
         assert SECRET not in str(failed.value)
         assert failed.value.__context__ is None
 
     def test_a_silent_end_is_a_failure_too(self, listener: Listener, clock: FakeClock) -> None:
         listener.statuses = [0] * 5
-        with pytest.raises(AnswerNotTaken, match="RemoteDisconnected"):
+        with pytest.raises(ResponseNotDelivered, match="RemoteDisconnected"):
             self.send(f"{listener.url}/x", clock)
 
 

@@ -136,7 +136,7 @@ def known(account: FakeAccount) -> UserState:
         exemption=account.exemptions.records.get(alice.id),
         devices=tuple(alice.devices),
         attached=alice.attached,
-        grouped=alice.grouped,
+        in_group=alice.in_group,
         password=alice.password,
         keys=tuple(alice.keys),
         service_credentials=(),

@@ -21,7 +21,7 @@ ALL = settings(mode=Mode.ALL)
 people = st.builds(
     FakeUser,
     attached=st.booleans(),
-    grouped=st.booleans(),
+    in_group=st.booleans(),
     password=st.booleans(),
     devices=st.sampled_from([(), (device(),)]).map(list),
     keys=st.sampled_from([(), (key(),), (key(used=None),)]).map(list),
@@ -38,7 +38,7 @@ def state(account: FakeAccount, user: FakeUser) -> UserState:
         exemption=account.exemptions.records.get(user.id),
         devices=tuple(user.devices),
         attached=user.attached,
-        grouped=user.grouped,
+        in_group=user.in_group,
         password=user.password,
         keys=tuple(user.keys),
         service_credentials=(),

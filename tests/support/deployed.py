@@ -76,7 +76,7 @@ class Deployed:
         password: bool = False,
         device: bool = False,
         bound: bool = False,
-        grouped: bool = False,
+        in_group: bool = False,
     ) -> str:
         """Create a user and return his id."""
         iam = self.account.iam
@@ -88,7 +88,7 @@ class Deployed:
             iam.enable_mfa_device(name, serial, "123456", "654321")
         if bound:
             iam.attach_user_policy(self.policy, name)
-        if grouped:
+        if in_group:
             iam.add_user_to_group(self.group, name)
         return str(user.id)
 

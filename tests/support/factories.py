@@ -64,7 +64,7 @@ def state(**changes: object) -> UserState:
         exemption=None,
         devices=(device(),),
         attached=True,
-        grouped=False,
+        in_group=False,
         password=True,
         keys=(),
         service_credentials=(),

@@ -80,7 +80,7 @@ class FakeUser:
     tags: dict[str, str] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)
     attached: bool = False
-    grouped: bool = False
+    in_group: bool = False
     password: bool = False
     keys: list[AccessKey] = field(default_factory=list)
     service_credentials: list[ServiceCredential] = field(default_factory=list)
@@ -116,8 +116,8 @@ class FakeIam:
     def attached(self, name: str) -> bool:
         return self._user("attached", name).attached
 
-    def grouped(self, name: str) -> bool:
-        return self._user("grouped", name).grouped
+    def in_group(self, name: str) -> bool:
+        return self._user("in_group", name).in_group
 
     def password(self, name: str) -> bool:
         return self._user("password", name).password
@@ -144,15 +144,15 @@ class FakeIam:
         user.attached = False
         self.calls.leave()
 
-    def join(self, name: str) -> None:
-        user = self._user("join", name)
-        if not user.grouped and user.groups_left == 0:
+    def add_to_group(self, name: str) -> None:
+        user = self._user("add_to_group", name)
+        if not user.in_group and user.groups_left == 0:
             raise QuotaExceeded("Cannot exceed quota for GroupsPerUser: 10")
-        user.grouped = True
+        user.in_group = True
         self.calls.leave()
 
-    def leave(self, name: str) -> None:
-        self._user("leave", name).grouped = False
+    def remove_from_group(self, name: str) -> None:
+        self._user("remove_from_group", name).in_group = False
         self.calls.leave()
 
     def mark(self, name: str, since: datetime) -> None:
@@ -212,13 +212,13 @@ class FakeLeases:
         for other in COVERED_BY.get(kind, ()):
             told = self.items.get((scope, other))
             if told and told.sent and told.until >= now and exposure <= told.exposure:
-                return Claim.TOLD
+                return Claim.SENT
         lease = self.items.get((scope, kind))
         if lease and lease.until >= now and not lease.sent and lease.holder != holder:
             return Claim.HELD
         if lease and lease.until >= now and lease.sent:
             if exposure <= lease.exposure:
-                return Claim.TOLD
+                return Claim.SENT
             exposure |= lease.exposure
         self.items[scope, kind] = FakeLease(holder, now + IN_PROGRESS, exposure)
         self.calls.leave()
@@ -297,15 +297,15 @@ class FakeAccountReader:
         self.hidden: set[str] = set()
         # Whether the list of virtual devices is empty, as if every device were of another type.
         self.blind = False
-        self.late: str | None = None
+        self.report_problem: str | None = None
 
     def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:  # noqa: ARG002
         self.calls.enter("account.read")
         users = tuple(
-            ListedUser(user.name, user.id, user.path, dict(user.tags), user.attached, user.grouped)
+            ListedUser(user.name, user.id, user.path, dict(user.tags), user.attached, user.in_group)
             for user in self.iam.users.values()
         )
-        return Snapshot(users, frozenset(self._virtual()), self._rows(), exemptions, self.late)
+        return Snapshot(users, frozenset(self._virtual()), self._rows(), exemptions, self.report_problem)
 
     def _virtual(self) -> Iterable[str]:
         seen = () if self.blind else self.iam.users.values()

@@ -58,7 +58,7 @@ def reading(*people: Somebody, **changes: object) -> Reading:
         caller=by_role(),
         account=ACCOUNT,
         at=NOW,
-        users=tuple(ListedUser(each.name, each.id, each.path, {}, each.attached, grouped=False) for each in people),
+        users=tuple(ListedUser(each.name, each.id, each.path, {}, each.attached, in_group=False) for each in people),
         virtual=frozenset(each.name for each in people if each.virtual),
         report={
             each.name: ReportRow(each.device or each.virtual, each.password, each.keys)

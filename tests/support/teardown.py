@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mfa_guard.core.attachments import Attachment, AttachmentKind
-from mfa_guard.core.custom_resource import Request, StackId, Verdict, parse_request
+from mfa_guard.core.custom_resource import Request, Response, StackId, parse_request
 from mfa_guard.use_cases.teardown import TeardownDependencies, tear_down
 from support.factories import ACCOUNT
 from support.fakes import Crash, FakeClock, FakeTelemetry, FakeWaker
@@ -124,14 +124,14 @@ class FakeDeletion:
             self._call(name)
             yield tuple(attachments[start : start + self.page_size])
 
-    def release(self, attachment: Attachment) -> None:
+    def remove(self, attachment: Attachment) -> None:
         def take_off() -> None:
             if attachment in self.on:
                 self.on.remove(attachment)
                 self.gone.append(attachment)
 
         refusal = self.denied.get(attachment)
-        self._call(f"release {attachment}", take_off if refusal is None else lambda: None)
+        self._call(f"remove {attachment}", take_off if refusal is None else lambda: None)
         if refusal:
             raise refusal
 
@@ -150,7 +150,7 @@ class FakeDeletion:
 
     def released(self) -> list[str]:
         """Return the calls that took something off."""
-        return [call.removeprefix("release ") for call in self.made if call.startswith("release ")]
+        return [call.removeprefix("remove ") for call in self.made if call.startswith("remove ")]
 
 
 @dataclass
@@ -158,7 +158,7 @@ class FakeLambda:
     """Runs a request as Lambda would: asynchronous, each event at most three times, 15 minutes each time."""
 
     deletion: FakeDeletion
-    answers: list[tuple[datetime, Verdict]] = field(default_factory=list)
+    answers: list[tuple[datetime, Response]] = field(default_factory=list)
     longest: timedelta = timedelta(0)
 
     def run(self, event: Mapping[str, object]) -> None:

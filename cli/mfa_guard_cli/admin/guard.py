@@ -40,7 +40,7 @@ SWEEP_FUNCTION: Final = "SweepFunction"
 _EVERYTHING: Final = (
     Field.DEVICES,
     Field.ATTACHED,
-    Field.GROUPED,
+    Field.IN_GROUP,
     Field.PASSWORD,
     Field.KEYS,
     Field.SERVICE_CREDENTIALS,

@@ -74,7 +74,7 @@ class _Releasing:
 def release_user(name: str, terms: Terms, place: StackLocation, form: Format, *, yes: bool) -> None:
     """Exempt a user and take the enforcement policy off, and no other."""
     guard = open_guard(place)
-    state = guard.user(name, Field.ATTACHED, Field.GROUPED)
+    state = guard.user(name, Field.ATTACHED, Field.IN_GROUP)
     if not state.routes():
         exempt = place.command("exempt", "add", state.name, options=["--owner", "OWNER", "--reason", "REASON"])
         note = f"{state.name} is not bound; nothing was changed. To keep it so: {exempt}"
@@ -161,7 +161,7 @@ def _release_each(
             try:
                 known = releasing.guard.users.user(name)
                 state = replace(
-                    known, attached=AttachmentRoute.DIRECT in routes, grouped=AttachmentRoute.GROUP in routes
+                    known, attached=AttachmentRoute.DIRECT in routes, in_group=AttachmentRoute.GROUP in routes
                 )
                 done.append(releasing.release(state, releasing.exemption(state)))
             except UserGone:

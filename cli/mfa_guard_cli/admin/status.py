@@ -12,7 +12,7 @@ from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.health import GuardHealth
 from mfa_guard.core.account.assessment import Assessment, Counts, assess, count
-from mfa_guard.core.health.checks import UNREAD, Check, Verdict, judge, problems
+from mfa_guard.core.health.checks import UNREAD_ADVICE, Check, Verdict, judge, problems
 from mfa_guard.core.mail.digest import in_use
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.times import utc_text
@@ -62,8 +62,8 @@ def _read(guard: Guard) -> _Status:
         power=power(guard),
         checks=_checks(guard),
         counts=count(assessments),
-        awaiting=[each for each in assessments if each.awaiting],
-        late=snapshot.late,
+        awaiting=[each for each in assessments if each.awaits_decision],
+        late=snapshot.report_problem,
     )
 
 
@@ -79,7 +79,7 @@ def _checks(guard: Guard) -> tuple[Check, ...]:
         cloudtrail=lambda region: session.client("cloudtrail", region_name=region),
     )
     return tuple(
-        replace(check, advice=_UNREAD) if check.advice == UNREAD else check
+        replace(check, advice=_UNREAD) if check.advice == UNREAD_ADVICE else check
         for check in judge(reader.read(deployed), deployed)
     )
 

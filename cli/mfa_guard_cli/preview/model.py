@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from mfa_guard.core.account.assessment import Assessment, assess
-from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, hinted
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, state_of
 from mfa_guard.core.plan import Action, Standing
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import AccessKey, NotLoaded, UserState
@@ -248,7 +248,7 @@ def _snapshot(reading: Reading) -> Snapshot:
 
 
 def _outlook(user: ListedUser, assessment: Assessment, snapshot: Snapshot, reading: Reading) -> Outlook:
-    state, uses = hinted(user, snapshot), reading.uses.get(user.name, Uses())
+    state, uses = state_of(user, snapshot), reading.uses.get(user.name, Uses())
     keys = None if isinstance(state.keys, NotLoaded) else state.keys
     shown = None if keys is None else tuple(_key(key, uses, reading.at) for key in keys)
     outcome = _outcome(assessment, state, reading.at)
@@ -298,7 +298,7 @@ _BY_STANDING: Final[Mapping[Standing, Outcome]] = {
 
 
 def _outcome(assessment: Assessment, state: UserState, now: datetime) -> Outcome:
-    if assessment.bound and not assessment.exempt:
+    if assessment.enforced and not assessment.exempt:
         return Outcome.BOUND
     sort = _sort(state, now)
     if sort is Sort.UNKNOWN and not assessment.exempt:

@@ -114,7 +114,7 @@ class AccountReader:
     def _ready(self, account: IamAccount, notes: list[str]) -> bool | None:
         """Ask for the report; None when that is not allowed."""
         try:
-            return account.ask_for_report()
+            return account.generate_report()
         except ClientError as error:
             notes.append(_missing(error, "iam:GenerateCredentialReport", _OLD_REPORT))
             return None
@@ -137,7 +137,7 @@ class AccountReader:
     def _virtual(self, account: IamAccount, notes: list[str]) -> frozenset[str] | None:
         self.tell("Reading virtual MFA devices", 0, None)
         try:
-            return account.virtual()
+            return account.virtual_device_owners()
         except ClientError as error:
             notes.append(_missing(error, "iam:ListVirtualMFADevices", _NO_KINDS))
             return None
@@ -145,7 +145,7 @@ class AccountReader:
     def _report(self, account: IamAccount, notes: list[str], *, ready: bool | None) -> RawReport | None:
         self.tell("Waiting for IAM's credential report", 0, None)
         try:
-            raw = account.made_report() if ready is None else account.report(self.patience, ready=ready)
+            raw = account.get_report() if ready is None else account.wait_for_report(self.patience, ready=ready)
         except ClientError as error:
             notes.append(_missing(error, "iam:GetCredentialReport", _NO_REPORT))
             return None

@@ -59,13 +59,13 @@ class IamAccount:
         `exemptions` are keyed by user id.
         """
         # Asked for first, so that IAM makes the report while the lists are read.
-        ready = self.ask_for_report()
+        ready = self.generate_report()
         users: list[ListedUser] = []
         created: dict[str, datetime] = {}
         for page in self.users():
             users.extend(user for user, _ in page)
             created.update((user.name, since) for user, since in page)
-        virtual = self.virtual()
+        virtual = self.virtual_device_owners()
         report, late = self._report(created, patience, ready=ready)
         return Snapshot(tuple(users), virtual, report.rows if report else None, exemptions, late)
 
@@ -83,10 +83,10 @@ class IamAccount:
             path=user["Path"],
             tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", []) if tag["Key"] in GUARD_TAGS},
             attached=any(policy["PolicyArn"] == self._policy_arn for policy in policies),
-            grouped=self._group_name in user.get("GroupList", []),
+            in_group=self._group_name in user.get("GroupList", []),
         )
 
-    def virtual(self) -> frozenset[str]:
+    def virtual_device_owners(self) -> frozenset[str]:
         """Return the names of users with an assigned virtual device."""
         pages = self._client.get_paginator("list_virtual_mfa_devices")
         return frozenset(
@@ -99,7 +99,7 @@ class IamAccount:
     def _report(
         self, created: Mapping[str, datetime], patience: float, *, ready: bool
     ) -> tuple[CredentialReport | None, str | None]:
-        raw = self.report(patience, ready=ready)
+        raw = self.wait_for_report(patience, ready=ready)
         if raw is None:
             return None, f"IAM did not finish the credential report in {patience:g} seconds; the next sweep asks again."
         try:
@@ -109,28 +109,28 @@ class IamAccount:
         late = f"Rows of the credential report that cannot be read and were left out: {report.unread}."
         return report, late if report.unread else None
 
-    def report(self, patience: float, *, ready: bool) -> RawReport | None:
+    def wait_for_report(self, patience: float, *, ready: bool) -> RawReport | None:
         """Return the credential report, or None when IAM does not finish it within `patience` seconds.
 
-        `ready` is what `ask_for_report` answered.
+        `ready` is what `generate_report` answered.
         """
         deadline = self._clock.now() + timedelta(seconds=patience)
         pause = _FIRST_PAUSE
         while True:
-            if ready and (raw := self.made_report()) is not None:
+            if ready and (raw := self.get_report()) is not None:
                 return raw
             left = (deadline - self._clock.now()).total_seconds()
             if left <= 0:
                 return None
             self._clock.sleep(min(pause, left))
             pause *= 2
-            ready = self.ask_for_report()
+            ready = self.generate_report()
 
-    def ask_for_report(self) -> bool:
+    def generate_report(self) -> bool:
         """Ask IAM for a credential report; tell whether there is one, which is then less than four hours old."""
         return self._client.generate_credential_report()["State"] == "COMPLETE"
 
-    def made_report(self) -> RawReport | None:
+    def get_report(self) -> RawReport | None:
         """Return the credential report that IAM has now, or None when it has none to give."""
         try:
             answer = self._client.get_credential_report()

@@ -79,7 +79,7 @@ class IamAttachments:
                 }
                 yield tuple(Attachment(AttachmentKind.TAGS, name, keys) for name, keys in tags.items() if keys)
 
-    def release(self, attachment: Attachment) -> None:
+    def remove(self, attachment: Attachment) -> None:
         """Take the policy, the membership or the tags off."""
         with suppress(UserGone), translate_errors():
             self._take_off[attachment.kind](attachment)

@@ -6,7 +6,7 @@ from urllib import request as http
 from urllib.error import HTTPError, URLError
 
 from mfa_guard.adapters.errors import translate_errors
-from mfa_guard.core.custom_resource import Request, StackId, Verdict
+from mfa_guard.core.custom_resource import Request, Response, StackId
 from mfa_guard.ports import Clock
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS: Final = 10
 _PAUSES_SECONDS: Final = (0, 1, 2, 4, 8)
 
 
-class AnswerNotTaken(Exception):
+class ResponseNotDelivered(Exception):
     """CloudFormation's answer could not be delivered; the message says why and never where to."""
 
 
@@ -49,23 +49,23 @@ def strict_opener(*more: http.BaseHandler) -> http.OpenerDirector:
     return opener
 
 
-class Answers:
-    """Answers requests at their presigned URLs, which `parse_request` found to be CloudFormation's."""
+class ResponseSender:
+    """ResponseSender requests at their presigned URLs, which `parse_request` found to be CloudFormation's."""
 
     def __init__(self, opener: http.OpenerDirector, clock: Clock) -> None:
         self._opener = opener
         self._clock = clock
 
-    def send(self, request: Request, verdict: Verdict) -> None:
-        """Deliver the answer, trying for two minutes at most; raises AnswerNotTaken."""
-        body, problem = request.response(verdict), None
+    def send(self, request: Request, response: Response) -> None:
+        """Deliver the answer, trying for two minutes at most; raises ResponseNotDelivered."""
+        body, problem = request.body(response), None
         for pause in _PAUSES_SECONDS:
             self._clock.sleep(pause)
             problem = self._problem(request.response_url, body)
             if problem is None:
                 return
         # Not inside of an except block: the errors of urllib may hold the URL, and Lambda logs an error's context.
-        raise AnswerNotTaken(f"CloudFormation did not take the answer: {problem}.")
+        raise ResponseNotDelivered(f"CloudFormation did not take the answer: {problem}.")
 
     def _problem(self, url: str, body: bytes) -> str | None:
         # The empty type is what the URL was signed with.

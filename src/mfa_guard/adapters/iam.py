@@ -68,7 +68,7 @@ class IamUsers:
             pages = self._client.get_paginator("list_attached_user_policies").paginate(UserName=name)
             return any(p["PolicyArn"] == self._policy_arn for page in pages for p in page["AttachedPolicies"])
 
-    def grouped(self, name: str) -> bool:
+    def in_group(self, name: str) -> bool:
         """Tell whether the user is in the enforcement group."""
         with translated():
             pages = self._client.get_paginator("list_groups_for_user").paginate(UserName=name)
@@ -121,12 +121,12 @@ class IamUsers:
         with translated():
             self._client.detach_user_policy(UserName=name, PolicyArn=self._policy_arn)
 
-    def join(self, name: str) -> None:
+    def add_to_group(self, name: str) -> None:
         """Add the user to the enforcement group."""
         with translated():
             self._client.add_user_to_group(UserName=name, GroupName=self._group_name)
 
-    def leave(self, name: str) -> None:
+    def remove_from_group(self, name: str) -> None:
         """Remove the user from the enforcement group."""
         with translated():
             self._client.remove_user_from_group(UserName=name, GroupName=self._group_name)

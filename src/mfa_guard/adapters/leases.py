@@ -41,7 +41,7 @@ class LeaseTable:
         """Claim the right to tell."""
         try:
             if any(self._covers(self._item(scope, other), exposure) for other in COVERED_BY.get(kind, ())):
-                return Claim.TOLD
+                return Claim.SENT
             return self._put(scope, kind, holder, exposure)
         except (ClientError, BotoCoreError) as error:
             self._unreachable(error)
@@ -111,7 +111,7 @@ class LeaseTable:
             item = self._item(scope, kind)
             if item.get("state") != {"S": "sent"}:
                 return Claim.HELD
-            return Claim.TOLD if self._covers(item, exposure) else self._reopen(item, holder, exposure)
+            return Claim.SENT if self._covers(item, exposure) else self._reopen(item, holder, exposure)
         return Claim.MINE
 
     def _reopen(self, item: "dict[str, AttributeValueTypeDef]", holder: str, exposure: frozenset[str]) -> Claim:

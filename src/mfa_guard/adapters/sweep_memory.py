@@ -42,7 +42,7 @@ class SweepMemoryTable:
             mailed_at=parse_utc(kept.get("mailed_at") or ""),
             pending=frozenset(kept.get("pending", [])),
             problems=frozenset(kept.get("problems", [])),
-            unmarked=tuple(kept.get("unmarked", [])),
+            not_tagged=tuple(kept.get("not_tagged", [])),
             begun=frozenset(kept.get("begun", [])),
         )
 
@@ -52,7 +52,7 @@ class SweepMemoryTable:
             "mailed_at": utc_text(memory.mailed_at) if memory.mailed_at else None,
             "pending": sorted(memory.pending)[:_MOST],
             "problems": sorted(memory.problems)[:_MOST],
-            "unmarked": memory.unmarked[:100],
+            "not_tagged": memory.not_tagged[:100],
             "begun": sorted(memory.begun),
         }
         expiration = str(int((self._clock.now() + _KEPT).timestamp()))

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.adapters.attachments import IamAttachments
 from mfa_guard.adapters.clock import SystemClock
-from mfa_guard.adapters.cloudformation import Answers, OwnStackStatus, strict_opener
+from mfa_guard.adapters.cloudformation import OwnStackStatus, ResponseSender, strict_opener
 from mfa_guard.adapters.event_bus import EventBus
 from mfa_guard.adapters.self_invocation import LambdaSelfInvocation
 from mfa_guard.core.custom_resource import StackId, parse_stack_id
@@ -21,9 +21,9 @@ def own_stack() -> StackId:
     return parse_stack_id(os.environ)
 
 
-def answers() -> Answers:
+def answers() -> ResponseSender:
     """Return what answers CloudFormation's requests."""
-    return Answers(strict_opener(), SystemClock())
+    return ResponseSender(strict_opener(), SystemClock())
 
 
 def teardown_dependencies(context: LambdaContext) -> TeardownDependencies:

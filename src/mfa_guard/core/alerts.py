@@ -9,7 +9,7 @@ from mfa_guard.core.notice_kinds import NoticeKind, Severity
 
 
 @dataclass(frozen=True)
-class Family:
+class WatchedResource:
     """One kind of thing that somebody can do to the guard.
 
     `what` is the thing; `names` are the request parameters that name it; `risk` says what may no longer work;
@@ -18,8 +18,8 @@ class Family:
 
     kind: NoticeKind
     severity: Severity
-    what: str
-    names: tuple[str, ...]
+    resource: str
+    parameters: tuple[str, ...]
     risk: str
     repair: str
 
@@ -29,7 +29,7 @@ class Alert:
     """A record that AlertFunction tells. `target` is the resource as the caller named it, or None."""
 
     record: Record
-    family: Family
+    watched: WatchedResource
     target: str | None
     mfa_used: str | None
 
@@ -39,9 +39,9 @@ _REDEPLOY: Final = "If nobody planned this, set it back (the stack's drift shows
 
 # Event source -> family. IAM has three, told apart by the parameter that names the resource; the policy comes last,
 # since a call that attaches one to a group or role names it as well.
-_FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
+_WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
     "iam.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.HIGH,
             "enforcement group",
@@ -49,7 +49,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
             "Whatever is attached to the group spreads to every member, and members may no longer be bound.",
             _REDEPLOY,
         ),
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "function role",
@@ -57,7 +57,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
             "The guard may be unable to work, or able to do more than its job.",
             _REDEPLOY,
         ),
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "enforcement policy",
@@ -67,7 +67,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "events.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "rule",
@@ -77,10 +77,12 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "scheduler.amazonaws.com": (
-        Family(NoticeKind.TAMPERING, Severity.HIGH, "schedule", ("name",), "The sweep may no longer run.", _REDEPLOY),
+        WatchedResource(
+            NoticeKind.TAMPERING, Severity.HIGH, "schedule", ("name",), "The sweep may no longer run.", _REDEPLOY
+        ),
     ),
     "lambda.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "function",
@@ -90,7 +92,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "sns.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.HIGH,
             "topic",
@@ -100,7 +102,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "sqs.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.HIGH,
             "dead-letter queue",
@@ -110,7 +112,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "monitoring.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.HIGH,
             "alarm",
@@ -120,7 +122,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "dynamodb.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.HIGH,
             "table",
@@ -130,7 +132,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "cloudtrail.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "trail",
@@ -140,7 +142,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "cloudformation.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.STACK_CHANGE,
             Severity.MEDIUM,
             "stack",
@@ -150,7 +152,7 @@ _FAMILIES: Final[Mapping[str, tuple[Family, ...]]] = {
         ),
     ),
     "signin.amazonaws.com": (
-        Family(
+        WatchedResource(
             NoticeKind.ROOT_SIGN_IN,
             Severity.CRITICAL,
             "root user",
@@ -168,15 +170,15 @@ def parse_alert(detail: Fields) -> Alert:
     Raises EventNotUnderstood when the record is of no family or does not name what was touched.
     """
     record = parse_record(detail)
-    families = _FAMILIES.get(record.source)
-    if families is None:
+    watched = _WATCHED.get(record.source)
+    if watched is None:
         raise EventNotUnderstood(f"{record.name[:80]!a} of {record.source[:80]!a} is nothing the guard alerts about.")
-    for family in families:
-        target = next((text for name in family.names if (text := _named(record.request.get(name)))), None)
-        if target is not None or not family.names:
+    for each in watched:
+        target = next((text for name in each.parameters if (text := _named(record.request.get(name)))), None)
+        if target is not None or not each.parameters:
             extra = detail.get("additionalEventData")
             used = extra.get("MFAUsed") if isinstance(extra, Mapping) else None
-            return Alert(record, family, target, used if isinstance(used, str) else None)
+            return Alert(record, each, target, used if isinstance(used, str) else None)
     raise EventNotUnderstood(f"{record.name[:80]!a} does not say what it touched.")
 
 

@@ -31,7 +31,7 @@ class WriteResult:
     """What the guard did for one user before it tells.
 
     `way`: how the policy was put on, None when it was not. `released`: the ways it was taken off. `problem`: what could
-    not be done, and why; `retry`: it may be possible later; `unmarked`: it is the tags that could not be written.
+    not be done, and why; `retry`: it may be possible later; `not_tagged`: it is the tags that could not be written.
     """
 
     route: AttachmentRoute | None = None
@@ -39,7 +39,7 @@ class WriteResult:
     released: tuple[AttachmentRoute, ...] = ()
     problem: str | None = None
     retry: bool = False
-    unmarked: bool = False
+    not_tagged: bool = False
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class UserEvent:
     device: str | None
 
     @property
-    def by_oneself(self) -> bool:
+    def by_subject(self) -> bool:
         """Tell whether the actor is the subject."""
         actor = self.record.actor
         return actor.kind is ActorKind.USER and actor.name == self.subject.name

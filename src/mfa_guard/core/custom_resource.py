@@ -52,7 +52,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Response:
     """An answer to be given. `reason` is one sentence, shown in the stack's events when the status is FAILED."""
 
     status: Status
@@ -118,11 +118,11 @@ class Request:
         """Return the event with which the function goes on with this request in another invocation."""
         return {**self.event, _BEGAN: utc_text(began)}
 
-    def response(self, verdict: Verdict) -> bytes:
+    def body(self, response: Response) -> bytes:
         """Return the body that answers the request."""
-        reason = "".join(char if " " <= char <= "~" else "?" for char in verdict.reason)
+        reason = "".join(char if " " <= char <= "~" else "?" for char in response.reason)
         body = {
-            "Status": verdict.status.value,
+            "Status": response.status.value,
             "Reason": reason if len(reason) <= _REASON_LIMIT else f"{reason[: _REASON_LIMIT - 3]}...",
             "PhysicalResourceId": self.physical_id,
             "StackId": self.stack_id,

@@ -7,5 +7,5 @@ class Claim(StrEnum):
     """The answer to who tells. MINE: you. TOLD: somebody did. HELD: somebody is about to."""
 
     MINE = "mine"
-    TOLD = "told"
+    SENT = "sent"
     HELD = "held"

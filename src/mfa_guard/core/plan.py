@@ -32,7 +32,7 @@ class Rule(StrEnum):
 
     EXEMPT_BY_PATH = "exempt by path"
     EXEMPT_BY_RECORD = "exempt by record"
-    ENFORCED_ALREADY = "bound already"
+    ENFORCED_ALREADY = "already enforced"
     ACTIVE_MACHINE = "active machine user under review"
     WITHOUT_PASSWORD = "without console password while EnforceOn is console"  # nosec B105 # noqa: S105 - a rule
     EVERYBODY_ELSE = "everybody else"
@@ -52,7 +52,7 @@ class EventContext:
     """Why the guard looks at a user now."""
 
     trigger: Trigger
-    by_oneself: bool
+    by_subject: bool
     with_long_term_key: bool
     actor: str
 
@@ -60,7 +60,7 @@ class EventContext:
     def of(cls, event: UserEvent) -> "EventContext":
         """Return the occasion that an event is."""
         return cls(
-            event.trigger, event.by_oneself, event.record.actor.key_id is not None, sanitize(event.record.actor.label)
+            event.trigger, event.by_subject, event.record.actor.key_id is not None, sanitize(event.record.actor.label)
         )
 
 
@@ -111,7 +111,7 @@ def plan_for_event(
         case = _Case(state, event_context, now, demanded.standing, demanded.actions)
         return EventPlan(demanded.standing, demanded.actions, _due(case))
     except FieldNotLoaded as ask:
-        return ask.question
+        return ask.field
 
 
 def plan_for_user(state: UserState, settings: Settings, now: datetime) -> UserPlan | Field:
@@ -119,7 +119,7 @@ def plan_for_user(state: UserState, settings: Settings, now: datetime) -> UserPl
     try:
         return _plan_for_user(state, settings, now)
     except FieldNotLoaded as ask:
-        return ask.question
+        return ask.field
 
 
 def _plan_for_user(state: UserState, settings: Settings, now: datetime) -> UserPlan:
@@ -132,7 +132,7 @@ def deciding_rule(state: UserState, settings: Settings, now: datetime) -> Rule |
     try:
         return _rule(state, settings, now)
     except FieldNotLoaded as ask:
-        return ask.question
+        return ask.field
 
 
 def _exempt_by_record(state: UserState, now: datetime) -> bool:
@@ -172,7 +172,7 @@ def _actions(state: UserState, standing: Standing, settings: Settings, now: date
         device = state.has_device()
         wanted = {
             Action.ENFORCE: standing is Standing.ENFORCED and not state.enforced(settings.enforce_through),
-            Action.MARK: not device and not state.marked(now),
+            Action.MARK: not device and not state.tagged_noncompliant(now),
             Action.CLEAR: device and bool(state.guard_tags()),
         }
     return tuple(action for action, needed in wanted.items() if needed)
@@ -252,7 +252,7 @@ def _by_exposure(case: _Case) -> Severity:
 
 
 def _by_actor(case: _Case) -> Severity:
-    return Severity.MEDIUM if case.event_context.by_oneself else Severity.HIGH
+    return Severity.MEDIUM if case.event_context.by_subject else Severity.HIGH
 
 
 def _by_device(case: _Case) -> Severity:

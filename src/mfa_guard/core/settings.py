@@ -105,16 +105,16 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         deactivate_keys_after_days=_days(environment, "DEACTIVATE_KEYS_AFTER_DAYS"),
         help_url=environment.get("HELP_URL", ""),
         policy_arn=_arn(environment, "ENFORCEMENT_POLICY_ARN"),
-        group_name=present(environment, "ENFORCEMENT_GROUP_NAME"),
+        group_name=required_variable(environment, "ENFORCEMENT_GROUP_NAME"),
         notices_topic_arn=_arn(environment, "NOTICES_TOPIC_ARN"),
         operations_topic_arn=_arn(environment, "OPERATIONS_TOPIC_ARN"),
-        state_table=present(environment, "STATE_TABLE_NAME"),
-        exemptions_table=present(environment, "EXEMPTIONS_TABLE_NAME"),
+        state_table=required_variable(environment, "STATE_TABLE_NAME"),
+        exemptions_table=required_variable(environment, "EXEMPTIONS_TABLE_NAME"),
         stack_name=environment.get("STACK_NAME", DEFAULT_STACK),
     )
 
 
-def present(environment: Mapping[str, str], name: str) -> str:
+def required_variable(environment: Mapping[str, str], name: str) -> str:
     """Return a variable's value; raises SettingsError when it is missing or empty."""
     value = environment.get(name)
     if not value:
@@ -123,7 +123,7 @@ def present(environment: Mapping[str, str], name: str) -> str:
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: type[Choice]) -> Choice:
-    value = present(environment, name)
+    value = required_variable(environment, name)
     try:
         return choices(value)
     except ValueError:
@@ -133,7 +133,7 @@ def _choice(environment: Mapping[str, str], name: str, choices: type[Choice]) ->
 
 
 def _arn(environment: Mapping[str, str], name: str) -> str:
-    value = present(environment, name)
+    value = required_variable(environment, name)
     if not value.startswith("arn:") or value.count(":") < _ARN_PARTS - 1:
         raise SettingsError(f"The environment variable {name} is {value!r}, which is no ARN.")
     return value

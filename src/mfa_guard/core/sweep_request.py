@@ -33,7 +33,7 @@ class SweepRequest:
 class SweepMemory:
     """What one sweep leaves for the next: what its mail said, and when that was.
 
-    `pending` names what waits to be done or decided, `problems` what was wrong, `unmarked` the users whose tags could
+    `pending` names what waits to be done or decided, `problems` what was wrong, `not_tagged` the users whose tags could
     not be written after the mail was out, each with the reason; `begun` the users whom a sweep set out to bind or
     release, until its mail is out: binding leaves no other trace of what is still to be told.
     """
@@ -41,7 +41,7 @@ class SweepMemory:
     mailed_at: datetime | None = None
     pending: frozenset[str] = frozenset()
     problems: frozenset[str] = frozenset()
-    unmarked: tuple[str, ...] = ()
+    not_tagged: tuple[str, ...] = ()
     begun: frozenset[str] = frozenset()
 
 
@@ -75,4 +75,4 @@ def digest_is_due(
     """Tell whether there is news: a change, something newly pending, a new problem, or a week without a mail."""
     if before.mailed_at is None or now - before.mailed_at >= AT_LEAST_EVERY:
         return True
-    return bool(changed or before.unmarked or pending - before.pending or problems - before.problems)
+    return bool(changed or before.not_tagged or pending - before.pending or problems - before.problems)

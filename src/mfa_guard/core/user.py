@@ -31,7 +31,7 @@ class Field(StrEnum):
     EXEMPTION = "exemption"
     DEVICES = "devices"
     ATTACHED = "attached"
-    GROUPED = "grouped"
+    IN_GROUP = "in group"
     PASSWORD = "password"  # nosec B105 # noqa: S105 - a question, not a password
     KEYS = "keys"
     SERVICE_CREDENTIALS = "service credentials"
@@ -41,9 +41,9 @@ class Field(StrEnum):
 class FieldNotLoaded(Exception):
     """A decision needs an answer that nobody asked for yet."""
 
-    def __init__(self, question: Field) -> None:
-        super().__init__(question.value)
-        self.question = question
+    def __init__(self, field: Field) -> None:
+        super().__init__(field.value)
+        self.field = field
 
 
 class NotLoaded(Enum):
@@ -88,9 +88,9 @@ class ServiceCredential:
 T = TypeVar("T")
 
 
-def _loaded(value: T | NotLoaded, question: Field) -> T:
+def _loaded(value: T | NotLoaded, field: Field) -> T:
     if isinstance(value, NotLoaded):
-        raise FieldNotLoaded(question)
+        raise FieldNotLoaded(field)
     return value
 
 
@@ -105,7 +105,7 @@ class UserState:
     exemption: Exemption | MalformedExemption | NotLoaded | None = NOT_LOADED
     devices: tuple[Device, ...] | NotLoaded = NOT_LOADED
     attached: bool | NotLoaded = NOT_LOADED
-    grouped: bool | NotLoaded = NOT_LOADED
+    in_group: bool | NotLoaded = NOT_LOADED
     password: bool | NotLoaded = NOT_LOADED
     keys: tuple[AccessKey, ...] | NotLoaded = NOT_LOADED
     service_credentials: tuple[ServiceCredential, ...] | NotLoaded = NOT_LOADED
@@ -127,21 +127,21 @@ class UserState:
         """Return the user's access keys, active or not."""
         return _loaded(self.keys, Field.KEYS)
 
-    def bound(self, route: AttachmentRoute) -> bool:
+    def enforced_by(self, route: AttachmentRoute) -> bool:
         """Tell whether the enforcement policy reaches the user in this one way."""
         if route is AttachmentRoute.DIRECT:
             return _loaded(self.attached, Field.ATTACHED)
-        return _loaded(self.grouped, Field.GROUPED)
+        return _loaded(self.in_group, Field.IN_GROUP)
 
     def routes(self) -> tuple[AttachmentRoute, ...]:
         """Return every way in which the enforcement policy reaches the user."""
-        return tuple(route for route in AttachmentRoute if self.bound(route))
+        return tuple(route for route in AttachmentRoute if self.enforced_by(route))
 
     def enforced(self, first: AttachmentRoute) -> bool:
         """Tell whether the policy binds the user, asking for the way `first` before the other."""
-        return self.bound(first) or self.bound(first.other)
+        return self.enforced_by(first) or self.enforced_by(first.other)
 
-    def marked(self, now: datetime) -> bool:
+    def tagged_noncompliant(self, now: datetime) -> bool:
         """Tell whether the tags say, in full and believably, that the user is noncompliant."""
         return self.tags.get(STATUS_TAG) == NONCOMPLIANT and noncompliant_since(self.tags, now) is not None
 

@@ -26,13 +26,13 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
     if isinstance(event, dict) and isinstance(records := event.get("Records"), list):
         return _exemptions(records)
     alert = understood(event, parse_alert)
-    LOGGER.append_keys(subject=alert.family.what)
+    LOGGER.append_keys(subject=alert.watched.resource)
 
     def body() -> Answer:
         chosen = settings()
         notify_of_alert(alert, chosen, alert_dependencies(chosen))
-        LOGGER.info("Told", extra={"kind": alert.family.kind.value, "actions": []})
-        return {"notice": alert.family.kind.value}
+        LOGGER.info("Told", extra={"kind": alert.watched.kind.value, "actions": []})
+        return {"notice": alert.watched.kind.value}
 
     return once(event, context, "alert", body)
 

@@ -3,7 +3,7 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.composition.teardown import answers, own_stack, teardown_dependencies
-from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, RequestType, Status, Verdict, parse_request
+from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, RequestType, Response, Status, parse_request
 from mfa_guard.core.metrics import Metric
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.runtime.observability import LOGGER, METRICS, TELEMETRY, Answer, count_event, name_delivery
@@ -15,8 +15,8 @@ from mfa_guard.use_cases.teardown import NOTHING_TO_DO, request_first_sweep, tea
 def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
     """Answer a request of CloudFormation: let everybody go when the stack is deleted, wake a sweep when it is new.
 
-    Raises RequestNotUnderstood for what is no request or could not be answered safely, AnswerNotTaken, and what keeps
-    the first sweep from being asked for: Lambda retries twice.
+    Raises RequestNotUnderstood for what is no request or could not be answered safely, ResponseNotDelivered, and what
+    keeps the first sweep from being asked for: Lambda retries twice.
     """
     count_event()
     name_delivery(event, "RequestId")
@@ -43,10 +43,10 @@ def _understood(event: object) -> Request:
         raise
 
 
-def _released(request: Request, context: LambdaContext) -> Verdict | None:
+def _released(request: Request, context: LambdaContext) -> Response | None:
     try:
         return tear_down(request, teardown_dependencies(context))
     except Exception as error:  # noqa: BLE001 - unanswered, CloudFormation would wait for an hour and not know why
         LOGGER.exception("Release failed")
         what = f"The function failed ({type(error).__name__}); read the newest ERROR in its log group"
-        return Verdict(Status.FAILED, f"{what}, then delete the stack again: it goes on where it stopped.")
+        return Response(Status.FAILED, f"{what}, then delete the stack again: it goes on where it stopped.")

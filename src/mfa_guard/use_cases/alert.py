@@ -41,5 +41,5 @@ def notify_of_alert(alert: Alert, settings: Settings, dependencies: AlertDepende
     message = alert_message(alert, settings)
     about_notices = (alert.target or "").startswith(settings.notices_topic_arn)
     publish = dependencies.notifier.operations if about_notices else dependencies.notifier.notices
-    lease = Lease(alert.record.id, alert.family.kind, alert.record.id)
+    lease = Lease(alert.record.id, alert.watched.kind, alert.record.id)
     return notify_once(lease, lambda: publish(message), dependencies.leases, dependencies.clock, dependencies.telemetry)

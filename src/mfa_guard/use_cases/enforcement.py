@@ -12,7 +12,7 @@ def enforce(name: str, route: AttachmentRoute, iam: Iam) -> WriteResult:
 
     Raises UserGone when IAM knows the user, the policy or the group no more.
     """
-    binding = {AttachmentRoute.DIRECT: iam.attach, AttachmentRoute.GROUP: iam.join}
+    binding = {AttachmentRoute.DIRECT: iam.attach, AttachmentRoute.GROUP: iam.add_to_group}
     try:
         binding[route](name)
     except QuotaExceeded as first:
@@ -31,7 +31,7 @@ def enforce(name: str, route: AttachmentRoute, iam: Iam) -> WriteResult:
 
 def release(state: UserState, iam: Iam) -> WriteResult:
     """Release the user in every way that binds him. Raises UserGone when there is no such user any more."""
-    releasing = {AttachmentRoute.DIRECT: iam.detach, AttachmentRoute.GROUP: iam.leave}
+    releasing = {AttachmentRoute.DIRECT: iam.detach, AttachmentRoute.GROUP: iam.remove_from_group}
     for route in state.routes():
         try:
             releasing[route](state.name)

@@ -16,7 +16,7 @@ def load(state: UserState, question: Field, iam: Iam) -> UserState:
 _READS: Final[Mapping[Field, Callable[[UserState, Iam], UserState]]] = {
     Field.DEVICES: lambda state, iam: replace(state, devices=iam.devices(state.name)),
     Field.ATTACHED: lambda state, iam: replace(state, attached=iam.attached(state.name)),
-    Field.GROUPED: lambda state, iam: replace(state, grouped=iam.grouped(state.name)),
+    Field.IN_GROUP: lambda state, iam: replace(state, in_group=iam.in_group(state.name)),
     Field.PASSWORD: lambda state, iam: replace(state, password=iam.password(state.name)),
     Field.KEYS: lambda state, iam: replace(state, keys=iam.keys(state.name)),
     Field.SERVICE_CREDENTIALS: lambda state, iam: replace(

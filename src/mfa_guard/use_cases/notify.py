@@ -50,7 +50,7 @@ def notify_once(lease: Lease, publish: Callable[[], None], leases: Leases, clock
         claim = lease.claim(leases)
     if claim is Claim.HELD:
         raise NoticeStuck(f"Another invocation holds the lease for {lease.kind} and does not finish.")
-    if claim is Claim.TOLD:
+    if claim is Claim.SENT:
         telemetry.info("Notice already sent", kind=lease.kind.value)
         return False
     # Before publishing: whatever crashes after it, what this notice ends can be told again when it comes back.

@@ -201,7 +201,7 @@ def _mark(
             dependencies.telemetry.count(Metric.USERS_MARKED_NONCOMPLIANT)
     except QuotaExceeded as refused:
         problem = f"the noncompliance tags cannot be set. IAM said: {quota_text(refused)}."
-        failed = replace(done, problem=problem, unmarked=True)
+        failed = replace(done, problem=problem, not_tagged=True)
         dependencies.telemetry.count(Metric.ENFORCEMENT_FAILED)
         dependencies.telemetry.warning("Enforcement failed", problem=problem)
         message = user_message(event, state, decided, failed, settings, now)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from mfa_guard.core.account.assessment import Assessment, assess, assessment_of, count
 from mfa_guard.core.account.key_deactivation import DeactivationStep
-from mfa_guard.core.account.snapshot import Snapshot, to_confirm
+from mfa_guard.core.account.snapshot import Snapshot, unload_stale_fields
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.exemption import Exemption
@@ -141,9 +141,9 @@ def sweep(
     digest = _digest(snapshot, treated, checks, before, settings, began, writes=writes)
     _log(digest, dependencies.telemetry)
     mailed = _tell(digest, before, settings, dependencies)
-    unmarked, untagged = _mark(treated, dependencies, times)
-    _remember(digest, before, unmarked, dependencies, mailed=mailed, begun=frozenset() if writes else before.begun)
-    _measure(digest, treated, unmarked, dependencies, began)
+    not_tagged, untagged = _mark(treated, dependencies, times)
+    _remember(digest, before, not_tagged, dependencies, mailed=mailed, begun=frozenset() if writes else before.begun)
+    _measure(digest, treated, not_tagged, dependencies, began)
     changed, left = len(digest.changes), digest.left + untagged
     if not left:
         dependencies.telemetry.count(Metric.SWEEP_FINISHED)
@@ -152,7 +152,7 @@ def sweep(
     else:
         dependencies.telemetry.count(Metric.SWEEP_FAILURES)
         raise SweepStalled(f"Round {request.round} changed nobody and left {left} users; the chain ends here.")
-    return SweepOutcome(digest.counts.users, changed, len(digest.failures) + len(unmarked), left, mailed)
+    return SweepOutcome(digest.counts.users, changed, len(digest.failures) + len(not_tagged), left, mailed)
 
 
 def _begin(assessments: Sequence[Assessment], before: SweepMemory, memory: MemoryStore) -> frozenset[str]:
@@ -174,7 +174,7 @@ def _begin(assessments: Sequence[Assessment], before: SweepMemory, memory: Memor
 
 
 def _may_be_bound_or_released(assessment: Assessment) -> bool:
-    return not _needs_nothing(assessment) and assessment.bound is assessment.exempt
+    return not _needs_nothing(assessment) and assessment.enforced is assessment.exempt
 
 
 def _needs_nothing(assessment: Assessment) -> bool:
@@ -227,7 +227,7 @@ def _missing(assessment: Assessment, iam: Iam) -> _Treated:
 
 def _confirm(assessment: Assessment, settings: Settings, dependencies: SweepDependencies) -> Assessment:
     now = dependencies.clock.now()
-    state = to_confirm(assessment.state, now, assessment.assumed)
+    state = unload_stale_fields(assessment.state, now, assessment.assumed)
     while isinstance(decided := plan_for_user(state, settings, now), Field):
         state = load(state, decided, dependencies.iam)
     return assessment_of(state, decided, settings, now, certain=True)
@@ -253,13 +253,13 @@ def _apply(assessment: Assessment, settings: Settings, iam: Iam) -> _Treated:
     state, actions = assessment.state, assessment.plan.actions
     if Action.RELEASE in actions:
         done = release(state, iam)
-        return _Treated(replace(assessment, state=replace(state, attached=False, grouped=False)), done)
+        return _Treated(replace(assessment, state=replace(state, attached=False, in_group=False)), done)
     if Action.ENFORCE not in actions:
         return _Treated(assessment)
     done = enforce(state.name, settings.enforce_through, iam)
     if done.problem:
         return _Treated(assessment, done, failure=done.problem)
-    bound = {AttachmentRoute.DIRECT: "attached", AttachmentRoute.GROUP: "grouped"}[
+    bound = {AttachmentRoute.DIRECT: "attached", AttachmentRoute.GROUP: "in_group"}[
         done.route or settings.enforce_through
     ]
     return _Treated(replace(assessment, state=replace(state, **{bound: True})), done)  # type: ignore[arg-type]
@@ -283,11 +283,11 @@ def _digest(
         changes=tuple(_changes(treated, before.begun, now)),
         failures=tuple(Failure(each.assessment.state.name, each.failure) for each in treated if each.failure),
         assessments=assessments,
-        carried=before.unmarked,
+        carried=before.not_tagged,
         exemptions=snapshot.exemptions,
         checks=checks,
         writes=writes,
-        late=snapshot.late,
+        late=snapshot.report_problem,
         left=sum(not each.reached for each in treated),
     )
 
@@ -304,7 +304,7 @@ def _changes(treated: Iterable[_Treated], begun: frozenset[str], now: datetime) 
 def _untold(treated: _Treated, now: datetime) -> list[str]:
     """Return what became of somebody whom an earlier sweep set out to bind or release, and did not come to tell of."""
     assessment = treated.assessment
-    if treated.done.route or treated.done.released or assessment.bound is assessment.exempt:
+    if treated.done.route or treated.done.released or assessment.enforced is assessment.exempt:
         return []
     if assessment.exempt:
         return ["released, as exempt, by a sweep that broke off"]
@@ -428,7 +428,7 @@ def _write(treated: _Treated, dependencies: SweepDependencies) -> str | None:
 def _remember(
     digest: Digest,
     before: SweepMemory,
-    unmarked: Sequence[str],
+    not_tagged: Sequence[str],
     dependencies: SweepDependencies,
     *,
     mailed: bool,
@@ -441,7 +441,7 @@ def _remember(
             mailed_at=None if unheard else dependencies.clock.now() if mailed else before.mailed_at,
             pending=pending(digest),
             problems=problem_names(digest),
-            unmarked=tuple(unmarked),
+            not_tagged=tuple(not_tagged),
             begun=begun,
         )
     )
@@ -450,12 +450,12 @@ def _remember(
 def _measure(
     digest: Digest,
     treated: Iterable[_Treated],
-    unmarked: Sequence[str],
+    not_tagged: Sequence[str],
     dependencies: SweepDependencies,
     began: datetime,
 ) -> None:
     now = dependencies.clock.now()
-    days = (each.days(now) for each in digest.assessments if each.noncompliant)
+    days = (each.days_noncompliant(now) for each in digest.assessments if each.noncompliant)
     measured: Mapping[Gauge, float] = {
         Gauge.USERS_COMPLIANT: digest.counts.compliant,
         Gauge.USERS_NONCOMPLIANT: digest.counts.noncompliant,
@@ -468,7 +468,7 @@ def _measure(
     for gauge, value in measured.items():
         dependencies.telemetry.gauge(gauge, value)
     dependencies.telemetry.count(Metric.USERS_ENFORCED, sum(each.done.route is not None for each in treated))
-    dependencies.telemetry.count(Metric.SWEEP_FAILURES, len(digest.failures) + len(unmarked))
+    dependencies.telemetry.count(Metric.SWEEP_FAILURES, len(digest.failures) + len(not_tagged))
 
 
 def _in_threads(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> tuple[Result, ...]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mfa_guard.core.attachments import Attachment
-from mfa_guard.core.custom_resource import Request, Status, Verdict
+from mfa_guard.core.custom_resource import Request, Response, Status
 from mfa_guard.core.errors import AccessDenied, AwsRequestFailed
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.times import utc_text
@@ -41,7 +41,7 @@ _DENIED_ROUNDS: Final = 3
 _NAMED: Final = 3
 _AGAIN: Final = "delete the stack again, which goes on where this stopped"
 
-NOTHING_TO_DO: Final = Verdict(Status.SUCCESS, "There is nothing to do until the stack is deleted.")
+NOTHING_TO_DO: Final = Response(Status.SUCCESS, "There is nothing to do until the stack is deleted.")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class _Watch:
         return self.over() or self._world.remaining() <= self._reserve
 
 
-def tear_down(request: Request, dependencies: TeardownDependencies) -> Verdict | None:
+def tear_down(request: Request, dependencies: TeardownDependencies) -> Response | None:
     """Let everybody go, and return the answer to a request to delete the Release resource.
 
     Returns None when another invocation goes on with the request and will answer it. Fails when AWS denies what is
@@ -134,14 +134,14 @@ def tear_down(request: Request, dependencies: TeardownDependencies) -> Verdict |
             last = _round(dependencies, watch)
         except _StackStays as stays:
             dependencies.telemetry.warning("Nobody released", reason=str(stays))
-            return Verdict(Status.SUCCESS, str(stays))
+            return Response(Status.SUCCESS, str(stays))
         if watch.short():
             # What a round says that was cut short may be half the truth.
             break
         empty = empty + 1 if last.clean else 0
         denied = denied + 1 if last.denied else 0
         if empty == _EMPTY_LISTINGS:
-            return Verdict(Status.SUCCESS, "Nobody is bound by the enforcement policy any more.")
+            return Response(Status.SUCCESS, "Nobody is bound by the enforcement policy any more.")
         if denied == _DENIED_ROUNDS:
             return _failed(
                 f"AWS denies what letting everybody go needs: {last}", f"allow it and {_AGAIN}", dependencies
@@ -165,7 +165,7 @@ def _round(dependencies: TeardownDependencies, watch: _Watch) -> _Round:
         if watch.short():
             break
         try:
-            dependencies.attachments.release(attachment)
+            dependencies.attachments.remove(attachment)
         except AwsRequestFailed as refusal:
             dependencies.telemetry.warning("Not released", subject=str(attachment), reason=str(refusal))
             kept.append(_Left(str(attachment), refusal))
@@ -200,7 +200,9 @@ def _list(attachments: Attachments, watch: _Watch) -> tuple[list[Attachment], li
     return found, unlisted
 
 
-def _handed_over(request: Request, began: datetime, last: _Round, dependencies: TeardownDependencies) -> Verdict | None:
+def _handed_over(
+    request: Request, began: datetime, last: _Round, dependencies: TeardownDependencies
+) -> Response | None:
     try:
         dependencies.self_invocation.again(request.continued(began))
     except AwsRequestFailed as refusal:
@@ -210,10 +212,10 @@ def _handed_over(request: Request, began: datetime, last: _Round, dependencies: 
     return None
 
 
-def _failed(what: str, remedy: str, dependencies: TeardownDependencies) -> Verdict:
+def _failed(what: str, remedy: str, dependencies: TeardownDependencies) -> Response:
     reason = f"{what}; {remedy}."
     dependencies.telemetry.warning("Release failed", reason=reason)
-    return Verdict(Status.FAILED, reason)
+    return Response(Status.FAILED, reason)
 
 
 def request_first_sweep(dependencies: TeardownDependencies) -> bool:

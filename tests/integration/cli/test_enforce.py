@@ -74,7 +74,7 @@ def test_whoever_is_bound_and_exempt_loses_the_exemption_only(deployed: Deployed
 
 
 def test_whoever_is_bound_already_is_left_alone(deployed: Deployed) -> None:
-    deployed.user(grouped=True)
+    deployed.user(in_group=True)
     result = deployed.run("enforce", "alice", "--yes")
     assert (result.exit_code, result.stdout) == (0, "alice is bound already; nothing was changed.\n")
     assert deployed.policies_of() == set()

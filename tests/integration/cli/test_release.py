@@ -20,7 +20,7 @@ def give_another_policy(deployed: Deployed, name: str = "alice") -> str:
 
 class TestOneUser:
     def test_both_ways_are_taken_off_and_nothing_else(self, deployed: Deployed) -> None:
-        user_id = deployed.user(bound=True, grouped=True)
+        user_id = deployed.user(bound=True, in_group=True)
         other = give_another_policy(deployed)
         deployed.account.iam.create_group("team")
         deployed.account.iam.add_user_to_group("team", "alice")
@@ -92,8 +92,8 @@ class TestEverybody:
     def test_everybody_bound_is_exempt_and_released(self, deployed: Deployed) -> None:
         ids = {
             "ann": deployed.user("ann", bound=True),
-            "bob": deployed.user("bob", grouped=True),
-            "eve": deployed.user("eve", bound=True, grouped=True),
+            "bob": deployed.user("bob", in_group=True),
+            "eve": deployed.user("eve", bound=True, in_group=True),
         }
         free = deployed.user("free")
         other = give_another_policy(deployed, "ann")
@@ -119,7 +119,7 @@ class TestEverybody:
     def test_one_who_fails_stops_nobody_else(self, deployed: Deployed) -> None:
         for name in ("ann", "bob"):
             deployed.user(name, bound=True)
-        deployed.user("cat", grouped=True)
+        deployed.user("cat", in_group=True)
         deployed.failing = {"DetachUserPolicy": "AccessDenied"}
         told = deployed.json("release", "--all", "--yes", exit_code=3)
         assert told["released"] == 1

@@ -31,13 +31,13 @@ def test_tampering_names_what_was_touched(
     source: str, event: str, request_parameters: dict[str, object], what: str, target: str
 ) -> None:
     alert = parse_alert(detail(event, request_parameters, eventSource=f"{source}.amazonaws.com"))
-    assert (alert.family.what, alert.target, alert.family.kind) == (what, target, NoticeKind.TAMPERING)
-    assert alert.family.severity in {Severity.HIGH, Severity.CRITICAL}
+    assert (alert.watched.resource, alert.target, alert.watched.kind) == (what, target, NoticeKind.TAMPERING)
+    assert alert.watched.severity in {Severity.HIGH, Severity.CRITICAL}
 
 
 def test_a_change_of_the_stack_is_no_tampering() -> None:
     alert = parse_alert(detail("UpdateStack", {"stackName": "mfa-guard"}, eventSource="cloudformation.amazonaws.com"))
-    assert (alert.family.kind, alert.target) == (NoticeKind.STACK_CHANGE, "mfa-guard")
+    assert (alert.watched.kind, alert.target) == (NoticeKind.STACK_CHANGE, "mfa-guard")
 
 
 @pytest.mark.parametrize("used", ["Yes", "No", None])
@@ -46,7 +46,7 @@ def test_roots_sign_in_is_critical_and_says_whether_mfa_was_used(used: str | Non
     if used:
         record["additionalEventData"] = {"MFAUsed": used}
     alert = parse_alert(record)
-    assert (alert.family.kind, alert.family.severity) == (NoticeKind.ROOT_SIGN_IN, Severity.CRITICAL)
+    assert (alert.watched.kind, alert.watched.severity) == (NoticeKind.ROOT_SIGN_IN, Severity.CRITICAL)
     assert alert.mfa_used == used
 
 

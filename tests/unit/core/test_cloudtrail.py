@@ -150,9 +150,9 @@ class TestEvent:
         assert (event.trigger, event.device) == (Trigger.DEVICE_REMOVED, "phone")
 
     def test_by_oneself_means_the_actor_is_the_subject(self) -> None:
-        assert parse_user_event(detail("EnableMFADevice", userIdentity=user_identity("alice"))).by_oneself
-        assert not parse_user_event(detail("EnableMFADevice", userIdentity=user_identity("bob"))).by_oneself
-        assert not parse_user_event(detail("EnableMFADevice", userIdentity=role_identity("alice", "alice"))).by_oneself
+        assert parse_user_event(detail("EnableMFADevice", userIdentity=user_identity("alice"))).by_subject
+        assert not parse_user_event(detail("EnableMFADevice", userIdentity=user_identity("bob"))).by_subject
+        assert not parse_user_event(detail("EnableMFADevice", userIdentity=role_identity("alice", "alice"))).by_subject
 
     @pytest.mark.parametrize("missing", ["eventID", "eventName", "eventSource", "eventTime"])
     def test_a_record_without_its_basics_is_not_understood(self, missing: str) -> None:

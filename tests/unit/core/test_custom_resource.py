@@ -11,9 +11,9 @@ from mfa_guard.core.custom_resource import (
     Request,
     RequestNotUnderstood,
     RequestType,
+    Response,
     StackId,
     Status,
-    Verdict,
     parse_request,
     parse_stack_id,
 )
@@ -188,7 +188,7 @@ class TestWhenItBegan:
 
 class TestTheAnswer:
     def test_it_repeats_what_cloudformation_needs_to_recognise_it(self) -> None:
-        body = json.loads(request(PhysicalResourceId="old").response(Verdict(Status.SUCCESS, "Done.")))
+        body = json.loads(request(PhysicalResourceId="old").body(Response(Status.SUCCESS, "Done.")))
         assert body == {
             "Status": "SUCCESS",
             "Reason": "Done.",
@@ -201,14 +201,14 @@ class TestTheAnswer:
     @given(st.text(max_size=6000))
     def test_it_fits_into_4096_bytes_whatever_the_reason(self, reason: str) -> None:
         parsed = request(PhysicalResourceId="p" * 1024, RequestId="r" * 36, LogicalResourceId="l" * 255)
-        body = parsed.response(Verdict(Status.FAILED, reason))
+        body = parsed.body(Response(Status.FAILED, reason))
         assert len(body) <= 4096
         shown = json.loads(body)["Reason"]
         assert len(shown) <= 1000
         assert shown.isascii()
 
     def test_a_reason_that_is_cut_shows_it(self) -> None:
-        assert json.loads(request().response(Verdict(Status.FAILED, '"' * 2000)))["Reason"].endswith('"...')
+        assert json.loads(request().body(Response(Status.FAILED, '"' * 2000)))["Reason"].endswith('"...')
 
 
 class TestOwnStack:

@@ -68,7 +68,7 @@ def test_an_answer_that_nobody_asked_for_is_missed_by_name() -> None:
 def test_the_policy_binds_in_either_way_whichever_is_asked_first(
     first: AttachmentRoute, bound: AttachmentRoute
 ) -> None:
-    user = state(attached=bound is AttachmentRoute.DIRECT, grouped=bound is AttachmentRoute.GROUP)
+    user = state(attached=bound is AttachmentRoute.DIRECT, in_group=bound is AttachmentRoute.GROUP)
     assert user.enforced(first)
     assert deciding_rule(user, settings(enforce_through=first), NOW) is Rule.ENFORCED_ALREADY
 
@@ -88,7 +88,7 @@ SOLVED_BY_A_DEVICE = {NoticeKind.NONCOMPLIANT, NoticeKind.NEW_CREDENTIAL, Notice
 def test_a_device_that_came_lets_its_absence_be_told_again_whatever_notice_tells_of_it(
     user: UserState, trigger: Trigger, with_key: bool, kind: NoticeKind, came: bool
 ) -> None:
-    event_context = EventContext(trigger, by_oneself=False, with_long_term_key=with_key, actor="user/bob")
+    event_context = EventContext(trigger, by_subject=False, with_long_term_key=with_key, actor="user/bob")
     decided = plan_for_event(user, event_context, settings(), NOW)
     assert isinstance(decided, EventPlan)
     assert decided.due is not None

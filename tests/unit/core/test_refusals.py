@@ -7,10 +7,10 @@ import pytest
 from mfa_guard.core.account.credential_report import parse_report
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import actor_of, parse_record, parse_user_event
-from mfa_guard.core.custom_resource import Status, Verdict, parse_request, parse_stack_id
+from mfa_guard.core.custom_resource import Response, Status, parse_request, parse_stack_id
 from mfa_guard.core.exemption import Exemption, MalformedExemption, parse_exemption
 from mfa_guard.core.exemption_changes import parse_exemption_change
-from mfa_guard.core.settings import SettingsError, parse_settings, present
+from mfa_guard.core.settings import SettingsError, parse_settings, required_variable
 from mfa_guard.core.sweep_request import parse_sweep_request
 from support.factories import NOW, detail, stream_record
 from support.teardown import STACK, request, request_event
@@ -190,7 +190,7 @@ class TestAnswersToCloudFormation:
         ],
     )
     def test_a_reason_is_printable_and_bounded(self, reason: str, shown: str) -> None:
-        assert f'"Reason": "{shown}"'.encode() in request().response(Verdict(Status.FAILED, reason))
+        assert f'"Reason": "{shown}"'.encode() in request().body(Response(Status.FAILED, reason))
 
     @pytest.mark.parametrize("arn", ["", "arn:aws:cloudformation:us-east-1:111122223333", "stack:a:b:c:d:e"])
     def test_a_stack_is_named_by_an_arn(self, arn: str) -> None:
@@ -216,7 +216,7 @@ class TestSettings:
 
     def test_a_variable_that_is_missing_is_none(self) -> None:
         with pytest.raises(SettingsError) as refused:
-            present({}, "STACK_NAME")
+            required_variable({}, "STACK_NAME")
         assert str(refused.value) == "The environment variable STACK_NAME is missing or empty."
 
     def test_choices_and_arns_are_spelt_out(self) -> None:

@@ -64,7 +64,7 @@ def test_anything_else_is_not_understood(event: object) -> None:
         (KNOWN, 1, frozenset(), frozenset(), 1, True),
         (KNOWN, 0, frozenset({"p", "new"}), frozenset(), 1, True),
         (KNOWN, 0, frozenset(), frozenset({"new"}), 1, True),
-        (replace(KNOWN, unmarked=("bad: reason",)), 0, frozenset(), frozenset(), 1, True),
+        (replace(KNOWN, not_tagged=("bad: reason",)), 0, frozenset(), frozenset(), 1, True),
         (KNOWN, 0, frozenset(), frozenset(), 7, True),
     ],
 )

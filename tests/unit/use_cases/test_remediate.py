@@ -17,7 +17,8 @@ from support import factories
 from support.factories import MARKED, NOW, detail, device, exemption, key, long_term_key, settings, user_identity
 from support.fakes import Crash, FakeAccount, FakeUser
 
-READ_WRITE = ("user", "devices", "attached", "grouped", "attach", "detach", "join", "leave", "mark", "clear")
+MEMBERSHIP = ("in_group", "add_to_group", "remove_from_group")
+READ_WRITE = ("user", "devices", "attached", "attach", "detach", *MEMBERSHIP, "mark", "clear")
 
 
 def run(account: FakeAccount, record: dict[str, object], chosen: Settings | None = None) -> Outcome:
@@ -166,7 +167,7 @@ class TestSomebodyWithDevice:
     def test_nothing_to_do_costs_three_iam_calls(self, event: str, route: AttachmentRoute) -> None:
         account = FakeAccount(
             FakeUser(
-                devices=[device()], attached=route is AttachmentRoute.DIRECT, grouped=route is AttachmentRoute.GROUP
+                devices=[device()], attached=route is AttachmentRoute.DIRECT, in_group=route is AttachmentRoute.GROUP
             )
         )
         run(account, detail(event), settings(enforce_through=route))
@@ -287,7 +288,7 @@ class TestDrift:
     def test_a_user_taken_out_of_the_group_is_put_back(self) -> None:
         account = FakeAccount(FakeUser(devices=[device()], password=True))
         run(account, detail("RemoveUserFromGroup"), settings(enforce_through=AttachmentRoute.GROUP))
-        assert account.alice.grouped
+        assert account.alice.in_group
         assert not account.alice.attached
 
     def test_removed_tags_come_back(self) -> None:
@@ -328,7 +329,7 @@ class TestWorkingMachineUsers:
         account = FakeAccount(FakeUser(keys=[key(used=timedelta(days=90)), key("AKIANEW", used=None)]))
         run(account, detail(event))
         assert not account.alice.attached
-        assert not account.alice.grouped
+        assert not account.alice.in_group
         assert account.alice.tags[STATUS_TAG] == NONCOMPLIANT
         assert account.notifier.kinds == ["decision"]
         assert "attach-user-policy" in mail(account)
@@ -422,10 +423,10 @@ class TestExemptUsers:
 
     @pytest.mark.parametrize("bound", [(True, False), (False, True), (True, True)])
     def test_whoever_becomes_exempt_is_released_with_the_next_event(self, bound: tuple[bool, bool]) -> None:
-        account = FakeAccount(FakeUser(attached=bound[0], grouped=bound[1], tags=dict(MARKED)))
+        account = FakeAccount(FakeUser(attached=bound[0], in_group=bound[1], tags=dict(MARKED)))
         account.exemptions.records["AIDAEXAMPLE"] = exemption()
         run(account, detail("UpdateAccessKey"))
-        assert (account.alice.attached, account.alice.grouped, account.alice.tags) == (False, False, {})
+        assert (account.alice.attached, account.alice.in_group, account.alice.tags) == (False, False, {})
         assert account.notifier.kinds == ["released"]
         assert severity(account) == "low"
 
@@ -574,7 +575,7 @@ class TestAudit:
         run(account, detail(event), self.AUDIT)
         assert vars(account.alice) == before
         assert account.notifier.kinds == ([kind] if kind else [])
-        assert not set(account.calls.made) & {"iam.attach", "iam.join", "iam.mark", "iam.clear", "iam.detach"}
+        assert not set(account.calls.made) & {"iam.attach", "iam.add_to_group", "iam.mark", "iam.clear", "iam.detach"}
 
     def test_an_exempt_user_is_not_released(self) -> None:
         account = FakeAccount(FakeUser(attached=True))
@@ -615,7 +616,7 @@ class TestIamRefuses:
     def test_a_full_user_falls_back_to_the_group(self) -> None:
         account = FakeAccount(FakeUser(password=True, policies_left=0))
         run(account, detail("CreateUser"))
-        assert account.alice.grouped
+        assert account.alice.in_group
         assert account.notifier.kinds == ["noncompliant"]
         assert "mfa-guard-enforced" in mail(account)
         assert "remove-user-from-group" in mail(account)

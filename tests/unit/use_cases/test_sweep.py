@@ -117,7 +117,7 @@ class TestEnforcing:
     def test_through_the_group(self) -> None:
         account = FakeAccount(user("bob", password=True))
         run(account, replace(ALL, enforce_through=AttachmentRoute.GROUP))
-        assert account.iam.users["bob"].grouped
+        assert account.iam.users["bob"].in_group
 
     def test_the_tags_come_after_the_mail(self) -> None:
         account = FakeAccount(user("bob", password=True))
@@ -131,11 +131,11 @@ class TestEnforcing:
         assert account.iam.users["ann"].tags == {}
 
     def test_whoever_became_exempt_is_released(self) -> None:
-        account = FakeAccount(done_user("ann", grouped=True, tags=dict(MARKED)))
+        account = FakeAccount(done_user("ann", in_group=True, tags=dict(MARKED)))
         account.exemptions.records["AIDAANN"] = exemption("AIDAANN")
         run(account)
         ann = account.iam.users["ann"]
-        assert (ann.attached, ann.grouped, ann.tags) == (False, False, {})
+        assert (ann.attached, ann.in_group, ann.tags) == (False, False, {})
 
     def test_an_ended_exemption_enforces_again(self) -> None:
         account = FakeAccount(done_user("ann", attached=False))
@@ -213,7 +213,7 @@ class TestTheReportIsLate:
 
     def test_what_it_lacks_is_said(self) -> None:
         account = FakeAccount(done_user("ann"))
-        account.account.late = "IAM did not finish the credential report in 60 seconds."
+        account.account.report_problem = "IAM did not finish the credential report in 60 seconds."
         run(account)
         assert "IAM did not finish the credential report" in mail(account)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from mfa_guard.core.account.key_deactivation import NO_DEACTIVATION, KeyDeactivation, key_deactivation
-from mfa_guard.core.account.snapshot import Snapshot, hinted
+from mfa_guard.core.account.snapshot import Snapshot, state_of
 from mfa_guard.core.plan import Standing, UserPlan, plan_for_user
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import Field, ServiceCredential, UserState, noncompliant_since
@@ -37,16 +37,16 @@ class Assessment:
         return not self.exempt and self.state.devices == ()
 
     @property
-    def awaiting(self) -> bool:
+    def awaits_decision(self) -> bool:
         """Tell whether this is a active machine user about whom nobody has decided."""
         return self.plan.standing is Standing.ACTIVE_MACHINE
 
     @property
-    def bound(self) -> bool:
+    def enforced(self) -> bool:
         """Tell whether the enforcement policy reaches the user."""
         return bool(self.state.routes())
 
-    def days(self, now: datetime) -> int:
+    def days_noncompliant(self, now: datetime) -> int:
         """Return for how many whole days the user's tags have called him noncompliant."""
         since = noncompliant_since(self.state.tags, now)
         return 0 if since is None else (now - since).days
@@ -66,7 +66,7 @@ class Counts:
 
 def assess(snapshot: Snapshot, settings: Settings, now: datetime) -> tuple[Assessment, ...]:
     """Return a finding for every user of the snapshot, in its order."""
-    return tuple(_assess_user(hinted(user, snapshot), settings, now) for user in snapshot.users)
+    return tuple(_assess_user(state_of(user, snapshot), settings, now) for user in snapshot.users)
 
 
 def count(assessments: Iterable[Assessment]) -> Counts:
@@ -79,8 +79,8 @@ def count(assessments: Iterable[Assessment]) -> Counts:
         compliant=len(users) - exempt - noncompliant,
         noncompliant=noncompliant,
         exempt=exempt,
-        enforced=sum(each.bound for each in users),
-        awaiting=sum(each.awaiting for each in users),
+        enforced=sum(each.enforced for each in users),
+        awaiting=sum(each.awaits_decision for each in users),
     )
 
 
@@ -102,7 +102,7 @@ def assessment_of(
     """
     assessment = Assessment(state, decided, certain)
     active = not isinstance(state.keys, tuple) or any(key.active for key in state.keys)
-    if assessment.noncompliant and not assessment.awaiting and state.marked(now) and active:
+    if assessment.noncompliant and not assessment.awaits_decision and state.tagged_noncompliant(now) and active:
         days = settings.deactivate_keys_after_days if settings.sweeps_write else 0
         return replace(assessment, key_deactivation=key_deactivation(state.tags, days, now))
     return assessment

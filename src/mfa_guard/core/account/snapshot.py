@@ -25,7 +25,7 @@ class ListedUser:
     path: str
     tags: Mapping[str, str]
     attached: bool
-    grouped: bool
+    in_group: bool
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,16 @@ class Snapshot:
     """
 
     users: tuple[ListedUser, ...]
-    virtual: frozenset[str]
+    virtual_device_owners: frozenset[str]
     report: Mapping[str, ReportRow] | None
     exemptions: Mapping[str, Exemption | MalformedExemption]
-    late: str | None = None
+    report_problem: str | None = None
 
 
-def hinted(user: ListedUser, snapshot: Snapshot) -> UserState:
+def state_of(user: ListedUser, snapshot: Snapshot) -> UserState:
     """Return the user with every answer that the snapshot has, however late; what it lacks stays unasked."""
     row = snapshot.report.get(user.name) if snapshot.report is not None else None
-    device: bool | None = True if user.name in snapshot.virtual else row.device if row else None
+    device: bool | None = True if user.name in snapshot.virtual_device_owners else row.device if row else None
     return UserState(
         name=user.name,
         id=user.id,
@@ -67,14 +67,14 @@ def hinted(user: ListedUser, snapshot: Snapshot) -> UserState:
         exemption=snapshot.exemptions.get(user.id),
         devices=NOT_LOADED if device is None else (_SOME_DEVICE,) if device else (),
         attached=user.attached,
-        grouped=user.grouped,
+        in_group=user.in_group,
         password=row.password if row else NOT_LOADED,
         keys=row.keys if row else NOT_LOADED,
         unfinished=None,
     )
 
 
-def to_confirm(state: UserState, now: datetime, assumed: frozenset[Field] = frozenset()) -> UserState:
+def unload_stale_fields(state: UserState, now: datetime, assumed: frozenset[Field] = frozenset()) -> UserState:
     """Return `state` without the answers that are too late to change anybody for, or were `assumed`.
 
     Keys that the report shows in use stay: that is enough not to enforce, and never enough to enforce. Beside such keys

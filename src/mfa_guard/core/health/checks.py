@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from mfa_guard.core.sanitize import sanitize
-from mfa_guard.core.settings import Settings, present
+from mfa_guard.core.settings import Settings, required_variable
 
 NOTICES_TOPIC: Final = "notices topic"
 
@@ -69,12 +69,12 @@ def parse_deployed(environment: Mapping[str, str], settings: Settings, own_arn: 
     """Return what SweepFunction's environment says was deployed; `own_arn` is the function's. Raises SettingsError."""
     return Deployed(
         settings=settings,
-        stack_name=present(environment, "STACK_NAME"),
-        name_prefix=present(environment, "NAME_PREFIX"),
-        policy_digest=present(environment, "POLICY_DIGEST"),
-        rules=tuple(present(environment, "RULE_NAMES").split(",")),
-        functions=(*present(environment, "RULE_TARGETS").split(","), own_arn),
-        queue_url=present(environment, "DEAD_LETTER_QUEUE_URL"),
+        stack_name=required_variable(environment, "STACK_NAME"),
+        name_prefix=required_variable(environment, "NAME_PREFIX"),
+        policy_digest=required_variable(environment, "POLICY_DIGEST"),
+        rules=tuple(required_variable(environment, "RULE_NAMES").split(",")),
+        functions=(*required_variable(environment, "RULE_TARGETS").split(","), own_arn),
+        queue_url=required_variable(environment, "DEAD_LETTER_QUEUE_URL"),
     )
 
 
@@ -381,7 +381,7 @@ class _Checked(Generic[T]):
         usual: Mapping[Verdict, str] = {
             Verdict.FINE: "",
             Verdict.PROBLEM: self.advice.format(deployed=deployed, chosen=deployed.settings),
-            Verdict.CANNOT_VERIFY: UNREAD,
+            Verdict.CANNOT_VERIFY: UNREAD_ADVICE,
         }
         reason = sanitize(found.reason, _LONGEST)
         return Check(
@@ -396,7 +396,7 @@ class _Checked(Generic[T]):
 _LONGEST: Final = 900
 
 # What is advised when AWS refused the read to the function.
-UNREAD: Final = (
+UNREAD_ADVICE: Final = (
     "If access was denied, compare SweepFunction's role with the template and look for a service control policy that "
     "denies the call; otherwise the next sweep tries again."
 )

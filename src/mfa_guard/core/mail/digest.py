@@ -95,8 +95,10 @@ def digest_message(digest: Digest, settings: Settings, now: datetime) -> Message
 
 def pending(digest: Digest) -> frozenset[str]:
     """Return a name for everything that waits to be done or decided, by which the next sweep knows what is new."""
-    deciding = (each for each in digest.assessments if each.awaiting)
-    planned = (each for each in digest.assessments if each.plan.actions and not each.awaiting and not digest.writes)
+    deciding = (each for each in digest.assessments if each.awaits_decision)
+    planned = (
+        each for each in digest.assessments if each.plan.actions and not each.awaits_decision and not digest.writes
+    )
     broken = (key for key, each in digest.exemptions.items() if isinstance(each, MalformedExemption))
     return frozenset(
         [
@@ -138,7 +140,8 @@ def _headline(digest: Digest) -> str:
 def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Section, ...]:
     listing = f"aws iam get-account-authorization-details --filter User --query {_TAGGED} --output text"
     noncompliant = sorted(
-        (each for each in digest.assessments if each.noncompliant), key=lambda each: (-each.days(now), each.state.name)
+        (each for each in digest.assessments if each.noncompliant),
+        key=lambda each: (-each.days_noncompliant(now), each.state.name),
     )
     worst_first = sorted(digest.checks, key=lambda check: check.verdict is Verdict.FINE)
     scan = f"aws dynamodb scan --region {settings.region} --table-name {settings.exemptions_table}"
@@ -188,7 +191,7 @@ def _check(check: Check) -> str:
 
 
 def _deciding(digest: Digest, now: datetime) -> list[str]:
-    return [f"{each.state.name}: {in_use(each, now)}" for each in digest.assessments if each.awaiting]
+    return [f"{each.state.name}: {in_use(each, now)}" for each in digest.assessments if each.awaits_decision]
 
 
 def _planned(digest: Digest, now: datetime) -> list[str]:
@@ -246,8 +249,8 @@ def _ending(digest: Digest, now: datetime) -> list[str]:
 
 
 def _since(assessment: Assessment, now: datetime) -> str:
-    days = assessment.days(now)
-    standing = {Standing.ENFORCED: "blocked" if assessment.bound else "not blocked yet"}.get(
+    days = assessment.days_noncompliant(now)
+    standing = {Standing.ENFORCED: "blocked" if assessment.enforced else "not blocked yet"}.get(
         assessment.plan.standing, f"not blocked ({assessment.plan.standing.value})"
     )
     return f"{days} day{'' if days == 1 else 's'}, {standing}"

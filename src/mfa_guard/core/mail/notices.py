@@ -55,7 +55,7 @@ class _NoticeContext:
     @property
     def was_bound(self) -> bool:
         """Tell whether the policy reached the user before the guard did anything, as far as anybody asked."""
-        return self.state.attached is True or self.state.grouped is True
+        return self.state.attached is True or self.state.in_group is True
 
     @property
     def is_bound(self) -> bool:
@@ -71,7 +71,7 @@ def user_message(
     """
     context = _NoticeContext(event, state, plan, done, settings, now)
     if done.problem:
-        kind, severity = NoticeKind.NOT_TAGGED if done.unmarked else NoticeKind.NOT_ENFORCED, Severity.CRITICAL
+        kind, severity = NoticeKind.NOT_TAGGED if done.not_tagged else NoticeKind.NOT_ENFORCED, Severity.CRITICAL
     elif plan.due:
         kind, severity = plan.due.kind, plan.due.severity
     else:
@@ -118,29 +118,29 @@ def root_message(event: UserEvent, settings: Settings) -> Message:
 
 def alert_message(alert: Alert, settings: Settings) -> Message:
     """Return the notice about root's sign-in, tampering with the guard, or a change of its stack."""
-    family, what, target = alert.family, sanitize(alert.record.name, 80), sanitize(alert.target, 300)
+    watched, what, target = alert.watched, sanitize(alert.record.name, 80), sanitize(alert.target, 300)
     headlines = {
         NoticeKind.ROOT_SIGN_IN: "root signed in to the console",
-        NoticeKind.TAMPERING: f"mfa-guard's {family.what}: {what}",
+        NoticeKind.TAMPERING: f"mfa-guard's {watched.resource}: {what}",
         NoticeKind.STACK_CHANGE: f"mfa-guard's stack: {what}",
     }
     mfa = {"Yes": " An MFA device was used.", "No": " No MFA device was used."}.get(str(alert.mfa_used), "")
     leads = {
-        NoticeKind.ROOT_SIGN_IN: f"Somebody signed in to the console as this account's root user.{mfa} {family.risk}",
-        NoticeKind.TAMPERING: f'{what} was called on the {family.what} "{target}". {family.risk}',
-        NoticeKind.STACK_CHANGE: f'{what} was called on mfa-guard\'s own stack "{target}". {family.risk}',
+        NoticeKind.ROOT_SIGN_IN: f"Somebody signed in to the console as this account's root user.{mfa} {watched.risk}",
+        NoticeKind.TAMPERING: f'{what} was called on the {watched.resource} "{target}". {watched.risk}',
+        NoticeKind.STACK_CHANGE: f'{what} was called on mfa-guard\'s own stack "{target}". {watched.risk}',
     }
     disabled = alert.target if alert.record.name == "DisableRule" else None
     enable = enable_rule_command(disabled, settings) if disabled else None
     draft = Draft(
-        kind=family.kind,
-        severity=family.severity,
-        headline=headlines[family.kind],
-        lead=[leads[family.kind]],
-        subject={"kind": family.what, "name": target if alert.target else None},
+        kind=watched.kind,
+        severity=watched.severity,
+        headline=headlines[watched.kind],
+        lead=[leads[watched.kind]],
+        subject={"kind": watched.resource, "name": target if alert.target else None},
         link=console(settings, "console/home"),
         acts=False,
-        next=[family.repair],
+        next=[watched.repair],
         pastes={"enable_rule": enable} if enable else {},
     )
     return compose(draft, alert.record, settings)
@@ -248,7 +248,7 @@ def _device_with_key(t: _NoticeContext) -> tuple[str, str]:
     device = sanitize(t.event.device)
     if t.state.devices == ():
         device += " (no longer listed, or not yet; a session made with it may go on for hours)"
-    if t.event.by_oneself:
+    if t.event.by_subject:
         return (
             f"{t.name} enrolled MFA with a key",
             f"{t.name} enrolled the MFA device {device} with the long-term access key {key}. Ask {t.name} whether this "
@@ -374,7 +374,7 @@ def _deeds(t: _NoticeContext) -> list[str]:
         Action.CLEAR: f"{_verb('remove', t)} the tags {', '.join(t.state.guard_tags())}",
     }
     routes, released = _changes(t)
-    marking = () if t.done.retry or t.done.unmarked else t.plan.actions
+    marking = () if t.done.retry or t.done.not_tagged else t.plan.actions
     return [
         *(put_on[route] for route in routes),
         *(taken_off[route] for route in released),
@@ -491,7 +491,7 @@ def _undoing(kind: NoticeKind, t: _NoticeContext) -> dict[str, str]:
 
 
 def _bound_by(state: UserState, route: AttachmentRoute) -> bool:
-    return (state.attached if route is AttachmentRoute.DIRECT else state.grouped) is True
+    return (state.attached if route is AttachmentRoute.DIRECT else state.in_group) is True
 
 
 def about_user(state: UserState) -> list[str]:

@@ -5,24 +5,24 @@ from datetime import timedelta
 
 import pytest
 
-from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, hinted, to_confirm
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, state_of, unload_stale_fields
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.user import NOT_LOADED
 from support.factories import MARKED, NOW, exemption, key, state
 
-ALICE = ListedUser("alice", "AIDAEXAMPLE", "/staff/", MARKED, attached=True, grouped=False)
+ALICE = ListedUser("alice", "AIDAEXAMPLE", "/staff/", MARKED, attached=True, in_group=False)
 ROW = ReportRow(device=True, password=True, keys=(key("key 1"),))
-SNAPSHOT = Snapshot(users=(ALICE,), virtual=frozenset(), report={"alice": ROW}, exemptions={})
+SNAPSHOT = Snapshot(users=(ALICE,), virtual_device_owners=frozenset(), report={"alice": ROW}, exemptions={})
 
 
 def test_who_a_user_is_and_what_binds_him_comes_from_the_listing() -> None:
-    seen = hinted(ALICE, SNAPSHOT)
+    seen = state_of(ALICE, SNAPSHOT)
     assert (seen.name, seen.id, seen.path, seen.tags) == ("alice", "AIDAEXAMPLE", "/staff/", MARKED)
-    assert (seen.attached, seen.grouped) == (True, False)
+    assert (seen.attached, seen.in_group) == (True, False)
 
 
 def test_device_password_and_keys_come_from_the_report() -> None:
-    seen = hinted(ALICE, SNAPSHOT)
+    seen = state_of(ALICE, SNAPSHOT)
     assert seen.has_device()
     assert seen.has_password()
     assert seen.access_keys() == (key("key 1"),)
@@ -30,32 +30,34 @@ def test_device_password_and_keys_come_from_the_report() -> None:
 
 def test_a_report_without_device_says_so() -> None:
     without = replace(SNAPSHOT, report={"alice": replace(ROW, device=False)})
-    assert hinted(ALICE, without).devices == ()
+    assert state_of(ALICE, without).devices == ()
 
 
 def test_a_virtual_device_counts_although_the_report_does_not_show_it_yet() -> None:
-    enrolled = replace(SNAPSHOT, virtual=frozenset({"alice"}), report={"alice": replace(ROW, device=False)})
-    assert hinted(ALICE, enrolled).has_device()
+    enrolled = replace(
+        SNAPSHOT, virtual_device_owners=frozenset({"alice"}), report={"alice": replace(ROW, device=False)}
+    )
+    assert state_of(ALICE, enrolled).has_device()
 
 
 @pytest.mark.parametrize("report", [None, {}, {"bob": ROW}])
 def test_who_is_not_in_the_report_is_not_guessed_at(report: dict[str, ReportRow] | None) -> None:
-    seen = hinted(ALICE, replace(SNAPSHOT, report=report))
+    seen = state_of(ALICE, replace(SNAPSHOT, report=report))
     assert (seen.devices, seen.password, seen.keys) == (NOT_LOADED, NOT_LOADED, NOT_LOADED)
 
 
 def test_a_virtual_device_is_known_without_a_report() -> None:
-    seen = hinted(ALICE, replace(SNAPSHOT, report=None, virtual=frozenset({"alice"})))
+    seen = state_of(ALICE, replace(SNAPSHOT, report=None, virtual_device_owners=frozenset({"alice"})))
     assert seen.has_device()
     assert seen.password is NOT_LOADED
 
 
 def test_no_bulk_call_tells_of_service_specific_credentials() -> None:
-    assert hinted(ALICE, SNAPSHOT).service_credentials is NOT_LOADED
+    assert state_of(ALICE, SNAPSHOT).service_credentials is NOT_LOADED
 
 
 def test_a_sweep_goes_on_with_nothing_that_an_event_began() -> None:
-    assert hinted(ALICE, SNAPSHOT).unfinished_kind() is None
+    assert state_of(ALICE, SNAPSHOT).unfinished_kind() is None
 
 
 def test_an_exemption_belongs_to_the_id_and_not_to_the_name() -> None:
@@ -64,30 +66,30 @@ def test_an_exemption_belongs_to_the_id_and_not_to_the_name() -> None:
         "AIDAOTHER": MalformedExemption("The exemption record lacks owner."),
     }
     with_records = replace(SNAPSHOT, exemptions=records)
-    assert hinted(ALICE, with_records).exemption_record() == exemption()
-    assert hinted(replace(ALICE, id="AIDANEW"), with_records).exemption_record() is None
+    assert state_of(ALICE, with_records).exemption_record() == exemption()
+    assert state_of(replace(ALICE, id="AIDANEW"), with_records).exemption_record() is None
 
 
 def test_devices_and_service_specific_credentials_are_asked_again() -> None:
-    asked = to_confirm(state(), NOW)
+    asked = unload_stale_fields(state(), NOW)
     assert (asked.devices, asked.service_credentials) == (NOT_LOADED, NOT_LOADED)
 
 
 def test_keys_that_the_report_shows_idle_are_asked_again() -> None:
-    assert to_confirm(state(keys=(key(used=None), key(used=timedelta(days=91)))), NOW).keys is NOT_LOADED
+    assert unload_stale_fields(state(keys=(key(used=None), key(used=timedelta(days=91)))), NOW).keys is NOT_LOADED
 
 
 @pytest.mark.parametrize("active", [True, False])
 def test_a_key_that_the_report_shows_in_use_is_enough(active: bool) -> None:
     used = key(active=active, used=timedelta(days=90))
-    assert to_confirm(state(keys=(used,)), NOW).keys == (used,)
+    assert unload_stale_fields(state(keys=(used,)), NOW).keys == (used,)
 
 
 def test_keys_that_nobody_knows_of_stay_unasked() -> None:
-    assert to_confirm(state(keys=NOT_LOADED), NOW).keys is NOT_LOADED
+    assert unload_stale_fields(state(keys=NOT_LOADED), NOW).keys is NOT_LOADED
 
 
 def test_nothing_else_is_asked_again() -> None:
-    seen = state(tags=MARKED, attached=False, grouped=True, password=False)
-    asked = to_confirm(seen, NOW)
+    seen = state(tags=MARKED, attached=False, in_group=True, password=False)
+    asked = unload_stale_fields(seen, NOW)
     assert replace(asked, devices=seen.devices, keys=seen.keys, service_credentials=()) == seen

@@ -98,7 +98,7 @@ EVERY_KIND: dict[NoticeKind, Callable[[Settings], Message]] = {
         detail("CreateUser"),
         NONCOMPLIANT,
         s,
-        WriteResult(route=AttachmentRoute.DIRECT, problem="the tags cannot be set.", unmarked=True),
+        WriteResult(route=AttachmentRoute.DIRECT, problem="the tags cannot be set.", not_tagged=True),
     ),
     NoticeKind.ROOT_CREDENTIALS: lambda s: root_message(
         parse_user_event(detail("EnableMFADevice", {"userName": "AWS ROOT USER"})), s
@@ -182,7 +182,7 @@ def test_the_longest_user_name_fits_the_subject_line_of_every_kind() -> None:
             continue
         decided = EventPlan(Standing.ENFORCED, (), DueNotice(kind, severity))
         done = (
-            WriteResult(problem="no.", unmarked=kind is NoticeKind.NOT_TAGGED)
+            WriteResult(problem="no.", not_tagged=kind is NoticeKind.NOT_TAGGED)
             if kind in {NoticeKind.NOT_ENFORCED, NoticeKind.NOT_TAGGED}
             else WriteResult()
         )
@@ -359,7 +359,7 @@ class TestWhatIsKnown:
         assert "alice works without MFA. Usable without MFA until now: a console password." in text
 
     def test_tags_that_cannot_be_written_are_not_listed_as_done(self) -> None:
-        done = WriteResult(route=AttachmentRoute.DIRECT, problem="the tags cannot be set.", unmarked=True)
+        done = WriteResult(route=AttachmentRoute.DIRECT, problem="the tags cannot be set.", not_tagged=True)
         message = told(detail("CreateUser"), NONCOMPLIANT, done=done)
         assert message.subject == "CRITICAL: alice could not be tagged"
         assert "tags alice" not in mail(message)
@@ -431,7 +431,7 @@ class TestWhatIsKnown:
 
     def test_audit_lists_the_release_it_would_make(self) -> None:
         chosen = settings(mode=Mode.AUDIT)
-        text = mail(told(detail("CreateAccessKey"), state(exemption=exemption(), grouped=True), chosen))
+        text = mail(told(detail("CreateAccessKey"), state(exemption=exemption(), in_group=True), chosen))
         assert "detach the policy" in text
         assert "remove alice from the group" in text
 

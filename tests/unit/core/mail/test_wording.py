@@ -392,7 +392,7 @@ CASES: dict[str, Case] = {
     ),
     "released": (
         detail("CreateAccessKey"),
-        state(grouped=True, exemption=exemption()),
+        state(in_group=True, exemption=exemption()),
         WriteResult(released=(AttachmentRoute.DIRECT, AttachmentRoute.GROUP)),
         settings(),
         "LOW: alice is exempt and released",
@@ -467,7 +467,7 @@ CASES: dict[str, Case] = {
     "not tagged": (
         detail("CreateUser"),
         state(**WITHOUT),
-        WriteResult(route=AttachmentRoute.DIRECT, problem="there are 50.", unmarked=True),
+        WriteResult(route=AttachmentRoute.DIRECT, problem="there are 50.", not_tagged=True),
         settings(),
         "CRITICAL: alice could not be tagged",
         "alice could not be tagged: there are 50.",
