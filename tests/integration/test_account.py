@@ -1,26 +1,19 @@
 """The account read in bulk: what becomes of IAM's answers, and how many calls they take."""
 
-import ast
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 from typing import ClassVar
 
 import boto3
-import botocore.session
 import pytest
-from botocore import xform_name
 from botocore.exceptions import ClientError
 from moto.iam.models import VirtualMfaDevice
 
-from mfa_guard.adapters import account as account_module
-from mfa_guard.adapters import exemption_list
 from mfa_guard.adapters.account import IamAccount
-from mfa_guard.adapters.exemption_list import ExemptionList
+from mfa_guard.adapters.exemptions import ExemptionList
 from mfa_guard.core.account.snapshot import ListedUser, Snapshot
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from support.account import ADMINISTRATOR, Account
@@ -379,13 +372,3 @@ class TestExemptions:
         client.meta.events.register("before-call", Faults({"Scan": "AccessDeniedException"}).before_call)
         with pytest.raises(ClientError, match="AccessDeniedException"):
             ExemptionList(client, account.stack.physical_id("ExemptionsTable")).all(NOW)
-
-
-@pytest.mark.parametrize(("service", "module"), [("iam", account_module), ("dynamodb", exemption_list)])
-def test_an_adapter_declares_exactly_the_calls_in_its_code(service: str, module: ModuleType) -> None:
-    operations = botocore.session.get_session().get_service_model(service).operation_names
-    known = {xform_name(operation): f"{service}:{operation}" for operation in operations}
-    nodes = list(ast.walk(ast.parse(Path(str(module.__file__)).read_text("utf-8"))))
-    named = [node.attr for node in nodes if isinstance(node, ast.Attribute)]
-    named += [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    assert sorted(module.PERMISSIONS) == sorted({known[name] for name in named if name in known})

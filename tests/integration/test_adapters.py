@@ -10,8 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.exemptions import ExemptionTable
-from mfa_guard.adapters.iam import IamUsers
-from mfa_guard.adapters.keys import AccessKeys
+from mfa_guard.adapters.iam import AccessKeys, IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.exemption import Exemption, MalformedExemption

@@ -1,16 +1,12 @@
 """The guard's own parts on moto, and every read that AWS may refuse."""
 
-import ast
-import inspect
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import boto3
 import botocore.session
 import pytest
-from botocore import xform_name
 from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 
@@ -395,26 +391,3 @@ def test_a_stack_without_termination_protection_is_advised_to_have_it(guard: Gua
 def test_a_stack_that_cannot_be_found_is_unverifiable(guard: Guard) -> None:
     other = replace(guard.deployed, stack_name="other")
     assert isinstance(guard.health.read(other).termination_protection, Unread)
-
-
-@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_a_reader_declares_exactly_the_calls_in_its_code(reader: Callable[[object], object]) -> None:
-    declared = reader.PERMISSIONS  # type: ignore[attr-defined]
-    [service] = {permission.partition(":")[0] for permission in declared}
-    operations = botocore.session.get_session().get_service_model(service).operation_names
-    known = {xform_name(operation): f"{service}:{operation}" for operation in operations}
-    nodes = list(ast.walk(ast.parse(inspect.getsource(reader))))
-    called = {
-        node.attr
-        for node in nodes
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "_client"
-    }
-    paged = {
-        str(node.args[0].value)
-        for node in nodes
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "get_paginator"
-        and isinstance(node.args[0], ast.Constant)
-    }
-    assert sorted(declared) == sorted(known[name] for name in (called - {"get_paginator"}) | paged)

@@ -11,8 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.adapters.exemption_list import ExemptionList
-from mfa_guard.adapters.exemptions import ExemptionTable
+from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.core.errors import AwsRequestFailed, UserGone
 from mfa_guard.core.health.checks import Deployed, parse_deployed

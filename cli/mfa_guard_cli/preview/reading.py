@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from mfa_guard.adapters.account import PERMISSIONS as BULK
 from mfa_guard.adapters.account import IamAccount, RawReport
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.core.account.credential_report import ReportNotUnderstood, parse_report
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 # GetCallerIdentity needs no permission. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-PERMISSIONS: Final = (*BULK, "iam:ListMFADevices")
+PERMISSIONS: Final = (*IamAccount.PERMISSIONS, "iam:ListMFADevices")
 
 # What a person waits for the credential report, in seconds; IAM mostly takes a few.
 PATIENCE: Final = 120.0

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_iam.type_defs import PaginatorConfigTypeDef, UserDetailTypeDef, VirtualMFADeviceTypeDef
 
-PERMISSIONS: Final = (
-    "iam:GetAccountAuthorizationDetails",
-    "iam:ListVirtualMFADevices",
-    "iam:GenerateCredentialReport",
-    "iam:GetCredentialReport",
-)
 
 # The most that one may ask for; IAM may answer with shorter pages.
 _PAGE: "Final[PaginatorConfigTypeDef]" = {"PageSize": 1000}
@@ -42,10 +36,17 @@ class RawReport:
 
 
 class IamAccount:
-    """The account's users, read page by page; nothing of a page is kept but what a `Snapshot` holds.
+    """Reads all users of the account page by page, and keeps only what a `Snapshot` holds.
 
-    Raises what IAM raises. Only a credential report that is late or unreadable is no error: the snapshot says so.
+    Raises what IAM raises. A credential report that is late or unreadable is no error: the snapshot says so.
     """
+
+    PERMISSIONS: Final = (
+        "iam:GetAccountAuthorizationDetails",
+        "iam:ListVirtualMFADevices",
+        "iam:GenerateCredentialReport",
+        "iam:GetCredentialReport",
+    )
 
     def __init__(self, client: "IAMClient", policy_arn: str, group_name: str, clock: Clock) -> None:
         self._client = client

@@ -13,23 +13,24 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_iam.type_defs import ListEntitiesForPolicyResponseTypeDef, PaginatorConfigTypeDef
 
-PERMISSIONS: Final = (
-    "iam:ListEntitiesForPolicy",
-    "iam:GetGroup",
-    "iam:GetAccountAuthorizationDetails",
-    "iam:DetachUserPolicy",
-    "iam:DetachGroupPolicy",
-    "iam:DetachRolePolicy",
-    "iam:RemoveUserFromGroup",
-    "iam:UntagUser",
-)
 
 # The most that one may ask for; IAM may answer with shorter pages.
 _PAGE: Final["PaginatorConfigTypeDef"] = {"PageSize": 1000}
 
 
 class IamAttachments:
-    """Whom the policy, the group and the tags are on; see `mfa_guard.ports.Holds`."""
+    """Finds and removes the policy, the group memberships and the tags; see `mfa_guard.ports.Attachments`."""
+
+    PERMISSIONS: Final = (
+        "iam:ListEntitiesForPolicy",
+        "iam:GetGroup",
+        "iam:GetAccountAuthorizationDetails",
+        "iam:DetachUserPolicy",
+        "iam:DetachGroupPolicy",
+        "iam:DetachRolePolicy",
+        "iam:RemoveUserFromGroup",
+        "iam:UntagUser",
+    )
 
     def __init__(self, client: "IAMClient", policy_arn: str, group_name: str) -> None:
         self._client = client

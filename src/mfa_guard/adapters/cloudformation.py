@@ -12,7 +12,6 @@ from mfa_guard.ports import Clock
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-PERMISSIONS: Final = ("cloudformation:DescribeStacks",)
 
 _TIMEOUT_SECONDS: Final = 10
 _PAUSES_SECONDS: Final = (0, 1, 2, 4, 8)
@@ -23,7 +22,9 @@ class ResponseNotDelivered(Exception):
 
 
 class OwnStackStatus:
-    """The stack of the function's own environment; see `mfa_guard.ports.OwnStack`."""
+    """Reads the status of the guard's own stack; see `mfa_guard.ports.OwnStack`."""
+
+    PERMISSIONS: Final = ("cloudformation:DescribeStacks",)
 
     def __init__(self, client: "CloudFormationClient", stack: StackId) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""AWS's refusals, told apart by whether asking again may help."""
+"""Translate the errors that boto3 raises into the few errors that the guard tells apart."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,21 +6,22 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.core.errors import AccessDenied, AwsRequestFailed, UserGone
+from mfa_guard.core.errors import AccessDenied, AwsRequestFailed, QuotaExceeded, UserGone
 
-_GONE: Final = "NoSuchEntity"
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnmodifiableEntity"})
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Let what boto3 raises become UserGone, Denied or Refused."""
+    """Raise UserGone, QuotaExceeded, AccessDenied or AwsRequestFailed for what boto3 raises."""
     try:
         yield
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        if code == _GONE:
+        if code == "NoSuchEntity":
             raise UserGone(message) from error
+        if code == "LimitExceeded":
+            raise QuotaExceeded(message) from error
         raise (AccessDenied if code in _DENIED else AwsRequestFailed)(f"{code}: {message}") from error
     except BotoCoreError as error:
         raise AwsRequestFailed(f"{type(error).__name__}: {error}") from error

@@ -9,15 +9,15 @@ from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
-PERMISSIONS: Final = ("events:PutEvents",)
-
 
 class SweepNotRequested(Exception):
     """EventBridge took the request and not the event."""
 
 
 class EventBus:
-    """The account's default event bus; see `mfa_guard.ports.Waker`. Raises what EventBridge raises, and NotWoken."""
+    """The account's default event bus; see `mfa_guard.ports.SweepStarter`."""
+
+    PERMISSIONS: Final = ("events:PutEvents",)
 
     def __init__(self, client: "EventBridgeClient") -> None:
         self._client = client

@@ -1,4 +1,8 @@
-"""The exemption table: one item per immutable user id."""
+"""The exemption table in DynamoDB: one item per immutable user id.
+
+Both classes raise what DynamoDB raises. If the guard does not know who is exempt, enforcement could lock out an exempt
+user.
+"""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -11,25 +15,41 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-PERMISSIONS: Final = ("dynamodb:GetItem",)
-
 
 class ExemptionTable:
-    """Exemptions as administrators wrote them; see `mfa_guard.ports.Exemptions`.
+    """Reads one exemption; see `mfa_guard.ports.Exemptions`."""
 
-    Raises what DynamoDB raises: without knowing who is exempt, enforcing could lock somebody out.
-    """
+    PERMISSIONS: Final = ("dynamodb:GetItem",)
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
 
     def get(self, user_id: str, now: datetime) -> Exemption | MalformedExemption | None:
-        """Return the user's record, or None when there is none."""
-        answer = self._client.get_item(TableName=self._table, Key={"user_id": {"S": user_id}}, ConsistentRead=True)
-        return record(answer["Item"], user_id, now) if "Item" in answer else None
+        """Return the user's record, or None if there is none."""
+        response = self._client.get_item(TableName=self._table, Key={"user_id": {"S": user_id}}, ConsistentRead=True)
+        return _parse(response["Item"], user_id, now) if "Item" in response else None
 
 
-def record(item: "Mapping[str, AttributeValueTypeDef]", user_id: str, now: datetime) -> Exemption | MalformedExemption:
-    """Return what an item of the table says about `user_id`."""
+class ExemptionList:
+    """Reads all exemptions, which only the sweep may do; see `mfa_guard.ports.ExemptionLister`."""
+
+    PERMISSIONS: Final = ("dynamodb:Scan",)
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def all(self, now: datetime) -> dict[str, Exemption | MalformedExemption]:
+        """Return every record by user id, including expired and malformed records."""
+        pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
+        return {
+            user_id: _parse(item, user_id, now)
+            for page in pages
+            for item in page["Items"]
+            for user_id in [item["user_id"]["S"]]
+        }
+
+
+def _parse(item: "Mapping[str, AttributeValueTypeDef]", user_id: str, now: datetime) -> Exemption | MalformedExemption:
     return parse_exemption({key: value["S"] for key, value in item.items() if "S" in value}, user_id, now)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-PERMISSIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 
 IN_PROGRESS: Final = timedelta(seconds=15)
 SENT: Final = timedelta(minutes=15)
@@ -30,6 +29,8 @@ _FREE: Final = "attribute_not_exists(id) OR #until < :now OR (#holder = :holder 
 
 class LeaseTable:
     """Leases; see `mfa_guard.ports.Leases`."""
+
+    PERMISSIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 
     def __init__(self, client: "DynamoDBClient", table: str, clock: Clock, telemetry: Telemetry) -> None:
         self._client = client

@@ -9,11 +9,11 @@ from mfa_guard.adapters.errors import translate_errors
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-PERMISSIONS: Final = ("lambda:InvokeFunction",)
-
 
 class LambdaSelfInvocation:
-    """Starts this function again without waiting for it; see `mfa_guard.ports.Relay`."""
+    """Invokes this function asynchronously; see `mfa_guard.ports.SelfInvocation`."""
+
+    PERMISSIONS: Final = ("lambda:InvokeFunction",)
 
     def __init__(self, client: "LambdaClient", function_name: str) -> None:
         self._client = client

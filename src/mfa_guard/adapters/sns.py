@@ -7,11 +7,11 @@ from mfa_guard.core.mail.layout import Message
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-PERMISSIONS: Final = ("sns:Publish",)
-
 
 class Topics:
-    """Publishes notices; see `mfa_guard.ports.Notifier`. Raises what SNS raises."""
+    """Publishes messages; see `mfa_guard.ports.Notifier`. Raises what SNS raises."""
+
+    PERMISSIONS: Final = ("sns:Publish",)
 
     def __init__(self, client: "SNSClient", notices_arn: str, operations_arn: str) -> None:
         self._client = client

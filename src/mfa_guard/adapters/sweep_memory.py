@@ -13,7 +13,6 @@ from mfa_guard.ports import Clock, Telemetry
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PERMISSIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem")
 
 _KEY: Final = {"id": {"S": "sweep#memory"}}
 _KEPT: Final = timedelta(days=30)
@@ -22,7 +21,9 @@ _MOST: Final = 2_000
 
 
 class SweepMemoryTable:
-    """The last sweep's memory; see `mfa_guard.ports.MemoryStore`."""
+    """Keeps the last sweep's memory; see `mfa_guard.ports.MemoryStore`."""
+
+    PERMISSIONS: Final = ("dynamodb:GetItem", "dynamodb:PutItem")
 
     def __init__(self, client: "DynamoDBClient", table: str, clock: Clock, telemetry: Telemetry) -> None:
         self._client = client

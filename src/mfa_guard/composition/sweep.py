@@ -10,10 +10,9 @@ import boto3
 from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.event_bus import EventBus
-from mfa_guard.adapters.exemption_list import ExemptionList
+from mfa_guard.adapters.exemptions import ExemptionList
 from mfa_guard.adapters.health import GuardHealth
-from mfa_guard.adapters.iam import IamUsers
-from mfa_guard.adapters.keys import AccessKeys
+from mfa_guard.adapters.iam import AccessKeys, IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
 from mfa_guard.core.health.checks import Check, Deployed, judge, parse_deployed

@@ -2,20 +2,20 @@
 
 
 class UserGone(Exception):
-    """IAM knows no such user, or not what a write to the user names."""
-
-
-class QuotaExceeded(Exception):
-    """IAM refuses a write because an account or user quota is used up; the message is IAM's."""
+    """The user does not exist, or something that a call about the user names does not exist."""
 
 
 class AwsRequestFailed(Exception):
-    """IAM refuses a call, or does not answer, for any other reason; the message begins with AWS's error code."""
+    """AWS refused a call or did not respond; the message begins with AWS's error code."""
 
 
 class AccessDenied(AwsRequestFailed):
-    """A refusal that asking again will hardly change: a permission is missing, or the thing cannot be changed."""
+    """A permission is missing, or the resource cannot be changed: a retry is unlikely to help."""
+
+
+class QuotaExceeded(AwsRequestFailed):
+    """A quota of the account or the user is used up; the message is AWS's, without the error code."""
 
 
 class UserNotVisibleYet(Exception):
-    """IAM does not show a user who was made moments ago; a retry will find him."""
+    """IAM does not show a user that was created moments ago; a retry will find the user."""
