@@ -15,6 +15,7 @@ from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.core.errors import AwsRequestFailed, UserGone
 from mfa_guard.core.health.checks import Deployed, parse_deployed
+from mfa_guard.core.partitions import partition_of
 from mfa_guard.core.settings import Settings, SettingsError, parse_settings
 from mfa_guard.core.user import Field, UserState
 from mfa_guard.use_cases.load import load
@@ -22,7 +23,6 @@ from mfa_guard_cli.common.admin_options import user_name
 from mfa_guard_cli.common.aws_session import open_session
 from mfa_guard_cli.common.errors import AwsError, WrongUse, as_program_error
 from mfa_guard_cli.common.stack_location import StackLocation
-from mfa_guard_cli.stack.template import partition_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -143,7 +143,7 @@ class Guard:
 def open_guard(place: StackLocation) -> Guard:
     """Return the guard that a stack deployed. Raises WrongUse when there is none, and what botocore raises."""
     session = open_session(place.profile, place.region)
-    home = partition_of(session.region_name or "").home
+    home = partition_of(session.region_name or "").home_region
     if place.region is None and session.region_name != home:
         # Wherever a person works usually, the stack is where IAM's events arrive.
         session = open_session(place.profile, home)

@@ -82,14 +82,15 @@ def _foresee(profile: str | None, region: str | None, parameters: Mapping[str, s
     from botocore.config import Config
 
     from mfa_guard.adapters.clock import SystemClock
+    from mfa_guard.core.partitions import partition_of
     from mfa_guard.core.settings import parse_settings
     from mfa_guard_cli.common.aws_session import open_session
     from mfa_guard_cli.preview.model import foresee
     from mfa_guard_cli.preview.reading import AccountReader, identify
-    from mfa_guard_cli.stack.template import load_template, partition_of
+    from mfa_guard_cli.stack.template import load_template
 
     session = open_session(profile, region)
-    home = partition_of(session.region_name).home
+    home = partition_of(session.region_name).home_region
     template = load_template()
     # Wrong parameters are refused before anybody is asked anything.
     template.render(region=home, parameters=parameters)

@@ -15,16 +15,14 @@ from itertools import product
 from types import MappingProxyType
 from typing import Final, Literal
 
+from mfa_guard.core.partitions import PARTITIONS
 from mfa_guard_cli.policy.evaluator import Decision, Policy, Request, parse_policy
 
-Partition = Literal["aws", "aws-cn", "aws-us-gov"]
 Switch = Literal["yes", "no"]
 
 ACCOUNT: Final = "111122223333"
 OTHER_ACCOUNT: Final = "444455556666"
-HOME_REGIONS: Final[Mapping[Partition, str]] = MappingProxyType(
-    {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"},
-)
+HOME_REGIONS: Final[Mapping[str, str]] = {each.name: each.home_region for each in PARTITIONS}
 SWITCHES: Final[tuple[Switch, ...]] = ("yes", "no")
 
 
@@ -38,7 +36,7 @@ class Deployment:
         keys: the parameter AllowEnrollmentWithAccessKeys.
     """
 
-    partition: Partition
+    partition: str
     passwords: Switch
     keys: Switch
 
@@ -105,7 +103,7 @@ class Row:
     why: str
     passwords: Switch | None = None
     keys: Switch | None = None
-    partition: Partition | None = None
+    partition: str | None = None
 
     def holds_in(self, deployment: Deployment) -> bool:
         """Say whether the row is about a deployment."""

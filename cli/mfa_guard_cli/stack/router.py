@@ -8,9 +8,10 @@ from typing import Final, TypeAlias
 
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood, Subject, actor_of, parse_user_event, subject_of
+from mfa_guard.core.partitions import partition_of
 from mfa_guard_cli.stack.event_pattern import Matcher, candidates, compile_pattern
 from mfa_guard_cli.stack.records import Broken, envelope_of
-from mfa_guard_cli.stack.template import SAMPLE_ACCOUNT, Rule, Stack, Template, is_account_id, partition_of
+from mfa_guard_cli.stack.template import SAMPLE_ACCOUNT, Rule, Stack, Template, is_account_id
 
 Fields: TypeAlias = Mapping[str, object]
 
@@ -131,7 +132,7 @@ def _account(envelope: Fields, detail: Fields) -> str:
 
 def _home(envelope: Fields, detail: Fields) -> str:
     """Return the region where the stack of the record's account would be."""
-    return partition_of(_text(detail, "awsRegion") or _text(envelope, "region") or "").home
+    return partition_of(_text(detail, "awsRegion") or _text(envelope, "region") or "").home_region
 
 
 def _subject(detail: Fields) -> Subject | None:

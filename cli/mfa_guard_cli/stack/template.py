@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
 
 import yaml
 
+from mfa_guard.core.partitions import COMMERCIAL, partition_of
 from mfa_guard_cli.stack.intrinsics import Resolver, as_text
 from mfa_guard_cli.stack.intrinsics import TemplateError as TemplateError  # noqa: PLC0414 - part of this module's interface
 
@@ -24,30 +25,9 @@ _NONE_GIVEN: Final[Mapping[str, str]] = MappingProxyType({})
 _ACCOUNT_ID: Final = re.compile(r"[0-9]{12}")
 
 
-@dataclass(frozen=True)
-class Partition:
-    """A separate AWS: its name, the only region where IAM's events arrive, and the suffix of its host names."""
-
-    name: str
-    home: str
-    suffix: str
-
-
-_AWS: Final = Partition("aws", "us-east-1", "amazonaws.com")
-_PARTITIONS: Final[Mapping[str, Partition]] = {
-    "us-gov-": Partition("aws-us-gov", "us-gov-west-1", "amazonaws.com"),
-    "cn-": Partition("aws-cn", "cn-north-1", "amazonaws.com.cn"),
-}
-
-
 def is_account_id(value: object) -> TypeGuard[str]:
     """Tell whether a value is a text of twelve digits."""
     return isinstance(value, str) and _ACCOUNT_ID.fullmatch(value) is not None
-
-
-def partition_of(region: str) -> Partition:
-    """Return the partition that a region belongs to."""
-    return next((found for prefix, found in _PARTITIONS.items() if region.startswith(prefix)), _AWS)
 
 
 @dataclass(frozen=True)
@@ -84,7 +64,7 @@ class Template:
         self,
         *,
         account: str = SAMPLE_ACCOUNT,
-        region: str = _AWS.home,
+        region: str = COMMERCIAL.home_region,
         stack_name: str = "mfa-guard",
         parameters: Mapping[str, str] = _NONE_GIVEN,
     ) -> "Stack":
@@ -249,7 +229,7 @@ class Stack:
                 "AWS::Region": self.region,
                 "AWS::StackId": stack_id,
                 "AWS::StackName": self.name,
-                "AWS::URLSuffix": partition.suffix,
+                "AWS::URLSuffix": partition.dns_suffix,
             },
         )
 
@@ -285,7 +265,7 @@ def _translate(document: Fields, path: Path) -> Fields:
 
     # Any region will do: nothing that the template leaves to the translator depends on it. A stand-in for the session
     # keeps the translator from reading somebody's AWS configuration.
-    session = SimpleNamespace(region_name=_AWS.home)
+    session = SimpleNamespace(region_name=COMMERCIAL.home_region)
     metrics = Metrics("mfa-guard", DummyMetricsPublisher())
     translator = Translator(None, Parser(), boto_session=session, metrics=metrics)  # type: ignore[arg-type]
     try:

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from mfa_guard.core.partitions import partition_of
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.stack.records import envelope_of
-from mfa_guard_cli.stack.template import Fields, Stack, partition_of
+from mfa_guard_cli.stack.template import Fields, Stack
 from mfa_guard_emulator.aws.callers import Caller
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class CloudTrail:
     def _host(self, source: str) -> str:
         if source in _GLOBAL:
             return source
-        return f"{source.partition('.')[0]}.{self._region}.{partition_of(self._region).suffix}"
+        return f"{source.partition('.')[0]}.{self._region}.{partition_of(self._region).dns_suffix}"
 
     def _of_dynamodb(self, request: Fields) -> Fields:
         """Return what only DynamoDB's records have."""

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from mfa_guard.core.partitions import partition_named
 from mfa_guard.core.settings import SettingsError
 from mfa_guard.core.times import parse_utc, utc_text
 
@@ -83,7 +84,7 @@ class StackId:
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
         """
         bucket = f"cloudformation-custom-resource-response-{self.region.replace('-', '')}"
-        suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+        suffix = partition_named(self.partition).dns_suffix
         hosts = {f"{bucket}.s3.{self.region}.{suffix}", f"{bucket}.s3-{self.region}.{suffix}"}
         # Names without a region lead into the commercial partition.
         return frozenset(hosts | {f"{bucket}.s3.amazonaws.com"} if self.partition == "aws" else hosts)

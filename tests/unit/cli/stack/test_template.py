@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mfa_guard_cli.stack.template import Stack, TemplateError, load_template, partition_of
+from mfa_guard_cli.stack.template import Stack, TemplateError, load_template
 
 FUNCTION = """
 Transform: AWS::Serverless-2016-10-31
@@ -245,16 +245,3 @@ def test_the_caller_s_aws_configuration_is_not_read(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "cn-north-1")
     stack = load_template(write(tmp_path, FUNCTION)).render()
     assert stack.partition == "aws"
-
-
-@pytest.mark.parametrize(
-    ("region", "partition", "home"),
-    [
-        ("eu-west-1", "aws", "us-east-1"),
-        ("us-gov-east-1", "aws-us-gov", "us-gov-west-1"),
-        ("cn-northwest-1", "aws-cn", "cn-north-1"),
-        ("", "aws", "us-east-1"),
-    ],
-)
-def test_a_region_has_a_partition_and_a_home(region: str, partition: str, home: str) -> None:
-    assert (partition_of(region).name, partition_of(region).home) == (partition, home)
