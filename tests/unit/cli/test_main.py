@@ -6,7 +6,7 @@ import sys
 import pytest
 
 # Each takes 50 ms and more, so that only the command that needs it imports it.
-HEAVY = ("boto3", "botocore.session", "configupdater", "filelock", "moto", "rich.table", "segno")
+HEAVY = ("boto3", "botocore.session", "configupdater", "filelock", "jinja2", "moto", "rich.table", "segno")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["session", "--help"], ["enroll", "--help"], ["doctor", "--help"]])
