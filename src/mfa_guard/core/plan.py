@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from mfa_guard.core.attachments import WriteResult
 from mfa_guard.core.cloudtrail import Trigger, UserEvent
 from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.notice_kinds import ENDS, SOLVING, NoticeKind, Severity
@@ -112,6 +113,16 @@ def plan_for_event(
         return EventPlan(demanded.standing, demanded.actions, _due(case))
     except FieldNotLoaded as ask:
         return ask.field
+
+
+def notice_of(plan: EventPlan, result: WriteResult) -> DueNotice | None:
+    """Return the notice to send once the guard has acted, or None when there is nothing to report.
+
+    A failure comes before the notice that the plan makes due, because an administrator has to act on it.
+    """
+    if not result.problem:
+        return plan.due
+    return DueNotice(NoticeKind.NOT_TAGGED if result.unmarked else NoticeKind.NOT_ENFORCED, Severity.CRITICAL)
 
 
 def plan_for_user(state: UserState, settings: Settings, now: datetime) -> UserPlan | Field:

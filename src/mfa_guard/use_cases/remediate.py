@@ -6,21 +6,21 @@ that a crash before it repeats the mail instead of losing it. Every step may run
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from mfa_guard.core.attachments import WriteResult
 from mfa_guard.core.cloudtrail import UserEvent
 from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.mail.notices import root_message, user_message
+from mfa_guard.core.mail.notices import NoticeContext, root_message, user_message
 from mfa_guard.core.metrics import Metric
 from mfa_guard.core.notice_kinds import RESUMABLE, NoticeKind
-from mfa_guard.core.plan import Action, EventContext, EventPlan, plan_for_event
+from mfa_guard.core.plan import Action, DueNotice, EventContext, EventPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import Field, UserState, without_stale_device
 from mfa_guard.ports import Clock, Exemptions, Iam, Leases, Notifier, Telemetry
-from mfa_guard.use_cases.enforcement import enforce, quota_text, release
+from mfa_guard.use_cases.enforcement import NOTHING_WRITTEN, enforce, quota_text, release
 from mfa_guard.use_cases.load import load
 from mfa_guard.use_cases.notify import Lease, notify_once
 
@@ -58,6 +58,26 @@ class Outcome:
     notice: str | None = None
 
 
+@dataclass(frozen=True)
+class _Remediation:
+    """One event about one user: what was read of the user, what is planned, and what was done so far."""
+
+    event: UserEvent
+    state: UserState
+    plan: EventPlan
+    settings: Settings
+    dependencies: RemediateDependencies
+    result: WriteResult = NOTHING_WRITTEN
+
+    def lease(self, notice: DueNotice) -> Lease:
+        """Return the lease that makes one notice out of parallel invocations."""
+        return Lease(self.state.id, notice.kind, self.event.record.id, notice.exposure, notice.ends)
+
+    def notice_context(self, now: datetime) -> NoticeContext:
+        """Return the facts that a notice about the user is written from."""
+        return NoticeContext(self.event, self.state, self.plan, self.result, self.settings, now)
+
+
 def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDependencies) -> Outcome:
     """Bring the subject of `event` to what his state demands, and tell the administrators.
 
@@ -73,8 +93,7 @@ def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDepen
     except UserGone as missing:
         return _gone(event, name, dependencies, missing)
     try:
-        state, decided = _observe_and_plan(event, state, settings, dependencies)
-        return _carry_out(event, state, decided, settings, dependencies)
+        return _carry_out(_planned(event, state, settings, dependencies))
     except UserGone as missing:
         # NoSuchEntity may have been about something of the user's: he himself is asked for once more.
         try:
@@ -86,8 +105,8 @@ def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDepen
 
 def _tell_of_root(event: UserEvent, settings: Settings, dependencies: RemediateDependencies) -> Outcome:
     lease = Lease(event.record.id, NoticeKind.ROOT_CREDENTIALS, event.record.id)
-    told = _tell(lease, lambda: dependencies.notifier.notices(root_message(event, settings)), dependencies)
-    return Outcome("root", notice=lease.kind.value if told else None)
+    sent = _send(lease, lambda: dependencies.notifier.notices(root_message(event, settings)), dependencies)
+    return Outcome("root", notice=lease.kind.value if sent else None)
 
 
 def _gone(event: UserEvent, name: str, dependencies: RemediateDependencies, missing: UserGone) -> Outcome:
@@ -100,13 +119,13 @@ def _young(event: UserEvent, dependencies: RemediateDependencies) -> bool:
     return event.record.name in _MAKES_VISIBLE and dependencies.clock.now() - event.record.time < _YOUNG
 
 
-def _observe_and_plan(
+def _planned(
     event: UserEvent, state: UserState, settings: Settings, dependencies: RemediateDependencies
-) -> tuple[UserState, EventPlan]:
+) -> _Remediation:
     event_context = EventContext.of(event)
-    while isinstance(decided := plan_for_event(state, event_context, settings, dependencies.clock.now()), Field):
-        state = _answer(state, decided, event, dependencies)
-    return state, decided
+    while isinstance(plan := plan_for_event(state, event_context, settings, dependencies.clock.now()), Field):
+        state = _answer(state, plan, event, dependencies)
+    return _Remediation(event, state, plan, settings, dependencies)
 
 
 def _answer(state: UserState, question: Field, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
@@ -133,83 +152,80 @@ def _answer(state: UserState, question: Field, event: UserEvent, dependencies: R
             return load(state, question, dependencies.iam)
 
 
-def _carry_out(
-    event: UserEvent, state: UserState, decided: EventPlan, settings: Settings, dependencies: RemediateDependencies
-) -> Outcome:
-    due = decided.due
-    lease = Lease(state.id, due.kind, event.record.id, due.exposure, due.ends) if due else None
-    if lease and lease.kind in RESUMABLE:
-        # Before anything changes: should this attempt die, the next one knows what it had begun to tell.
-        lease.claim(dependencies.leases)
-    done = _apply(event, state, decided, settings, dependencies) if settings.writes else WriteResult()
-    if done.problem:
-        lease = Lease(state.id, NoticeKind.NOT_ENFORCED, event.record.id)
-        dependencies.telemetry.count(Metric.ENFORCEMENT_FAILED)
-        dependencies.telemetry.warning("Enforcement failed", problem=done.problem)
-    told = False
-    if lease:
-        message = user_message(event, state, decided, done, settings, dependencies.clock.now())
-        told = _tell(lease, lambda: dependencies.notifier.notices(message), dependencies)
-    if done.retry:
-        raise EnforcementMissing(done.problem)
-    marked = _mark(event, state, decided, done, settings, dependencies) if settings.writes else ()
-    enforce = (Action.ENFORCE,) if done.route else ()
-    taken_off = (Action.RELEASE,) if done.released else ()
+def _carry_out(case: _Remediation) -> Outcome:
+    if case.plan.due and case.plan.due.kind in RESUMABLE:
+        # Before anything changes: should this attempt die, the next one knows which notice it began.
+        case.lease(case.plan.due).claim(case.dependencies.leases)
+    case = replace(case, result=_enforce_or_release(case))
+    sent = _notify(case)
+    if case.result.retry:
+        raise EnforcementMissing(case.result.problem)
+    marked = _mark(case)
+    enforced = (Action.ENFORCE,) if case.result.route else ()
+    released = (Action.RELEASE,) if case.result.released else ()
     return Outcome(
-        standing=decided.standing.value,
-        actions=tuple(action.value for action in (*enforce, *taken_off, *marked)),
-        notice=lease.kind.value if lease and told else None,
+        standing=case.plan.standing.value,
+        actions=tuple(action.value for action in (*enforced, *released, *marked)),
+        notice=sent.value if sent else None,
     )
 
 
-def _apply(
-    event: UserEvent, state: UserState, decided: EventPlan, settings: Settings, dependencies: RemediateDependencies
-) -> WriteResult:
-    if Action.RELEASE in decided.actions:
-        return release(state, dependencies.iam)
-    if Action.ENFORCE not in decided.actions:
-        return WriteResult()
+def _enforce_or_release(case: _Remediation) -> WriteResult:
+    dependencies = case.dependencies
+    if not case.settings.writes:
+        return NOTHING_WRITTEN
+    if Action.RELEASE in case.plan.actions:
+        return release(case.state, dependencies.iam)
+    if Action.ENFORCE not in case.plan.actions:
+        return NOTHING_WRITTEN
     try:
-        done = enforce(state.name, settings.enforce_through, dependencies.iam)
+        result = enforce(case.state.name, case.settings.enforce_through, dependencies.iam)
     except UserGone:
-        if _young(event, dependencies):
+        if _young(case.event, dependencies):
             raise
-        # Either the user has gone meanwhile, which this call says by raising, or what should bind him has.
-        dependencies.iam.user(state.name)
+        # Either the user is gone, which this call reports by raising, or the policy or group is.
+        dependencies.iam.user(case.state.name)
         return WriteResult(problem="the enforcement policy or group does not exist.", retry=True)
-    if done.route:
+    if result.route:
         dependencies.telemetry.count(Metric.USERS_ENFORCED)
-    return done
+    return result
 
 
-def _mark(
-    event: UserEvent,
-    state: UserState,
-    decided: EventPlan,
-    done: WriteResult,
-    settings: Settings,
-    dependencies: RemediateDependencies,
-) -> tuple[Action, ...]:
-    """Set or remove the tags and return which was done. A used-up quota is told and counted: retrying cannot help."""
-    now = dependencies.clock.now()
-    if Action.CLEAR in decided.actions:
-        dependencies.iam.clear(state.name, state.guard_tags())
-        dependencies.telemetry.count(Metric.USERS_CLEARED)
+def _notify(case: _Remediation) -> NoticeKind | None:
+    """Send the notice that is due after `case.result`, and return its kind; None when this call sent none."""
+    dependencies = case.dependencies
+    if case.result.problem:
+        dependencies.telemetry.count(Metric.ENFORCEMENT_FAILED)
+        dependencies.telemetry.warning("Enforcement failed", problem=case.result.problem)
+    notice = notice_of(case.plan, case.result)
+    if notice is None:
+        return None
+    message = user_message(notice, case.notice_context(dependencies.clock.now()))
+    sent = _send(case.lease(notice), lambda: dependencies.notifier.notices(message), dependencies)
+    return notice.kind if sent else None
+
+
+def _mark(case: _Remediation) -> tuple[Action, ...]:
+    """Set or remove the tags and return what was done.
+
+    A tag quota that is used up is reported and counted, not raised: retrying cannot help.
+    """
+    if not case.settings.writes:
+        return ()
+    iam, telemetry = case.dependencies.iam, case.dependencies.telemetry
+    if Action.CLEAR in case.plan.actions:
+        iam.clear(case.state.name, case.state.guard_tags())
+        telemetry.count(Metric.USERS_CLEARED)
     try:
-        if Action.MARK in decided.actions:
-            dependencies.iam.mark(state.name, now)
-            dependencies.telemetry.count(Metric.USERS_MARKED_NONCOMPLIANT)
+        if Action.MARK in case.plan.actions:
+            iam.mark(case.state.name, case.dependencies.clock.now())
+            telemetry.count(Metric.USERS_MARKED_NONCOMPLIANT)
     except QuotaExceeded as refused:
         problem = f"the noncompliance tags cannot be set. IAM said: {quota_text(refused)}."
-        failed = replace(done, problem=problem, not_tagged=True)
-        dependencies.telemetry.count(Metric.ENFORCEMENT_FAILED)
-        dependencies.telemetry.warning("Enforcement failed", problem=problem)
-        message = user_message(event, state, decided, failed, settings, now)
-        lease = Lease(state.id, NoticeKind.NOT_TAGGED, event.record.id)
-        _tell(lease, lambda: dependencies.notifier.notices(message), dependencies)
+        _notify(replace(case, result=replace(case.result, problem=problem, unmarked=True)))
         return ()
-    return tuple(action for action in decided.actions if action in {Action.MARK, Action.CLEAR})
+    return tuple(action for action in case.plan.actions if action in {Action.MARK, Action.CLEAR})
 
 
-def _tell(lease: Lease, publish: Callable[[], None], dependencies: RemediateDependencies) -> bool:
+def _send(lease: Lease, publish: Callable[[], None], dependencies: RemediateDependencies) -> bool:
     return notify_once(lease, publish, dependencies.leases, dependencies.clock, dependencies.telemetry)

@@ -40,7 +40,7 @@ from mfa_guard.ports import (
     SweepStarter,
     Telemetry,
 )
-from mfa_guard.use_cases.enforcement import enforce, quota_text, release
+from mfa_guard.use_cases.enforcement import NOTHING_WRITTEN, enforce, quota_text, release
 from mfa_guard.use_cases.load import load
 
 # What is kept of a round's time for the mail and the tags, and of that for waking the next round.
@@ -55,9 +55,6 @@ _PATIENCE_SECONDS: Final = 60.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-NOTHING_DONE: Final = WriteResult()
 
 
 class SweepStalled(Exception):
@@ -113,7 +110,7 @@ class _Treated:
     """
 
     assessment: Assessment
-    done: WriteResult = NOTHING_DONE
+    done: WriteResult = NOTHING_WRITTEN
     failure: str | None = None
     gone: bool = False
     reached: bool = True

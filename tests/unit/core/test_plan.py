@@ -4,17 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from mfa_guard.core.attachments import AttachmentRoute
+from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.cloudtrail import Trigger
 from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.notice_kinds import NoticeKind
+from mfa_guard.core.notice_kinds import NoticeKind, Severity
 from mfa_guard.core.plan import (
+    DueNotice,
     EventContext,
     EventPlan,
     Rule,
     Standing,
     UserPlan,
     deciding_rule,
+    notice_of,
     plan_for_event,
     plan_for_user,
 )
@@ -94,3 +96,20 @@ def test_a_device_that_came_lets_its_absence_be_told_again_whatever_notice_tells
     assert decided.due is not None
     assert decided.due.kind is kind
     assert SOLVED_BY_A_DEVICE & set(decided.due.ends) == (SOLVED_BY_A_DEVICE if came else set())
+
+
+SOLVED = DueNotice(NoticeKind.SOLVED, Severity.LOW)
+
+
+@pytest.mark.parametrize("due", [SOLVED, None])
+def test_what_succeeded_is_reported_as_planned(due: DueNotice | None) -> None:
+    assert notice_of(EventPlan(Standing.ENFORCED, (), due), WriteResult(AttachmentRoute.DIRECT)) == due
+
+
+@pytest.mark.parametrize("due", [SOLVED, None])
+@pytest.mark.parametrize(("unmarked", "kind"), [(False, NoticeKind.NOT_ENFORCED), (True, NoticeKind.NOT_TAGGED)])
+def test_a_failure_is_critical_and_comes_before_what_was_due(
+    due: DueNotice | None, unmarked: bool, kind: NoticeKind
+) -> None:
+    result = WriteResult(problem="it is gone.", unmarked=unmarked)
+    assert notice_of(EventPlan(Standing.ENFORCED, (), due), result) == DueNotice(kind, Severity.CRITICAL)

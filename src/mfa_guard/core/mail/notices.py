@@ -22,7 +22,7 @@ from mfa_guard.core.mail.shell_commands import (
     undo_command,
 )
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
-from mfa_guard.core.plan import Action, EventPlan, Standing
+from mfa_guard.core.plan import Action, DueNotice, EventPlan, Standing
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.times import utc_text
@@ -30,13 +30,13 @@ from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, 
 
 
 @dataclass(frozen=True)
-class _NoticeContext:
-    """Everything a sentence about a user may need."""
+class NoticeContext:
+    """The facts that a notice about a user is written from: what happened, what was planned, and what was done."""
 
     event: UserEvent
     state: UserState
     plan: EventPlan
-    done: WriteResult
+    result: WriteResult
     settings: Settings
     now: datetime
 
@@ -59,28 +59,17 @@ class _NoticeContext:
 
     @property
     def is_bound(self) -> bool:
-        return self.done.route is not None or self.was_bound
+        return self.result.route is not None or self.was_bound
 
 
-def user_message(
-    event: UserEvent, state: UserState, plan: EventPlan, done: WriteResult, settings: Settings, now: datetime
-) -> Message:
-    """Return the notice that `plan` makes due, or the one about what could not be done.
-
-    Raises ValueError when none is due and nothing went wrong.
-    """
-    context = _NoticeContext(event, state, plan, done, settings, now)
-    if done.problem:
-        kind, severity = NoticeKind.NOT_TAGGED if done.not_tagged else NoticeKind.NOT_ENFORCED, Severity.CRITICAL
-    elif plan.due:
-        kind, severity = plan.due.kind, plan.due.severity
-    else:
-        raise ValueError("There is no notice due for this plan.")
+def user_message(notice: DueNotice, context: NoticeContext) -> Message:
+    """Return the mail for `notice`, which `mfa_guard.core.plan.notice_of` decided."""
+    kind, state, settings = notice.kind, context.state, context.settings
     headline, lead = _LEADS[kind](context)
     pastes = _pastes(kind, context)
     draft = Draft(
         kind=kind,
-        severity=severity,
+        severity=notice.severity,
         headline=headline,
         lead=[lead, *_stopping(kind, context), *_exemption(context)],
         subject={"kind": "user", "name": state.name, "id": state.id, "path": state.path},
@@ -91,7 +80,7 @@ def user_message(
         program={name: command for name in pastes if (command := cli_command(name, state.name, settings))},
         about=about_user(state),
     )
-    return compose(draft, event.record, settings)
+    return compose(draft, context.event.record, settings)
 
 
 def root_message(event: UserEvent, settings: Settings) -> Message:
@@ -179,7 +168,7 @@ def _exempting(change: ExemptionChange, name: str, now: datetime) -> str:
     )
 
 
-def _noncompliant(t: _NoticeContext) -> tuple[str, str]:
+def _noncompliant(t: NoticeContext) -> tuple[str, str]:
     if t.plan.standing is Standing.ENFORCED:
         outcome = f"{_policy_denies(t)} {t.name} everything but enrolling one, until a sign-in with it."
     else:
@@ -187,7 +176,7 @@ def _noncompliant(t: _NoticeContext) -> tuple[str, str]:
     return f"{t.name} has no MFA device", f"{t.name} has no MFA device. {_exposed(t)} {outcome}"
 
 
-def _new_credential(t: _NoticeContext) -> tuple[str, str]:
+def _new_credential(t: NoticeContext) -> tuple[str, str]:
     # Whoever has no believable date yet is told of as noncompliant instead.
     return (
         f"new credential for {t.name}, no MFA",
@@ -196,13 +185,13 @@ def _new_credential(t: _NoticeContext) -> tuple[str, str]:
     )
 
 
-def _solved(t: _NoticeContext) -> tuple[str, str]:
+def _solved(t: NoticeContext) -> tuple[str, str]:
     machine = t.plan.standing is Standing.ACTIVE_MACHINE
     rest = " The policy still does not bind this active machine user: that waits for your decision." if machine else ""
     return f"{t.name} has an MFA device now", f"{t.name} has an MFA device now, and is no longer noncompliant.{rest}"
 
 
-def _decision(t: _NoticeContext) -> tuple[str, str]:
+def _decision(t: NoticeContext) -> tuple[str, str]:
     return (
         f"decide on machine user {t.name}",
         f"{t.name} looks like a active machine user: no console password, and a credential in use. Enforcing MFA "
@@ -211,7 +200,7 @@ def _decision(t: _NoticeContext) -> tuple[str, str]:
     )
 
 
-def _enforcement_removed(t: _NoticeContext) -> tuple[str, str]:
+def _enforcement_removed(t: NoticeContext) -> tuple[str, str]:
     if t.event.record.name == "RemoveUserFromGroup":
         lead = f"{t.actor} removed {t.name} from the enforcement group."
     else:
@@ -221,7 +210,7 @@ def _enforcement_removed(t: _NoticeContext) -> tuple[str, str]:
             f"policy taken off {t.name}",
             f"{lead} It stays off: EnforceOn covers users with a console password only.",
         )
-    if t.done.route:
+    if t.result.route:
         return f"policy taken off {t.name}, put back", f"{lead} The policy binds {t.name} again."
     if t.state.unfinished is NoticeKind.ENFORCEMENT_REMOVED:
         return f"policy taken off {t.name}, bound now", f"{lead} The policy binds {t.name} now."
@@ -230,7 +219,7 @@ def _enforcement_removed(t: _NoticeContext) -> tuple[str, str]:
     return f"policy taken off {t.name}", f"{lead} In audit mode it stays off."
 
 
-def _tags_changed(t: _NoticeContext) -> tuple[str, str]:
+def _tags_changed(t: NoticeContext) -> tuple[str, str]:
     if Action.MARK in t.plan.actions:
         outcome = "The count of days without a device begins anew."
     elif Action.CLEAR in t.plan.actions:
@@ -243,7 +232,7 @@ def _tags_changed(t: _NoticeContext) -> tuple[str, str]:
     )
 
 
-def _device_with_key(t: _NoticeContext) -> tuple[str, str]:
+def _device_with_key(t: NoticeContext) -> tuple[str, str]:
     key = sanitize(t.event.record.actor.key_id)
     device = sanitize(t.event.device)
     if t.state.devices == ():
@@ -261,7 +250,7 @@ def _device_with_key(t: _NoticeContext) -> tuple[str, str]:
     )
 
 
-def _enforced(t: _NoticeContext) -> tuple[str, str]:
+def _enforced(t: NoticeContext) -> tuple[str, str]:
     stops = bool(t.state.keys_in_use(t.now))
     if not t.settings.writes:
         headline = f"keys of {t.name} would stop" if stops else f"{t.name} would be enforced"
@@ -273,31 +262,31 @@ def _enforced(t: _NoticeContext) -> tuple[str, str]:
     )
 
 
-def _exempt_without_device(t: _NoticeContext) -> tuple[str, str]:
+def _exempt_without_device(t: NoticeContext) -> tuple[str, str]:
     return (
         f"exempt user {t.name} has no MFA now",
         f"The last MFA device of {t.name} is gone. {t.name} is exempt, so nothing is enforced and nothing is tagged.",
     )
 
 
-def _released(t: _NoticeContext) -> tuple[str, str]:
+def _released(t: NoticeContext) -> tuple[str, str]:
     return (
         f"{t.name} is exempt and released" if t.settings.writes else f"{t.name} is exempt, to be released",
         f"{t.name} is exempt, and was bound by the enforcement policy all the same.",
     )
 
 
-def _not_enforced(t: _NoticeContext) -> tuple[str, str]:
+def _not_enforced(t: NoticeContext) -> tuple[str, str]:
     exposed = f" {_exposed(t)}" if _exposure(t) else ""
-    lead = f"{t.name} could not be enforced: {t.done.problem} Until that is repaired, {t.name} works without MFA."
+    lead = f"{t.name} could not be enforced: {t.result.problem} Until that is repaired, {t.name} works without MFA."
     return f"{t.name} could not be enforced", lead + exposed
 
 
-def _not_tagged(t: _NoticeContext) -> tuple[str, str]:
-    return f"{t.name} could not be tagged", f"{t.name} could not be tagged: {t.done.problem}"
+def _not_tagged(t: NoticeContext) -> tuple[str, str]:
+    return f"{t.name} could not be tagged", f"{t.name} could not be tagged: {t.result.problem}"
 
 
-_LEADS: Final[Mapping[NoticeKind, Callable[[_NoticeContext], tuple[str, str]]]] = {
+_LEADS: Final[Mapping[NoticeKind, Callable[[NoticeContext], tuple[str, str]]]] = {
     NoticeKind.NONCOMPLIANT: _noncompliant,
     NoticeKind.NEW_CREDENTIAL: _new_credential,
     NoticeKind.SOLVED: _solved,
@@ -313,15 +302,15 @@ _LEADS: Final[Mapping[NoticeKind, Callable[[_NoticeContext], tuple[str, str]]]] 
 }
 
 
-def _policy_denies(t: _NoticeContext) -> str:
+def _policy_denies(t: NoticeContext) -> str:
     return "The enforcement policy denies" if t.settings.writes else "In another mode than audit, the policy would deny"
 
 
-def _exposure(t: _NoticeContext) -> frozenset[str]:
+def _exposure(t: NoticeContext) -> frozenset[str]:
     return t.plan.due.exposure if t.plan.due else frozenset()
 
 
-def _exposed(t: _NoticeContext) -> str:
+def _exposed(t: NoticeContext) -> str:
     exposure = _exposure(t)
     if not exposure:
         return "There is no console password and no active access key yet."
@@ -330,16 +319,16 @@ def _exposed(t: _NoticeContext) -> str:
     return f"{'Credentials' if t.was_bound else 'Usable without MFA until now'}: {', '.join(parts)}."
 
 
-def _stopping(kind: NoticeKind, t: _NoticeContext) -> list[str]:
+def _stopping(kind: NoticeKind, t: NoticeContext) -> list[str]:
     # Put on now, or by an earlier attempt at the same event, or in audit mode planned.
     planned = not t.settings.writes and Action.ENFORCE in t.plan.actions
-    stops = t.done.route is not None or planned or kind is NoticeKind.ENFORCED
+    stops = t.result.route is not None or planned or kind is NoticeKind.ENFORCED
     keys = [key.id for key in t.state.keys_in_use(t.now)] if stops and isinstance(t.state.keys, tuple) else []
     verb = "stop" if t.settings.writes else "would stop"
     return [f"Access keys in use that {verb} working without MFA: {', '.join(keys)}."] if keys else []
 
 
-def _exemption(t: _NoticeContext) -> list[str]:
+def _exemption(t: NoticeContext) -> list[str]:
     record = t.state.exemption
     if isinstance(record, MalformedExemption):
         return [f"An exemption is recorded and does not count. {record.problem}"]
@@ -356,9 +345,9 @@ def _exemption(t: _NoticeContext) -> list[str]:
     return [f"Users below the path {prefix} are exempt (ExemptPathPrefixes)."] if prefix else []
 
 
-def _deeds(t: _NoticeContext) -> list[str]:
+def _deeds(t: NoticeContext) -> list[str]:
     """Return what the guard does, or would do, in order: the policy first, the tags last."""
-    reason = f" (the other way is full: {t.name} has as many as IAM allows)" if t.done.fell_back else ""
+    reason = f" (the other way is full: {t.name} has as many as IAM allows)" if t.result.fell_back else ""
     put_on = {
         AttachmentRoute.DIRECT: f"{_verb('attach', t)} the policy {t.policy} to {t.name}{reason}",
         AttachmentRoute.GROUP: (
@@ -374,7 +363,7 @@ def _deeds(t: _NoticeContext) -> list[str]:
         Action.CLEAR: f"{_verb('remove', t)} the tags {', '.join(t.state.guard_tags())}",
     }
     routes, released = _changes(t)
-    marking = () if t.done.retry or t.done.not_tagged else t.plan.actions
+    marking = () if t.result.retry or t.result.unmarked else t.plan.actions
     return [
         *(put_on[route] for route in routes),
         *(taken_off[route] for route in released),
@@ -382,10 +371,10 @@ def _deeds(t: _NoticeContext) -> list[str]:
     ]
 
 
-def _changes(t: _NoticeContext) -> tuple[tuple[AttachmentRoute, ...], tuple[AttachmentRoute, ...]]:
+def _changes(t: NoticeContext) -> tuple[tuple[AttachmentRoute, ...], tuple[AttachmentRoute, ...]]:
     """Return the ways in which the policy is put on and taken off: as done, or in audit mode as planned."""
     if t.settings.writes:
-        return (t.done.route,) if t.done.route else (), t.done.released
+        return (t.result.route,) if t.result.route else (), t.result.released
     return (
         (t.settings.enforce_through,) if Action.ENFORCE in t.plan.actions else (),
         tuple(route for route in AttachmentRoute if _bound_by(t.state, route))
@@ -394,7 +383,7 @@ def _changes(t: _NoticeContext) -> tuple[tuple[AttachmentRoute, ...], tuple[Atta
     )
 
 
-def _verb(base: str, t: _NoticeContext) -> str:
+def _verb(base: str, t: NoticeContext) -> str:
     if not t.settings.writes:
         return base
     return f"{base}es" if base.endswith("ch") else f"{base}s"
@@ -409,7 +398,7 @@ _BLOCKED: Final = {
 _UNDOABLE: Final = _BLOCKED | {NoticeKind.ENFORCED, NoticeKind.NOT_ENFORCED, NoticeKind.NOT_TAGGED}
 
 
-def _next_steps(kind: NoticeKind, t: _NoticeContext) -> list[str]:
+def _next_steps(kind: NoticeKind, t: NoticeContext) -> list[str]:
     steps = {
         NoticeKind.DECISION: [
             "Decide: exempt the user, with an owner and an end; or enforce, once the machine uses a role or MFA. "
@@ -440,7 +429,7 @@ def _next_steps(kind: NoticeKind, t: _NoticeContext) -> list[str]:
     return steps
 
 
-def _enrolling(t: _NoticeContext) -> list[str]:
+def _enrolling(t: NoticeContext) -> list[str]:
     sessions = (
         "From then on, access keys need a session: aws sts get-session-token --serial-number ARN --token-code CODE. "
         "With a passkey only, which has no codes: aws login."
@@ -461,7 +450,7 @@ def _enrolling(t: _NoticeContext) -> list[str]:
     return [first, sessions]
 
 
-def _pastes(kind: NoticeKind, t: _NoticeContext) -> dict[str, str]:
+def _pastes(kind: NoticeKind, t: NoticeContext) -> dict[str, str]:
     if kind is NoticeKind.DECISION:
         reason = "active machine user, decided on a mfa-guard notice"
         return {
@@ -477,16 +466,18 @@ def _pastes(kind: NoticeKind, t: _NoticeContext) -> dict[str, str]:
     return _undoing(kind, t)
 
 
-def _removing(t: _NoticeContext) -> dict[str, str]:
+def _removing(t: NoticeContext) -> dict[str, str]:
     # Only a serial that IAM lists goes into a command: the event's own word could hold anything.
     listed = [device.serial for device in t.state.devices] if isinstance(t.state.devices, tuple) else []
     return {"remove_device": remove_device_command(t.state, t.event.device)} if t.event.device in listed else {}
 
 
-def _undoing(kind: NoticeKind, t: _NoticeContext) -> dict[str, str]:
+def _undoing(kind: NoticeKind, t: NoticeContext) -> dict[str, str]:
     """Return the undo for whatever was put on now, and for the kinds that speak of somebody who is bound."""
-    routes = (t.done.route,) if t.done.route else tuple(route for route in AttachmentRoute if _bound_by(t.state, route))
-    undoable = (t.done.route or kind in _UNDOABLE) and t.plan.standing is not Standing.EXEMPT and t.settings.writes
+    routes = (
+        (t.result.route,) if t.result.route else tuple(route for route in AttachmentRoute if _bound_by(t.state, route))
+    )
+    undoable = (t.result.route or kind in _UNDOABLE) and t.plan.standing is not Standing.EXEMPT and t.settings.writes
     return {"undo": undo_command(t.state, routes, t.settings, t.now)} if undoable and routes else {}
 
 

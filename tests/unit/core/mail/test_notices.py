@@ -15,9 +15,9 @@ from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.cloudtrail import Trigger, parse_user_event
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.mail.layout import LARGEST, Draft, Message, compose
-from mfa_guard.core.mail.notices import alert_message, exemption_message, root_message, user_message
+from mfa_guard.core.mail.notices import NoticeContext, alert_message, exemption_message, root_message, user_message
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
-from mfa_guard.core.plan import Action, DueNotice, EventContext, EventPlan, Standing, plan_for_event
+from mfa_guard.core.plan import Action, DueNotice, EventContext, EventPlan, Standing, notice_of, plan_for_event
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
 from mfa_guard.core.user import NOT_LOADED, ServiceCredential, UserState
 from support.factories import (
@@ -48,7 +48,10 @@ def told(
     event = parse_user_event(record)
     decided = plan_for_event(user, EventContext.of(event), chosen, NOW)
     assert isinstance(decided, EventPlan)
-    return user_message(event, user, decided, done or WriteResult(), chosen, NOW)
+    result = done or WriteResult()
+    notice = notice_of(decided, result)
+    assert notice
+    return user_message(notice, NoticeContext(event, user, decided, result, chosen, NOW))
 
 
 def mail(message: Message) -> str:
@@ -180,21 +183,12 @@ def test_the_longest_user_name_fits_the_subject_line_of_every_kind() -> None:
     for kind, severity in ((kind, severity) for kind in NoticeKind for severity in Severity):
         if kind in ONLY_TOLD:
             continue
-        decided = EventPlan(Standing.ENFORCED, (), DueNotice(kind, severity))
-        done = (
-            WriteResult(problem="no.", not_tagged=kind is NoticeKind.NOT_TAGGED)
-            if kind in {NoticeKind.NOT_ENFORCED, NoticeKind.NOT_TAGGED}
-            else WriteResult()
-        )
-        line = user_message(parse_user_event(detail("CreateUser")), longest, decided, done, settings(), NOW).subject
+        plan, result = EventPlan(Standing.ENFORCED, (), None), WriteResult(problem="no.")
+        context = NoticeContext(parse_user_event(detail("CreateUser")), longest, plan, result, settings(), NOW)
+        line = user_message(DueNotice(kind, severity), context).subject
         assert LONG in line
         if severity is not Severity.CRITICAL or kind in {NoticeKind.NOT_ENFORCED, NoticeKind.NOT_TAGGED}:
             assert not line.endswith("..."), line
-
-
-def test_without_anything_due_there_is_nothing_to_say() -> None:
-    with pytest.raises(ValueError, match=r"^There is no notice due for this plan\.$"):
-        told(detail("CreateAccessKey"), state())
 
 
 def test_the_mail_names_actor_session_and_mfa() -> None:
@@ -399,9 +393,9 @@ class TestWhatIsKnown:
         assert "stop working" not in text
 
     def test_a_failure_is_told_without_any_notice_that_was_due(self) -> None:
-        event = parse_user_event(detail("CreateAccessKey"))
-        nothing_due = EventPlan(Standing.ENFORCED, (), None)
-        message = user_message(event, state(), nothing_due, WriteResult(problem="it is gone."), settings(), NOW)
+        event, nothing_due = parse_user_event(detail("CreateAccessKey")), EventPlan(Standing.ENFORCED, (), None)
+        context = NoticeContext(event, state(), nothing_due, WriteResult(problem="it is gone."), settings(), NOW)
+        message = user_message(DueNotice(NoticeKind.NOT_ENFORCED, Severity.CRITICAL), context)
         assert data(message)["summary"] == (
             "alice could not be enforced: it is gone. Until that is repaired, alice works without MFA."
         )

@@ -13,10 +13,10 @@ from mfa_guard.core.cloudtrail import parse_user_event
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.mail.layout import Message
-from mfa_guard.core.mail.notices import alert_message, exemption_message, root_message, user_message
+from mfa_guard.core.mail.notices import NoticeContext, alert_message, exemption_message, root_message, user_message
 from mfa_guard.core.mail.shell_commands import enforce_again_command, exempt_command, undo_command
 from mfa_guard.core.notice_kinds import NoticeKind
-from mfa_guard.core.plan import EventContext, EventPlan, plan_for_event
+from mfa_guard.core.plan import EventContext, EventPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
 from mfa_guard.core.user import ServiceCredential, UserState
 from support.factories import (
@@ -55,7 +55,10 @@ def told(
     chosen, event = chosen or settings(), parse_user_event(record)
     decided = plan_for_event(user, EventContext.of(event), chosen, NOW)
     assert isinstance(decided, EventPlan)
-    return user_message(event, user, decided, done or WriteResult(), chosen, NOW)
+    result = done or WriteResult()
+    notice = notice_of(decided, result)
+    assert notice
+    return user_message(notice, NoticeContext(event, user, decided, result, chosen, NOW))
 
 
 def data(message: Message) -> dict[str, Any]:
