@@ -1,4 +1,4 @@
-"""Answer the plan's questions about one user from IAM."""
+"""Load a field of one user's state from IAM."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -7,13 +7,7 @@ from typing import Final
 from mfa_guard.core.user import Field, UserState
 from mfa_guard.ports import Iam
 
-
-def load(state: UserState, question: Field, iam: Iam) -> UserState:
-    """Return `state` with the answer to `question`, which is one of IAM's. Raises what `iam` raises."""
-    return _READS[question](state, iam)
-
-
-_READS: Final[Mapping[Field, Callable[[UserState, Iam], UserState]]] = {
+FROM_IAM: Final[Mapping[Field, Callable[[UserState, Iam], UserState]]] = {
     Field.DEVICES: lambda state, iam: replace(state, devices=iam.devices(state.name)),
     Field.ATTACHED: lambda state, iam: replace(state, attached=iam.attached(state.name)),
     Field.IN_GROUP: lambda state, iam: replace(state, in_group=iam.in_group(state.name)),
@@ -23,3 +17,8 @@ _READS: Final[Mapping[Field, Callable[[UserState, Iam], UserState]]] = {
         state, service_credentials=iam.service_credentials(state.name)
     ),
 }
+
+
+def load(state: UserState, field: Field, iam: Iam) -> UserState:
+    """Return `state` with `field`, one of those in FROM_IAM, as IAM shows it. Raises what `iam` raises."""
+    return FROM_IAM[field](state, iam)

@@ -4,10 +4,10 @@ The order is the promise. Enforcing comes first, so that a failing mail leaves n
 that a crash before it repeats the mail instead of losing it. Every step may run again without harm.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from mfa_guard.core.attachments import WriteResult
 from mfa_guard.core.cloudtrail import UserEvent
@@ -21,7 +21,7 @@ from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import Field, UserState, without_stale_device
 from mfa_guard.ports import Clock, Exemptions, Iam, Leases, Notifier, Telemetry
 from mfa_guard.use_cases.enforcement import NOTHING_WRITTEN, enforce, quota_text, release
-from mfa_guard.use_cases.load import load
+from mfa_guard.use_cases.load import FROM_IAM, load
 from mfa_guard.use_cases.notify import Lease, notify_once
 
 # IAM is eventually consistent: a new user may stay invisible for seconds.
@@ -44,6 +44,9 @@ class RemediateDependencies:
     notifier: Notifier
     telemetry: Telemetry
     clock: Clock
+
+
+_Loader: TypeAlias = Callable[[UserState, UserEvent, RemediateDependencies], UserState]
 
 
 @dataclass(frozen=True)
@@ -124,32 +127,48 @@ def _planned(
 ) -> _Remediation:
     event_context = EventContext.of(event)
     while isinstance(plan := plan_for_event(state, event_context, settings, dependencies.clock.now()), Field):
-        state = _answer(state, plan, event, dependencies)
+        state = _LOADERS[plan](state, event, dependencies)
     return _Remediation(event, state, plan, settings, dependencies)
 
 
-def _answer(state: UserState, question: Field, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
-    match question:
-        case Field.EXEMPTION:
-            record = dependencies.exemptions.get(state.id, dependencies.clock.now())
-            if isinstance(record, MalformedExemption):
-                dependencies.telemetry.warning("Exemption does not count", problem=record.problem)
-            return replace(state, exemption=record)
-        case Field.PASSWORD:
-            found = load(state, question, dependencies.iam)
-            if event.record.name == "CreateLoginProfile" and not found.has_password() and _young(event, dependencies):
-                raise UserNotVisibleYet(
-                    f"IAM does not show the password of {state.name} yet, which was made moments ago."
-                )
-            return found
-        case Field.UNFINISHED:
-            return replace(state, unfinished=dependencies.leases.unfinished(state.id, event.record.id))
-        case Field.DEVICES:
-            removed = event.device if event.record.name == "DeactivateMFADevice" else None
-            listed = dependencies.iam.devices(state.name)
-            return replace(state, devices=without_stale_device(listed, removed, event.record.time))
-        case _:
-            return load(state, question, dependencies.iam)
+def _load_exemption(state: UserState, _event: UserEvent, dependencies: RemediateDependencies) -> UserState:
+    record = dependencies.exemptions.get(state.id, dependencies.clock.now())
+    if isinstance(record, MalformedExemption):
+        dependencies.telemetry.warning("Exemption does not count", problem=record.problem)
+    return replace(state, exemption=record)
+
+
+def _load_devices(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
+    """Load the devices. IAM may still list the device whose removal the event proves."""
+    removed = event.device if event.record.name == "DeactivateMFADevice" else None
+    listed = dependencies.iam.devices(state.name)
+    return replace(state, devices=without_stale_device(listed, removed, event.record.time))
+
+
+def _load_password(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
+    """Load the password. IAM may not show yet the one whose creation the event proves: then raise, to retry."""
+    state = load(state, Field.PASSWORD, dependencies.iam)
+    if event.record.name == "CreateLoginProfile" and not state.has_password() and _young(event, dependencies):
+        raise UserNotVisibleYet(f"IAM does not show the password of {state.name} yet, which was made moments ago.")
+    return state
+
+
+def _load_unfinished(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
+    return replace(state, unfinished=dependencies.leases.unfinished(state.id, event.record.id))
+
+
+def _from_iam(load_field: Callable[[UserState, Iam], UserState]) -> _Loader:
+    return lambda state, _event, dependencies: load_field(state, dependencies.iam)
+
+
+_LOADERS: Final[Mapping[Field, _Loader]] = {
+    **{field: _from_iam(load_field) for field, load_field in FROM_IAM.items()},
+    # What the event itself proves, a stale read of IAM does not argue away.
+    Field.DEVICES: _load_devices,
+    Field.PASSWORD: _load_password,
+    Field.EXEMPTION: _load_exemption,
+    Field.UNFINISHED: _load_unfinished,
+}
 
 
 def _carry_out(case: _Remediation) -> Outcome:
