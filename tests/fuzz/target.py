@@ -148,18 +148,20 @@ class Target:
         environment = {**stack.environment("SweepFunction"), "STACK_ID": STACK.arn, "AWS_DEFAULT_REGION": "us-east-1"}
         with ExitStack() as exits:
             exits.enter_context(patch.dict(os.environ, environment))
-            exits.enter_context(patch.object(idempotency, "_remembering", lambda *_: _Memory()))
+            exits.enter_context(patch.object(idempotency, "_persistence_layer", lambda *_: _Memory()))
             exits.enter_context(
-                patch.object(user_event, "user_world", lambda _: replace(_account().dependencies, **_own()))
+                patch.object(user_event, "remediate_dependencies", lambda _: replace(_account().dependencies, **_own()))
             )
-            exits.enter_context(patch.object(alert, "alert_world", lambda _: _alert_world()))
+            exits.enter_context(patch.object(alert, "alert_dependencies", lambda _: _alert_dependencies()))
             exits.enter_context(
-                patch.object(sweep, "sweep_world", lambda *_: replace(_account().sweep_world, **_own()))
+                patch.object(sweep, "sweep_dependencies", lambda *_: replace(_account().sweep_world, **_own()))
             )
             exits.enter_context(patch.object(teardown, "answers", _Answers))
             exits.enter_context(patch.object(teardown, "own_stack", lambda: STACK))
             exits.enter_context(
-                patch.object(teardown, "release_world", lambda _: replace(FakeDeletion().dependencies(), **_own()))
+                patch.object(
+                    teardown, "teardown_dependencies", lambda _: replace(FakeDeletion().dependencies(), **_own())
+                )
             )
             exits.enter_context(patch("boto3.client", _no_aws))
             for handler in logging.getLogger(LOGGER.service).handlers:
@@ -174,7 +176,7 @@ def _account() -> FakeAccount:
     return account
 
 
-def _alert_world() -> AlertDependencies:
+def _alert_dependencies() -> AlertDependencies:
     account = FakeAccount()
     return AlertDependencies(account.leases, account.notifier, TELEMETRY, account.clock)
 

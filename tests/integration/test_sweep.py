@@ -152,8 +152,8 @@ class TestExemptionsStream:
             stream_record("INSERT", {"user_id": "AIDA1", **EXEMPTION}),
             stream_record("REMOVE", None, old={"user_id": "AIDA2", **EXEMPTION}),
         )
-        assert alert.lambda_handler(batch, Context()) == {"notice": "exemption", "told": 2}
-        assert alert.lambda_handler(batch, Context()) == {"notice": "exemption", "told": 0}
+        assert alert.lambda_handler(batch, Context()) == {"notice": "exemption", "sent": 2}
+        assert alert.lambda_handler(batch, Context()) == {"notice": "exemption", "sent": 0}
         assert sent(account) == ["MEDIUM: exemption of ci added", "LOW: exemption of ci removed"]
 
     def test_a_record_of_another_shape_is_raised(self, account: Account) -> None:  # noqa: ARG002

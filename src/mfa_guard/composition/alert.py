@@ -9,12 +9,12 @@ from mfa_guard.runtime.observability import TELEMETRY
 from mfa_guard.use_cases.alert import AlertDependencies
 
 
-def alert_dependencies(chosen: Settings) -> AlertDependencies:
+def alert_dependencies(settings: Settings) -> AlertDependencies:
     """Return the world of AlertFunction."""
     clock = SystemClock()
     return AlertDependencies(
-        leases=LeaseTable(clients.state_table(), chosen.state_table, clock, TELEMETRY),
-        notifier=Topics(clients.sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        leases=LeaseTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
+        notifier=Topics(clients.sns(), settings.notices_topic_arn, settings.operations_topic_arn),
         telemetry=TELEMETRY,
         clock=clock,
     )

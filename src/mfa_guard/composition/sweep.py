@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 _SWEEP_WORKERS: Final = 8
 
 
-def sweep_dependencies(chosen: Settings, own_arn: str) -> SweepDependencies:
+def sweep_dependencies(settings: Settings, own_arn: str) -> SweepDependencies:
     """Return the world of SweepFunction, whose ARN its rule has to name; raises SettingsError."""
     clock = SystemClock()
     return SweepDependencies(
-        account=IamAccount(clients.sweep_iam(), chosen.policy_arn, chosen.group_name, clock),
-        exemptions=ExemptionList(clients.exemption_table(), chosen.exemptions_table),
-        health=_Health(parse_deployed(os.environ, chosen, own_arn)),
-        iam=IamUsers(clients.sweep_iam(), chosen.policy_arn, chosen.group_name),
+        account=IamAccount(clients.sweep_iam(), settings.policy_arn, settings.group_name, clock),
+        exemptions=ExemptionList(clients.exemption_table(), settings.exemptions_table),
+        health=_Health(parse_deployed(os.environ, settings, own_arn)),
+        iam=IamUsers(clients.sweep_iam(), settings.policy_arn, settings.group_name),
         keys=AccessKeys(clients.sweep_iam()),
-        memory=SweepMemoryTable(clients.state_table(), chosen.state_table, clock, TELEMETRY),
-        notifier=Topics(clients.sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        memory=SweepMemoryTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
+        notifier=Topics(clients.sns(), settings.notices_topic_arn, settings.operations_topic_arn),
         sweep_starter=EventBus(clients.events()),
         telemetry=TELEMETRY,
         clock=clock,

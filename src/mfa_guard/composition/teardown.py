@@ -12,7 +12,7 @@ from mfa_guard.adapters.event_bus import EventBus
 from mfa_guard.adapters.self_invocation import LambdaSelfInvocation
 from mfa_guard.core.custom_resource import StackId, parse_stack_id
 from mfa_guard.runtime import clients
-from mfa_guard.runtime.observability import TELEMETRY, settings
+from mfa_guard.runtime.observability import TELEMETRY, read_settings
 from mfa_guard.use_cases.teardown import TeardownDependencies
 
 
@@ -28,10 +28,12 @@ def answers() -> ResponseSender:
 
 def teardown_dependencies(context: LambdaContext) -> TeardownDependencies:
     """Return the world of TeardownFunction; raises SettingsError."""
-    chosen = settings()
+    settings = read_settings()
     return TeardownDependencies(
         stack=OwnStackStatus(boto3.client("cloudformation", config=clients.STEADY), own_stack()),
-        attachments=IamAttachments(boto3.client("iam", config=clients.STEADY), chosen.policy_arn, chosen.group_name),
+        attachments=IamAttachments(
+            boto3.client("iam", config=clients.STEADY), settings.policy_arn, settings.group_name
+        ),
         self_invocation=LambdaSelfInvocation(boto3.client("lambda", config=clients.STEADY), context.function_name),
         sweep_starter=EventBus(boto3.client("events", config=clients.STEADY)),
         telemetry=TELEMETRY,

@@ -11,14 +11,14 @@ from mfa_guard.runtime.observability import TELEMETRY
 from mfa_guard.use_cases.remediate import RemediateDependencies
 
 
-def remediate_dependencies(chosen: Settings) -> RemediateDependencies:
+def remediate_dependencies(settings: Settings) -> RemediateDependencies:
     """Return the world of UserEventFunction."""
     clock = SystemClock()
     return RemediateDependencies(
-        iam=IamUsers(clients.iam(), chosen.policy_arn, chosen.group_name),
-        exemptions=ExemptionTable(clients.exemption_table(), chosen.exemptions_table),
-        leases=LeaseTable(clients.state_table(), chosen.state_table, clock, TELEMETRY),
-        notifier=Topics(clients.sns(), chosen.notices_topic_arn, chosen.operations_topic_arn),
+        iam=IamUsers(clients.iam(), settings.policy_arn, settings.group_name),
+        exemptions=ExemptionTable(clients.exemption_table(), settings.exemptions_table),
+        leases=LeaseTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
+        notifier=Topics(clients.sns(), settings.notices_topic_arn, settings.operations_topic_arn),
         telemetry=TELEMETRY,
         clock=clock,
     )

@@ -5,50 +5,56 @@ from collections.abc import Sequence
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.composition.alert import alert_dependencies
-from mfa_guard.core.alerts import parse_alert
+from mfa_guard.core.alerts import Alert, parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood
 from mfa_guard.core.exemption_changes import parse_exemption_change
-from mfa_guard.core.metrics import Metric
-from mfa_guard.runtime.idempotency import once
-from mfa_guard.runtime.observability import LOGGER, METRICS, TELEMETRY, Answer, count_event, settings
-from mfa_guard.runtime.parsing import understood
+from mfa_guard.runtime.idempotency import idempotent
+from mfa_guard.runtime.observability import (
+    LOGGER,
+    METRICS,
+    HandlerResult,
+    count_event,
+    count_not_understood,
+    read_settings,
+)
+from mfa_guard.runtime.parsing import parse_cloudtrail_event
 from mfa_guard.use_cases.alert import notify_of_alert, notify_of_exemption_change
 
 
 @LOGGER.inject_lambda_context(clear_state=True)
 @METRICS.log_metrics(capture_cold_start_metric=True)
-def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
-    """Tell the administrators what an EventBridge event's CloudTrail record, or a batch of the table's stream, says.
+def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerResult:
+    """Notify the administrators of the CloudTrail record in an EventBridge event, or of a batch of the table's stream.
 
-    Raises whatever leaves it untold: Lambda retries, then the event goes to the dead-letter queue.
+    Raises every failure to notify: Lambda retries, then sends the event to the dead-letter queue.
     """
     count_event()
     if isinstance(event, dict) and isinstance(records := event.get("Records"), list):
-        return _exemptions(records)
-    alert = understood(event, parse_alert)
-    LOGGER.append_keys(subject=alert.watched.resource)
-
-    def body() -> Answer:
-        chosen = settings()
-        notify_of_alert(alert, chosen, alert_dependencies(chosen))
-        LOGGER.info("Told", extra={"kind": alert.watched.kind.value, "actions": []})
-        return {"notice": alert.watched.kind.value}
-
-    return once(event, context, "alert", body)
+        return _notify_of_exemption_changes(records)
+    alert = parse_cloudtrail_event(event, parse_alert)
+    LOGGER.append_keys(subject=alert.family.what)
+    return _notify_of_alert(alert, context)
 
 
-def _exemptions(records: Sequence[object]) -> Answer:
-    """Tell every change of a batch in order. A failure is raised: Lambda repeats the batch, what is told stays told."""
-    chosen = settings()
-    dependencies = alert_dependencies(chosen)
-    told = 0
+@idempotent("alert", key="record.id")
+def _notify_of_alert(alert: Alert, _context: LambdaContext) -> HandlerResult:
+    settings = read_settings()
+    notify_of_alert(alert, settings, alert_dependencies(settings))
+    LOGGER.info("Notified", extra={"kind": alert.family.kind.value, "actions": []})
+    return {"notice": alert.family.kind.value}
+
+
+def _notify_of_exemption_changes(records: Sequence[object]) -> HandlerResult:
+    """Send a notice of every change in a batch, in order.
+
+    Raises the first failure: Lambda then repeats the batch, and the leases keep a notice from being sent twice.
+    """
+    settings = read_settings()
+    dependencies = alert_dependencies(settings)
+    sent = 0
     for record in records:
-        try:
+        with count_not_understood(EventNotUnderstood):
             change = parse_exemption_change(record, dependencies.clock.now())
-        except EventNotUnderstood as error:
-            TELEMETRY.count(Metric.EVENTS_NOT_UNDERSTOOD)
-            TELEMETRY.warning("Event not understood", problem=str(error))
-            raise
-        told += notify_of_exemption_change(change, chosen, dependencies)
-    LOGGER.info("Told", extra={"kind": "exemption", "actions": []})
-    return {"notice": "exemption", "told": told}
+        sent += notify_of_exemption_change(change, settings, dependencies)
+    LOGGER.info("Notified", extra={"kind": "exemption", "actions": []})
+    return {"notice": "exemption", "sent": sent}

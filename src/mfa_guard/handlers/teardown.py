@@ -3,16 +3,22 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.composition.teardown import answers, own_stack, teardown_dependencies
-from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, RequestType, Response, Status, parse_request
-from mfa_guard.core.metrics import Metric
+from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, RequestType, Status, Verdict, parse_request
 from mfa_guard.core.sanitize import sanitize
-from mfa_guard.runtime.observability import LOGGER, METRICS, TELEMETRY, Answer, count_event, name_delivery
+from mfa_guard.runtime.observability import (
+    LOGGER,
+    METRICS,
+    HandlerResult,
+    count_event,
+    count_not_understood,
+    name_delivery,
+)
 from mfa_guard.use_cases.teardown import NOTHING_TO_DO, request_first_sweep, tear_down
 
 
 @LOGGER.inject_lambda_context(clear_state=True)
 @METRICS.log_metrics(capture_cold_start_metric=True)
-def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
+def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerResult:
     """Answer a request of CloudFormation: let everybody go when the stack is deleted, wake a sweep when it is new.
 
     Raises RequestNotUnderstood for what is no request or could not be answered safely, ResponseNotDelivered, and what
@@ -35,12 +41,8 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> Answer:
 
 
 def _understood(event: object) -> Request:
-    try:
+    with count_not_understood(RequestNotUnderstood):
         return parse_request(event, own_stack())
-    except RequestNotUnderstood as error:
-        TELEMETRY.count(Metric.EVENTS_NOT_UNDERSTOOD)
-        TELEMETRY.warning("Event not understood", problem=str(error))
-        raise
 
 
 def _released(request: Request, context: LambdaContext) -> Response | None:

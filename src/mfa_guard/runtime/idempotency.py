@@ -1,8 +1,8 @@
-"""An event that is delivered twice does its work once."""
+"""Do the work of an event once, however often the event is delivered."""
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from functools import cache, partial, wraps
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -14,67 +14,70 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.core.metrics import Metric
 from mfa_guard.runtime import clients
-from mfa_guard.runtime.observability import TELEMETRY, Answer, settings
+from mfa_guard.runtime.observability import TELEMETRY, HandlerResult, read_settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
-# Longer than EventBridge delivers an event (24 hours) would only cost; shorter would let a repetition through.
-_REMEMBERED_SECONDS: Final = 24 * 60 * 60
+# EventBridge delivers an event for up to 24 hours. A longer time costs more; a shorter one lets repetitions through.
+_EXPIRES_AFTER_SECONDS: Final = 24 * 60 * 60
+
+Parsed = TypeVar("Parsed")
 
 
-def once(
-    event: Mapping[str, object],
-    context: LambdaContext,
-    name: str,
-    body: Callable[[], Answer],
-    key: str = "detail.eventID",
-) -> Answer:
-    """Return what `body` answers, running it once for all deliveries of the same event.
+def idempotent(
+    prefix: str, key: str
+) -> Callable[[Callable[[Parsed, LambdaContext], HandlerResult]], Callable[[Parsed, LambdaContext], HandlerResult]]:
+    """Decorate a function of a parsed event and Lambda's context: it runs once for all deliveries of the same event.
 
-    `key` is where the event's identity is, as JMESPath; by default a CloudTrail record's, as EventBridge's own `id`
-    differs with every delivery of one record.
+    `key` is the JMESPath of the event's identity within the parsed event, a dataclass. For a CloudTrail record it is
+    the record's id, because the id that EventBridge gives differs with every delivery. `prefix` names the function in
+    the state table, so that its records outlive a change of the function's own name.
 
-    When the table cannot be reached, `body` runs all the same: its effects converge, and a user who is not enforced
-    is worse than a mail that comes twice. Raises what `body` raises, and IdempotencyAlreadyInProgressError while
-    another invocation is at it: Lambda retries later.
+    When the state table cannot be reached, the function runs without idempotency: its effects converge, and a user who
+    is not enforced is worse than a notice that is sent twice. The decorated function raises what it raised before, and
+    IdempotencyAlreadyInProgressError while another invocation works on the same event: Lambda retries later.
     """
-    attempt = _Attempt(body)
-    run = idempotent_function(
-        attempt.run,
-        data_keyword_argument="event",
-        persistence_store=_remembering(settings().state_table, name),
-        config=IdempotencyConfig(
-            event_key_jmespath=key,
-            raise_on_no_idempotency_key=True,
-            expires_after_seconds=_REMEMBERED_SECONDS,
-            lambda_context=context,
-            response_hook=_count_duplicate,
-        ),
-        key_prefix=name,
-    )
-    try:
-        answer: Answer = run(event=event)
-    except IdempotencyPersistenceLayerError as error:
-        TELEMETRY.warning("State table unreachable, going on without idempotency", reason=str(error))
-        return attempt.answer()
-    return answer
+
+    def decorate(
+        function: Callable[[Parsed, LambdaContext], HandlerResult],
+    ) -> Callable[[Parsed, LambdaContext], HandlerResult]:
+        @wraps(function)
+        def run_once(event: Parsed, context: LambdaContext) -> HandlerResult:
+            attempt = _Attempt(partial(function, event, context))
+            run = idempotent_function(
+                attempt.run,
+                data_keyword_argument="event",
+                persistence_store=_persistence_layer(read_settings().state_table, prefix),
+                config=_config(key, context),
+                key_prefix=prefix,
+            )
+            try:
+                result: HandlerResult = run(event=event)
+            except IdempotencyPersistenceLayerError as error:
+                TELEMETRY.warning("State table unreachable, going on without idempotency", reason=str(error))
+                return attempt.result()
+            return result
+
+        return run_once
+
+    return decorate
 
 
 class _Attempt:
-    """A body that runs at most once, and whose answer or error outlives a failing table."""
+    """Work that runs at most once, and whose result or error outlives a failure of the state table."""
 
-    def __init__(self, body: Callable[[], Answer]) -> None:
-        self._body = body
-        self._ended: Answer | Exception | None = None
+    def __init__(self, work: Callable[[], HandlerResult]) -> None:
+        self._work = work
+        self._ended: HandlerResult | Exception | None = None
 
-    def run(self, *, event: object) -> Answer:  # noqa: ARG002 - Powertools takes the key from this argument
-        return self.answer()
+    def run(self, *, event: object) -> HandlerResult:  # noqa: ARG002 - Powertools takes the key from this argument
+        return self.result()
 
-    def answer(self) -> Answer:
+    def result(self) -> HandlerResult:
         if self._ended is None:
             try:
-                self._ended = self._body()
+                self._ended = self._work()
             except Exception as error:
                 self._ended = error
                 raise
@@ -83,11 +86,21 @@ class _Attempt:
         return self._ended
 
 
+def _config(key: str, context: LambdaContext) -> IdempotencyConfig:
+    return IdempotencyConfig(
+        event_key_jmespath=key,
+        raise_on_no_idempotency_key=True,
+        expires_after_seconds=_EXPIRES_AFTER_SECONDS,
+        lambda_context=context,
+        response_hook=_count_duplicate,
+    )
+
+
 @cache
-def _remembering(table: str, name: str) -> DynamoDBPersistenceLayer:  # noqa: ARG001 - a layer keeps its first name
+def _persistence_layer(table: str, prefix: str) -> DynamoDBPersistenceLayer:  # noqa: ARG001 - a layer keeps its prefix
     return DynamoDBPersistenceLayer(table_name=table, boto3_client=clients.state_table())
 
 
-def _count_duplicate(response: object, idempotent_data: "DataRecord") -> object:  # noqa: ARG001 - its protocol
+def _count_duplicate(response: object, idempotent_data: "DataRecord") -> object:  # noqa: ARG001 - Powertools' protocol
     TELEMETRY.count(Metric.DUPLICATE_EVENTS)
     return response

@@ -1,31 +1,30 @@
-"""CloudTrail's records, out of EventBridge's events."""
+"""Parse CloudTrail's records out of EventBridge's events."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from mfa_guard.core.cloudtrail import EventNotUnderstood, Fields, parse_record
-from mfa_guard.core.metrics import Metric
+from mfa_guard.core.cloudtrail import EventNotUnderstood, Fields, Record
 from mfa_guard.core.sanitize import sanitize
-from mfa_guard.runtime.observability import LOGGER, TELEMETRY, name_delivery
-
-Parsed = TypeVar("Parsed")
+from mfa_guard.runtime.observability import LOGGER, count_not_understood, name_delivery
 
 
-def understood(event: object, parse: Callable[[Fields], Parsed]) -> Parsed:
-    """Return what `parse` makes of the CloudTrail record in an EventBridge event.
+class _WithRecord(Protocol):
+    @property
+    def record(self) -> Record: ...
 
-    An event that cannot be understood is logged and counted before EventNotUnderstood goes on to Lambda, so that it
-    ends in the dead-letter queue.
+
+Parsed = TypeVar("Parsed", bound=_WithRecord)
+
+
+def parse_cloudtrail_event(event: object, parse: Callable[[Fields], Parsed]) -> Parsed:
+    """Return what `parse` reads from the CloudTrail record in an EventBridge event.
+
+    From then on every log line names the record. Raises EventNotUnderstood.
     """
     name_delivery(event)
-    try:
-        detail = _detail(event)
-        parsed = parse(detail)
-    except EventNotUnderstood as error:
-        TELEMETRY.count(Metric.EVENTS_NOT_UNDERSTOOD)
-        TELEMETRY.warning("Event not understood", problem=str(error))
-        raise
-    record = parse_record(detail)
+    with count_not_understood(EventNotUnderstood):
+        parsed = parse(_detail(event))
+    record = parsed.record
     LOGGER.append_keys(
         event_name=sanitize(record.name), event_id=sanitize(record.id), actor=sanitize(record.actor.label)
     )
