@@ -1,11 +1,30 @@
-"""The lease that makes one notice out of parallel invocations."""
+"""A lease: a short-lived record that makes one notice out of parallel invocations."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+
+from mfa_guard.core.notice_kinds import NoticeKind
 
 
 class Claim(StrEnum):
-    """The answer to who tells. MINE: you. TOLD: somebody did. HELD: somebody is about to."""
+    """The answer to a claim. MINE: send the notice. TOLD: it was sent. HELD: another invocation is about to send it."""
 
     MINE = "mine"
     SENT = "sent"
     HELD = "held"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to send one notice, which at most one invocation has at a time.
+
+    `scope` is the user's id, or the event's id for a notice about no user. `holder` is the event's id, so that a retry
+    of the same event continues where the first attempt stopped. `exposure` and `ends` are those of the notice; see
+    `mfa_guard.core.plan.DueNotice`.
+    """
+
+    scope: str
+    kind: NoticeKind
+    holder: str
+    exposure: frozenset[str] = frozenset()
+    ends: tuple[NoticeKind, ...] = ()

@@ -1,19 +1,20 @@
-"""What needs no user to be looked at: tell it, and tell it where the one who did it cannot silence it."""
+"""Notify the administrators of what concerns no user's state, over a topic that its cause cannot silence."""
 
 from dataclasses import dataclass
 
 from mfa_guard.core.alerts import Alert
 from mfa_guard.core.exemption_changes import ExemptionChange
+from mfa_guard.core.leases import Lease
 from mfa_guard.core.mail.notices import alert_message, exemption_message
 from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.settings import Settings
 from mfa_guard.ports import Clock, Leases, Notifier, Telemetry
-from mfa_guard.use_cases.notify import Lease, notify_once
+from mfa_guard.use_cases.notify import notify_once
 
 
 @dataclass(frozen=True)
 class AlertDependencies:
-    """Everything outside of the process that an alert touches."""
+    """What notifying of an alert needs from outside."""
 
     leases: Leases
     notifier: Notifier
@@ -22,24 +23,22 @@ class AlertDependencies:
 
 
 def notify_of_exemption_change(change: ExemptionChange, settings: Settings, dependencies: AlertDependencies) -> bool:
-    """Tell the administrators of a change of the exemption table; returns whether this call sent it.
+    """Send a notice of a change in the exemption table; return false when it was sent before.
 
     Raises what publishing raises.
     """
-    message = exemption_message(change, settings, dependencies.clock.now())
     lease = Lease(change.record.id, NoticeKind.EXEMPTION, change.record.id)
-    publish = dependencies.notifier.notices
-    return notify_once(lease, lambda: publish(message), dependencies.leases, dependencies.clock, dependencies.telemetry)
+    message = exemption_message(change, settings, dependencies.clock.now())
+    return notify_once(lease, message, dependencies.notifier.notices, dependencies)
 
 
 def notify_of_alert(alert: Alert, settings: Settings, dependencies: AlertDependencies) -> bool:
-    """Tell the administrators of `alert`; returns whether this call sent it, false when it was sent before.
+    """Send a notice of `alert`; return false when it was sent before.
 
-    Tampering with the notice topic goes to the operations topic, everything else to the notice topic. Raises what
-    publishing raises.
+    Tampering with the notice topic is reported to the operations topic, everything else to the notice topic. Raises
+    what publishing raises.
     """
-    message = alert_message(alert, settings)
+    lease = Lease(alert.record.id, alert.family.kind, alert.record.id)
     about_notices = (alert.target or "").startswith(settings.notices_topic_arn)
     publish = dependencies.notifier.operations if about_notices else dependencies.notifier.notices
-    lease = Lease(alert.record.id, alert.watched.kind, alert.record.id)
-    return notify_once(lease, lambda: publish(message), dependencies.leases, dependencies.clock, dependencies.telemetry)
+    return notify_once(lease, alert_message(alert, settings), publish, dependencies)

@@ -1,4 +1,4 @@
-"""Put the enforcement policy on one user, or take it off: the writes that events and sweeps share."""
+"""Enforce or release one user: the writes that events, sweeps and the command line share."""
 
 from typing import Final
 
@@ -12,16 +12,17 @@ NOTHING_WRITTEN: Final = WriteResult()
 
 
 def enforce(name: str, route: AttachmentRoute, iam: Iam) -> WriteResult:
-    """Bind the user, in the other way when the quota of this one is used up; a problem when both are.
+    """Enforce the user by `route`, or by the other route if IAM's quota for the first is used up.
 
-    Raises UserGone when IAM knows the user, the policy or the group no more.
+    The result holds a problem if both quotas are used up. Raises UserGone if the user, the policy or the group does not
+    exist.
     """
-    binding = {AttachmentRoute.DIRECT: iam.attach, AttachmentRoute.GROUP: iam.add_to_group}
+    attaching = {AttachmentRoute.DIRECT: iam.attach, AttachmentRoute.GROUP: iam.join}
     try:
-        binding[route](name)
+        attaching[route](name)
     except QuotaExceeded as first:
         try:
-            binding[route.other](name)
+            attaching[route.other](name)
         except QuotaExceeded as second:
             return WriteResult(
                 problem=(
@@ -34,17 +35,17 @@ def enforce(name: str, route: AttachmentRoute, iam: Iam) -> WriteResult:
 
 
 def release(state: UserState, iam: Iam) -> WriteResult:
-    """Release the user in every way that binds him. Raises UserGone when there is no such user any more."""
-    releasing = {AttachmentRoute.DIRECT: iam.detach, AttachmentRoute.GROUP: iam.remove_from_group}
+    """Release the user from every route of enforcement. Raises UserGone if the user does not exist."""
+    detaching = {AttachmentRoute.DIRECT: iam.detach, AttachmentRoute.GROUP: iam.leave}
     for route in state.routes():
         try:
-            releasing[route](state.name)
+            detaching[route](state.name)
         except UserGone:
-            # Somebody was faster, which is as good; if the user himself has gone, this call says so.
+            # The route is already detached, which is fine. If the user is gone, this call raises.
             iam.user(state.name)
     return WriteResult(released=state.routes())
 
 
 def quota_text(refusal: QuotaExceeded) -> str:
-    """Return IAM's words on a quota, as the middle of a sentence."""
+    """Return IAM's message about a quota, without its final period."""
     return sanitize(str(refusal)).rstrip(".")

@@ -1,7 +1,7 @@
-"""One user: observe, plan, apply, tell, mark.
+"""Act on one event about one user: observe, plan, apply, notify, mark.
 
-The order is the promise. Enforcing comes first, so that a failing mail leaves nobody unbound; marking comes last, so
-that a crash before it repeats the mail instead of losing it. Every step may run again without harm.
+The order is a guarantee. Enforcing comes first, so that a mail that fails leaves no user without enforcement. Tagging
+comes last, so that a crash before it repeats the mail instead of losing it. Each step can be repeated without harm.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from mfa_guard.core.attachments import WriteResult
 from mfa_guard.core.cloudtrail import UserEvent
 from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.core.exemption import MalformedExemption
+from mfa_guard.core.leases import Lease
 from mfa_guard.core.mail.notices import NoticeContext, root_message, user_message
 from mfa_guard.core.metrics import Metric
 from mfa_guard.core.notice_kinds import RESUMABLE, NoticeKind
@@ -22,21 +23,21 @@ from mfa_guard.core.user import Field, UserState, without_stale_device
 from mfa_guard.ports import Clock, Exemptions, Iam, Leases, Notifier, Telemetry
 from mfa_guard.use_cases.enforcement import NOTHING_WRITTEN, enforce, quota_text, release
 from mfa_guard.use_cases.load import FROM_IAM, load
-from mfa_guard.use_cases.notify import Lease, notify_once
+from mfa_guard.use_cases.notify import claim, notify_once
 
-# IAM is eventually consistent: a new user may stay invisible for seconds.
+# IAM is eventually consistent: it may not show a new user for some seconds.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-_YOUNG: Final = timedelta(seconds=120)
-_MAKES_VISIBLE: Final = {"CreateUser", "CreateLoginProfile", "CreateAccessKey", "UpdateUser"}
+_RECENT: Final = timedelta(seconds=120)
+_CREATING_EVENTS: Final = {"CreateUser", "CreateLoginProfile", "CreateAccessKey", "UpdateUser"}
 
 
 class EnforcementMissing(Exception):
-    """The user exists, and IAM still finds nothing: the enforcement policy or group is gone."""
+    """The user exists and cannot be enforced, because the enforcement policy or group does not exist."""
 
 
 @dataclass(frozen=True)
 class RemediateDependencies:
-    """Everything outside of the process that remediation touches."""
+    """What remediation needs from outside."""
 
     iam: Iam
     exemptions: Exemptions
@@ -51,9 +52,9 @@ _Loader: TypeAlias = Callable[[UserState, UserEvent, RemediateDependencies], Use
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one event, small and plain: idempotency stores it and answers repetitions with it.
+    """The result of one event. It is small and plain, because idempotency stores it for repeated deliveries.
 
-    `notice` is the kind of the mail that this event sent, None when it sent none.
+    `notice` is the kind of the notice that was sent, or None.
     """
 
     standing: str
@@ -63,7 +64,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Remediation:
-    """One event about one user: what was read of the user, what is planned, and what was done so far."""
+    """One event about one user: the user's state, the plan, and the result of the writes so far."""
 
     event: UserEvent
     state: UserState
@@ -82,15 +83,15 @@ class _Remediation:
 
 
 def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDependencies) -> Outcome:
-    """Bring the subject of `event` to what his state demands, and tell the administrators.
+    """Do what the state of the event's subject requires, and notify the administrators.
 
-    Raises UserNotVisibleYet for a user made moments ago whom IAM does not show yet, EnforcementMissing when the
-    policy or group is gone, and AWS's own errors when botocore's patience ends (access denied at once): Lambda
-    retries, and the dead-letter queue keeps the event.
+    Raises UserNotVisibleYet for a new user that IAM does not show yet, EnforcementMissing when the policy or group
+    does not exist, and AWS's own errors once botocore stops retrying. Lambda then retries, and in the end the
+    dead-letter queue keeps the event.
     """
     name = event.subject.name
     if name is None:
-        return _tell_of_root(event, settings, dependencies)
+        return _notify_of_root(event, settings, dependencies)
     try:
         state = dependencies.iam.user(name)
     except UserGone as missing:
@@ -98,7 +99,7 @@ def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDepen
     try:
         return _carry_out(_planned(event, state, settings, dependencies))
     except UserGone as missing:
-        # NoSuchEntity may have been about something of the user's: he himself is asked for once more.
+        # NoSuchEntity may be about something that belongs to the user, so ask for the user once more.
         try:
             dependencies.iam.user(name)
         except UserGone:
@@ -106,20 +107,20 @@ def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDepen
         raise UserNotVisibleYet(f"IAM shows {name} in one place and not in another.") from missing
 
 
-def _tell_of_root(event: UserEvent, settings: Settings, dependencies: RemediateDependencies) -> Outcome:
+def _notify_of_root(event: UserEvent, settings: Settings, dependencies: RemediateDependencies) -> Outcome:
     lease = Lease(event.record.id, NoticeKind.ROOT_CREDENTIALS, event.record.id)
-    sent = _send(lease, lambda: dependencies.notifier.notices(root_message(event, settings)), dependencies)
+    sent = notify_once(lease, root_message(event, settings), dependencies.notifier.notices, dependencies)
     return Outcome("root", notice=lease.kind.value if sent else None)
 
 
 def _gone(event: UserEvent, name: str, dependencies: RemediateDependencies, missing: UserGone) -> Outcome:
-    if _young(event, dependencies):
-        raise UserNotVisibleYet(f"IAM does not show {name} yet, {event.record.name} was moments ago.") from missing
+    if _recently_created(event, dependencies):
+        raise UserNotVisibleYet(f"IAM does not show {name} yet; {event.record.name} was moments ago.") from missing
     return Outcome("gone")
 
 
-def _young(event: UserEvent, dependencies: RemediateDependencies) -> bool:
-    return event.record.name in _MAKES_VISIBLE and dependencies.clock.now() - event.record.time < _YOUNG
+def _recently_created(event: UserEvent, dependencies: RemediateDependencies) -> bool:
+    return event.record.name in _CREATING_EVENTS and dependencies.clock.now() - event.record.time < _RECENT
 
 
 def _planned(
@@ -139,17 +140,21 @@ def _load_exemption(state: UserState, _event: UserEvent, dependencies: Remediate
 
 
 def _load_devices(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
-    """Load the devices. IAM may still list the device whose removal the event proves."""
+    """Load the devices, without the one whose removal the event proves: IAM may still list it."""
     removed = event.device if event.record.name == "DeactivateMFADevice" else None
     listed = dependencies.iam.devices(state.name)
     return replace(state, devices=without_stale_device(listed, removed, event.record.time))
 
 
 def _load_password(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
-    """Load the password. IAM may not show yet the one whose creation the event proves: then raise, to retry."""
+    """Load the password. Raises UserNotVisibleYet when IAM does not show the one that the event proves."""
     state = load(state, Field.PASSWORD, dependencies.iam)
-    if event.record.name == "CreateLoginProfile" and not state.has_password() and _young(event, dependencies):
-        raise UserNotVisibleYet(f"IAM does not show the password of {state.name} yet, which was made moments ago.")
+    if (
+        event.record.name == "CreateLoginProfile"
+        and not state.has_password()
+        and _recently_created(event, dependencies)
+    ):
+        raise UserNotVisibleYet(f"IAM does not show the password of {state.name} yet; it was created moments ago.")
     return state
 
 
@@ -163,7 +168,7 @@ def _from_iam(load_field: Callable[[UserState, Iam], UserState]) -> _Loader:
 
 _LOADERS: Final[Mapping[Field, _Loader]] = {
     **{field: _from_iam(load_field) for field, load_field in FROM_IAM.items()},
-    # What the event itself proves, a stale read of IAM does not argue away.
+    # The event proves a change that a stale read of IAM may not show.
     Field.DEVICES: _load_devices,
     Field.PASSWORD: _load_password,
     Field.EXEMPTION: _load_exemption,
@@ -173,8 +178,8 @@ _LOADERS: Final[Mapping[Field, _Loader]] = {
 
 def _carry_out(case: _Remediation) -> Outcome:
     if case.plan.due and case.plan.due.kind in RESUMABLE:
-        # Before anything changes: should this attempt die, the next one knows which notice it began.
-        case.lease(case.plan.due).claim(case.dependencies.leases)
+        # Claim before the first change: if this attempt crashes, the retry knows which notice it has to send.
+        claim(case.lease(case.plan.due), case.dependencies.leases)
     case = replace(case, result=_enforce_or_release(case))
     sent = _notify(case)
     if case.result.retry:
@@ -200,7 +205,7 @@ def _enforce_or_release(case: _Remediation) -> WriteResult:
     try:
         result = enforce(case.state.name, case.settings.enforce_through, dependencies.iam)
     except UserGone:
-        if _young(case.event, dependencies):
+        if _recently_created(case.event, dependencies):
             raise
         # Either the user is gone, which this call reports by raising, or the policy or group is.
         dependencies.iam.user(case.state.name)
@@ -211,7 +216,7 @@ def _enforce_or_release(case: _Remediation) -> WriteResult:
 
 
 def _notify(case: _Remediation) -> NoticeKind | None:
-    """Send the notice that is due after `case.result`, and return its kind; None when this call sent none."""
+    """Send the notice that is due after the writes, and return its kind, or None if this call sent none."""
     dependencies = case.dependencies
     if case.result.problem:
         dependencies.telemetry.count(Metric.ENFORCEMENT_FAILED)
@@ -220,14 +225,14 @@ def _notify(case: _Remediation) -> NoticeKind | None:
     if notice is None:
         return None
     message = user_message(notice, case.notice_context(dependencies.clock.now()))
-    sent = _send(case.lease(notice), lambda: dependencies.notifier.notices(message), dependencies)
+    sent = notify_once(case.lease(notice), message, dependencies.notifier.notices, dependencies)
     return notice.kind if sent else None
 
 
 def _mark(case: _Remediation) -> tuple[Action, ...]:
-    """Set or remove the tags and return what was done.
+    """Set or remove the tags, and return what was done.
 
-    A tag quota that is used up is reported and counted, not raised: retrying cannot help.
+    When the user has no room for more tags, send a notice instead of raising: retrying cannot help.
     """
     if not case.settings.writes:
         return ()
@@ -244,7 +249,3 @@ def _mark(case: _Remediation) -> tuple[Action, ...]:
         _notify(replace(case, result=replace(case.result, problem=problem, unmarked=True)))
         return ()
     return tuple(action for action in case.plan.actions if action in {Action.MARK, Action.CLEAR})
-
-
-def _send(lease: Lease, publish: Callable[[], None], dependencies: RemediateDependencies) -> bool:
-    return notify_once(lease, publish, dependencies.leases, dependencies.clock, dependencies.telemetry)
