@@ -7,7 +7,7 @@ from mfa_guard.core.notice_kinds import NoticeKind
 
 
 class Claim(StrEnum):
-    """The answer to a claim. MINE: send the notice. TOLD: it was sent. HELD: another invocation is about to send it."""
+    """The answer to a claim. MINE: send the notice. SENT: it was sent. HELD: another invocation is about to send it."""
 
     MINE = "mine"
     SENT = "sent"

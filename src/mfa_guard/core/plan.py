@@ -122,7 +122,7 @@ def notice_of(plan: EventPlan, result: WriteResult) -> DueNotice | None:
     """
     if not result.problem:
         return plan.due
-    return DueNotice(NoticeKind.NOT_TAGGED if result.unmarked else NoticeKind.NOT_ENFORCED, Severity.CRITICAL)
+    return DueNotice(NoticeKind.NOT_TAGGED if result.not_tagged else NoticeKind.NOT_ENFORCED, Severity.CRITICAL)
 
 
 def plan_for_user(state: UserState, settings: Settings, now: datetime) -> UserPlan | Field:

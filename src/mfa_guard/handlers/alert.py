@@ -32,7 +32,7 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerR
     if isinstance(event, dict) and isinstance(records := event.get("Records"), list):
         return _notify_of_exemption_changes(records)
     alert = parse_cloudtrail_event(event, parse_alert)
-    LOGGER.append_keys(subject=alert.family.what)
+    LOGGER.append_keys(subject=alert.watched.resource)
     return _notify_of_alert(alert, context)
 
 
@@ -40,8 +40,8 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerR
 def _notify_of_alert(alert: Alert, _context: LambdaContext) -> HandlerResult:
     settings = read_settings()
     notify_of_alert(alert, settings, alert_dependencies(settings))
-    LOGGER.info("Notified", extra={"kind": alert.family.kind.value, "actions": []})
-    return {"notice": alert.family.kind.value}
+    LOGGER.info("Notified", extra={"kind": alert.watched.kind.value, "actions": []})
+    return {"notice": alert.watched.kind.value}
 
 
 def _notify_of_exemption_changes(records: Sequence[object]) -> HandlerResult:

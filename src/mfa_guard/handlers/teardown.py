@@ -3,7 +3,7 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.composition.teardown import answers, own_stack, teardown_dependencies
-from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, RequestType, Status, Verdict, parse_request
+from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, RequestType, Response, Status, parse_request
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.runtime.observability import (
     LOGGER,

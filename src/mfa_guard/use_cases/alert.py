@@ -38,7 +38,7 @@ def notify_of_alert(alert: Alert, settings: Settings, dependencies: AlertDepende
     Tampering with the notice topic is reported to the operations topic, everything else to the notice topic. Raises
     what publishing raises.
     """
-    lease = Lease(alert.record.id, alert.family.kind, alert.record.id)
+    lease = Lease(alert.record.id, alert.watched.kind, alert.record.id)
     about_notices = (alert.target or "").startswith(settings.notices_topic_arn)
     publish = dependencies.notifier.operations if about_notices else dependencies.notifier.notices
     return notify_once(lease, alert_message(alert, settings), publish, dependencies)

@@ -17,7 +17,7 @@ def enforce(name: str, route: AttachmentRoute, iam: Iam) -> WriteResult:
     The result holds a problem if both quotas are used up. Raises UserGone if the user, the policy or the group does not
     exist.
     """
-    attaching = {AttachmentRoute.DIRECT: iam.attach, AttachmentRoute.GROUP: iam.join}
+    attaching = {AttachmentRoute.DIRECT: iam.attach, AttachmentRoute.GROUP: iam.add_to_group}
     try:
         attaching[route](name)
     except QuotaExceeded as first:
@@ -36,7 +36,7 @@ def enforce(name: str, route: AttachmentRoute, iam: Iam) -> WriteResult:
 
 def release(state: UserState, iam: Iam) -> WriteResult:
     """Release the user from every route of enforcement. Raises UserGone if the user does not exist."""
-    detaching = {AttachmentRoute.DIRECT: iam.detach, AttachmentRoute.GROUP: iam.leave}
+    detaching = {AttachmentRoute.DIRECT: iam.detach, AttachmentRoute.GROUP: iam.remove_from_group}
     for route in state.routes():
         try:
             detaching[route](state.name)

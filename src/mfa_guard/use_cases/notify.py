@@ -49,7 +49,7 @@ def notify_once(
         answer = claim(lease, leases)
     if answer is Claim.HELD:
         raise NoticeStuck(f"Another invocation holds the lease for {lease.kind} and does not finish.")
-    if answer is Claim.TOLD:
+    if answer is Claim.SENT:
         dependencies.telemetry.info("Notice already sent", kind=lease.kind.value)
         return False
     # Before publishing: after a crash, the kinds that this notice ends can still be sent again.

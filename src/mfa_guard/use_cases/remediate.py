@@ -246,6 +246,6 @@ def _mark(case: _Remediation) -> tuple[Action, ...]:
             telemetry.count(Metric.USERS_MARKED_NONCOMPLIANT)
     except QuotaExceeded as refused:
         problem = f"the noncompliance tags cannot be set. IAM said: {quota_text(refused)}."
-        _notify(replace(case, result=replace(case.result, problem=problem, unmarked=True)))
+        _notify(replace(case, result=replace(case.result, problem=problem, not_tagged=True)))
         return ()
     return tuple(action for action in case.plan.actions if action in {Action.MARK, Action.CLEAR})

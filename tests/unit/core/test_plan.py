@@ -107,9 +107,9 @@ def test_what_succeeded_is_reported_as_planned(due: DueNotice | None) -> None:
 
 
 @pytest.mark.parametrize("due", [SOLVED, None])
-@pytest.mark.parametrize(("unmarked", "kind"), [(False, NoticeKind.NOT_ENFORCED), (True, NoticeKind.NOT_TAGGED)])
+@pytest.mark.parametrize(("not_tagged", "kind"), [(False, NoticeKind.NOT_ENFORCED), (True, NoticeKind.NOT_TAGGED)])
 def test_a_failure_is_critical_and_comes_before_what_was_due(
-    due: DueNotice | None, unmarked: bool, kind: NoticeKind
+    due: DueNotice | None, not_tagged: bool, kind: NoticeKind
 ) -> None:
-    result = WriteResult(problem="it is gone.", unmarked=unmarked)
+    result = WriteResult(problem="it is gone.", not_tagged=not_tagged)
     assert notice_of(EventPlan(Standing.ENFORCED, (), due), result) == DueNotice(kind, Severity.CRITICAL)

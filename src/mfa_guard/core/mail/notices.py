@@ -363,7 +363,7 @@ def _deeds(t: NoticeContext) -> list[str]:
         Action.CLEAR: f"{_verb('remove', t)} the tags {', '.join(t.state.guard_tags())}",
     }
     routes, released = _changes(t)
-    marking = () if t.result.retry or t.result.unmarked else t.plan.actions
+    marking = () if t.result.retry or t.result.not_tagged else t.plan.actions
     return [
         *(put_on[route] for route in routes),
         *(taken_off[route] for route in released),
