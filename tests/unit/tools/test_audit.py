@@ -1,72 +1,112 @@
-"""A known vulnerability fails, silence is said, and neither is taken for the other."""
+"""A known vulnerability fails `make audit`; without an answer it says so, and fails only when strict.
+
+pip-audit itself runs, against an advisory database on this machine.
+"""
 
 import json
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-import audit
-from audit import Report, parse
-
-CLEAN = {"name": "jmespath", "version": "1.1.0", "vulns": []}
-VULNERABLE = {
-    "name": "flask",
-    "version": "0.5",
-    "vulns": [
-        {"id": "PYSEC-2019-179", "fix_versions": ["1.0"], "aliases": [], "description": ""},
-        {"id": "PYSEC-2018-66", "fix_versions": [], "aliases": [], "description": ""},
+ADVISORY = {
+    "id": "PYSEC-2019-179",
+    "affected": [
+        {
+            "package": {"name": "flask", "ecosystem": "PyPI"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.0"}]}],
+        }
     ],
 }
-SKIPPED = {"name": "own", "skip_reason": "Dependency not found on PyPI and could not be audited: own (1.0)"}
+NOWHERE = "http://127.0.0.1:9"
+HASH = "--hash=sha256:" + 64 * "0"
+CLEAN, VULNERABLE = f"jmespath==1.1.0 {HASH}\n", f"flask==0.5 {HASH}\n"
+# pip-audit cannot ask about an address.
+UNKNOWN = f"https://example.com/own-1.0.zip {HASH}\n"
 
 
-def answer(*dependencies: Mapping[str, object]) -> str:
-    return json.dumps({"dependencies": dependencies, "fixes": []})
+class Database(BaseHTTPRequestHandler):
+    """Answers as api.osv.dev does: an empty object for a package without a known vulnerability."""
+
+    def do_POST(self) -> None:
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = json.dumps({"vulns": [ADVISORY]} if query["package"]["name"] == "flask" else {}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
 
 
-def test_a_vulnerability_fails_and_is_named_with_its_remedy() -> None:
-    report = parse(answer(CLEAN, VULNERABLE))
-    assert report.failed(required=False)
-    [line] = [line for line in report.lines("x.txt") if "VULNERABLE" in line]
-    assert "flask 0.5: PYSEC-2019-179, mended in 1.0; PYSEC-2018-66, mended in no version" in line
+@pytest.fixture
+def database() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Database) as server:
+        Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
-def test_clean_packages_are_counted() -> None:
-    report = parse(answer(CLEAN))
-    assert not report.failed(required=True)
-    assert report.lines("x.txt") == ("x.txt: 1 packages without a known vulnerability",)
+Audit = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_what_was_not_answered_counts_as_clean_nowhere() -> None:
-    report = parse(answer(CLEAN, SKIPPED))
-    assert (report.clean, len(report.unanswered)) == (("jmespath",), 1)
-    assert any("NOT CHECKED: 1, such as own" in line for line in report.lines("x.txt"))
+@pytest.fixture
+def audit(
+    make: Callable[..., subprocess.CompletedProcess[str]], program: Callable[[str, str], Path], tmp_path: Path
+) -> Audit:
+    """Return a function that audits the functions' requirements; the command line has none."""
+    pip_audit = Path(sys.executable).with_name("pip-audit")
+    (tmp_path / ".venv" / "program.txt").touch()
+    (tmp_path / "src").mkdir()
+
+    def run(requirements: str, url: str, *variables: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "src" / "requirements.txt").write_text(requirements, "utf-8")
+        cache = tmp_path / "cache"
+        script = f'shift; exec {pip_audit} --vulnerability-service osv --osv-url {url} --cache-dir {cache} "$@"'
+        return make("audit", "UV=true", f"RUN={program('run', script)}", *variables)
+
+    return run
 
 
-@pytest.mark.parametrize(("required", "fails"), [(False, False), (True, True)])
-def test_silence_fails_only_where_an_answer_is_required(required: bool, fails: bool) -> None:
-    assert parse(answer(SKIPPED)).failed(required=required) is fails
+def test_a_vulnerability_fails_and_is_named_with_its_fix(audit: Audit, database: str) -> None:
+    done = audit(CLEAN + UNKNOWN + VULNERABLE, database)
+    assert done.returncode != 0
+    assert any(line.split() == ["flask", "0.5", "PYSEC-2019-179", "1.0"] for line in done.stdout.splitlines())
 
 
-@pytest.mark.parametrize("output", ["", "Traceback", "Could not resolve the host"])
-def test_what_is_no_report_is_no_clean_one(output: str) -> None:
-    with pytest.raises(ValueError, match="Expecting value"):
-        parse(output)
+def test_packages_without_a_known_vulnerability_pass(audit: Audit, database: str) -> None:
+    done = audit(CLEAN, database, "AUDIT=--strict")
+    assert done.returncode == 0
+    assert "src/requirements.txt: No known vulnerabilities found" in done.stdout
+    assert "NOT CHECKED" not in done.stdout
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["x.txt"], 0), (["--require", "x.txt"], 1)])
-def test_a_database_out_of_reach_is_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], code: int
+@pytest.mark.parametrize(
+    ("requirements", "reachable"), [(CLEAN, False), (CLEAN + UNKNOWN, True)], ids=["unreachable", "unknown"]
+)
+def test_without_an_answer_it_says_so_and_passes(
+    audit: Audit, database: str, requirements: str, reachable: bool
 ) -> None:
-    program = tmp_path / "pip-audit"
-    program.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('ConnectionError: no way there')\n", "utf-8")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert audit.main(arguments) == code
-    assert "x.txt: NOT CHECKED: 1, such as ConnectionError: no way there" in capsys.readouterr().out
+    done = audit(requirements, database if reachable else NOWHERE)
+    assert done.returncode == 0
+    assert "src/requirements.txt: NOT CHECKED for known vulnerabilities: " in done.stdout
+    assert "src/requirements.txt: No known" not in done.stdout
 
 
-def test_a_report_of_nothing_is_not_a_failure() -> None:
-    assert not Report().failed(required=True)
+@pytest.mark.parametrize(
+    ("requirements", "reachable"), [(CLEAN, False), (CLEAN + UNKNOWN, True)], ids=["unreachable", "unknown"]
+)
+def test_without_an_answer_it_fails_when_strict(
+    audit: Audit, database: str, requirements: str, reachable: bool
+) -> None:
+    done = audit(requirements, database if reachable else NOWHERE, "AUDIT=--strict")
+    assert done.returncode != 0
+
+
+def test_a_wrong_option_fails(audit: Audit, database: str) -> None:
+    assert audit(CLEAN, database, "AUDIT=--nonsense").returncode != 0
