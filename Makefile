@@ -78,10 +78,12 @@ docs: .venv/.dev ## Write docs/policy.md and docs/cli.md anew, from what they de
 	PYTHONPATH=tests $(RUN) python -m policy.page
 	$(RUN) python -m mfa_guard_cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 
-build: .tools/.sam .venv/.dev ## Build the functions with sam build, and list what is in them
+build: .tools/.sam .tools/.bill .venv/.dev ## Build the functions with sam build, and list what is in them
 	.tools/sam/bin/sam validate --lint
 	PATH="$(CURDIR)/.tools/bin:$$PATH" .tools/sam/bin/sam build
-	$(RUN) python tools/sbom.py .aws-sam/sbom.cdx.json
+	@# It would warn that pyproject.toml requires none of the packages. Those that it requires are the command line's.
+	PYTHONWARNINGS=ignore $(RUN) cyclonedx-py environment .tools/bill --pyproject pyproject.toml --output-reproducible -o .aws-sam/sbom.cdx.json
+	$(RUN) python tools/sbom.py .aws-sam/sbom.cdx.json .aws-sam/build
 
 deploy: build ## Deploy with sam deploy (CONFIG=prod, ARGS="--parameter-overrides Mode=audit")
 	.tools/sam/bin/sam deploy --config-env $(or $(CONFIG),default) $(ARGS)
@@ -120,6 +122,12 @@ clean: ## Remove what the targets above installed and built
 
 .tools/.lambda: .tools/.uv uv.lock pyproject.toml emulator/pyproject.toml
 	UV_PROJECT_ENVIRONMENT=.tools/lambda $(UV) sync -q --frozen --only-group lambda
+	@touch $@
+
+# What the functions' zip is made of, installed for the bill of materials to be read from.
+.tools/.bill: .tools/.uv src/requirements.txt
+	$(UV) venv -q --clear .tools/bill
+	$(UV) pip install -q --python .tools/bill --no-deps --require-hashes -r src/requirements.txt
 	@touch $@
 
 .tools/.checkov: .tools/.uv requirements/checkov.txt
