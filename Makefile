@@ -70,6 +70,9 @@ audit: .venv/.dev ## Look up known vulnerabilities of what ships and what is ins
 	  esac; \
 	done
 
+prose: .venv/.dev ## Refuse misspellings, British spellings and the words of tools/words.txt
+	$(RUN) codespell
+
 format: .venv/.dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .

@@ -1,4 +1,4 @@
-"""The workflow runs what a person runs, with actions that nobody can exchange and permissions that nobody can abuse."""
+"""The workflow runs what a person runs, with actions that cannot be exchanged and permissions that cannot be abused."""
 
 import re
 from collections.abc import Iterator, Mapping
