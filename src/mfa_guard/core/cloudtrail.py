@@ -277,9 +277,12 @@ def parse_user_event(detail: Fields) -> UserEvent:
 
 def _role_session(identity: Fields) -> tuple[str | None, str | None]:
     """Return role and session from `arn:aws:sts::111122223333:assumed-role/ROLE/SESSION` or `AROA...:SESSION`."""
-    _, _, path = (_text(identity, ("arn",)) or "").partition(":assumed-role/")
-    role, _, session = path.partition("/")
-    return role or None, session or (_text(identity, ("principalId",)) or "").partition(":")[2] or None
+    role, _, session = _after(":assumed-role/", _text(identity, ("arn",))).partition("/")
+    return role or None, session or _after(":", _text(identity, ("principalId",))) or None
+
+
+def _after(separator: str, text: str | None) -> str:
+    return text.partition(separator)[2] if text else ""
 
 
 def _fields(value: object) -> Fields:

@@ -12,7 +12,7 @@ def sanitize(text: str | None, limit: int = 200) -> str:
     Every such character, line ends among them, becomes a question mark; a cut is shown by three dots.
     """
     shown = "".join(
-        "?" if unicodedata.category(char)[0] in "CZ" and char != " " else char for char in text or "unknown"
+        "?" if unicodedata.category(char)[0] in {"C", "Z"} and char != " " else char for char in text or "unknown"
     )
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 

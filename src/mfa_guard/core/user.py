@@ -185,5 +185,5 @@ def without_stale_device(devices: tuple[Device, ...], removed: str | None, remov
 
 def noncompliant_since(tags: Mapping[str, str], now: datetime) -> datetime | None:
     """Return the time in the `since` tag, or None when it is missing, malformed or in the future."""
-    since = parse_utc(tags.get(SINCE_TAG, ""))
+    since = parse_utc(tags[SINCE_TAG]) if SINCE_TAG in tags else None
     return since if since is not None and since <= now else None

@@ -42,7 +42,7 @@ def key_deactivation(tags: Mapping[str, str], after_days: int, now: datetime) ->
     if not after_days or since is None:
         return NO_DEACTIVATION
     end = since + timedelta(days=after_days)
-    warned = parse_utc(tags.get(WARNED_TAG, ""))
+    warned = parse_utc(tags[WARNED_TAG]) if WARNED_TAG in tags else None
     if warned is None or not since <= warned <= now:
         due = max(end, now + NOTICE_PERIOD)
         return KeyDeactivation(DeactivationStep.ANNOUNCE, due) if now >= end - NOTICE_PERIOD else NO_DEACTIVATION

@@ -1,6 +1,5 @@
 """The sweep's mail: how the account stands, what changed, what is to come, and whether the guard itself is well."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from mfa_guard.core.account.assessment import Assessment, Counts
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.health.checks import Check, Verdict, problems
-from mfa_guard.core.mail.layout import LARGEST, Message
+from mfa_guard.core.mail.layout import LARGEST, Message, as_json
 from mfa_guard.core.mail.shell_commands import cli_command
 from mfa_guard.core.notice_kinds import Severity
 from mfa_guard.core.plan import Action, Standing
@@ -258,10 +257,10 @@ def _since(assessment: Assessment, now: datetime) -> str:
 
 def _body(digest: Digest, sections: Sequence[_Section], settings: Settings, now: datetime, length: int) -> str:
     texts = {
-        "default": json.dumps(_data(digest, sections, settings, now, length), ensure_ascii=False),
+        "default": as_json(_data(digest, sections, settings, now, length)),
         "email": _mail(digest, sections, settings, now, length),
     }
-    return json.dumps(texts, ensure_ascii=False)
+    return as_json(texts)
 
 
 def _counts(counts: Counts) -> dict[str, int]:

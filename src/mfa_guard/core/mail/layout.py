@@ -8,11 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote
 
 from mfa_guard.core.cloudtrail import Record
 from mfa_guard.core.exemption_changes import STREAM
-from mfa_guard.core.mail.console_urls import console_url, sign_in_url
+from mfa_guard.core.mail.console_urls import console_url, sign_in_url, url_part
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
 from mfa_guard.core.sanitize import sanitize, subject_line
 from mfa_guard.core.settings import Settings
@@ -70,16 +69,24 @@ def compose(draft: Draft, record: Record, settings: Settings) -> Message:
     defect and not a large account.
     """
     texts = {
-        "default": json.dumps(_data(draft, record, settings), ensure_ascii=False),
+        "default": as_json(_data(draft, record, settings)),
         "email": _mail(draft, record, settings),
     }
-    body = json.dumps(texts, ensure_ascii=False)
+    body = as_json(texts)
     if len(body.encode()) > LARGEST:
         raise ValueError(f"A notice of {len(body.encode())} bytes is larger than {LARGEST}.")
     return Message(
         subject=subject_line(f"{draft.severity.upper()}: {draft.headline}"),
         body=body,
         attributes={"severity": draft.severity.value, "kind": draft.kind.value, "account": settings.account},
+    )
+
+
+def as_json(value: object) -> str:
+    """Return `value` as JSON with every character as it is."""
+    return json.dumps(
+        value,
+        ensure_ascii=False,  # pragma: no mutate: Only whether it is true counts.
     )
 
 
@@ -94,9 +101,7 @@ def sign_in(settings: Settings) -> str:
 
 
 def _event_link(record: Record, settings: Settings) -> str:
-    return console(
-        settings, f"cloudtrailv2/home?region={settings.region}#/events/{quote(sanitize(record.id), safe='')}"
-    )
+    return console(settings, f"cloudtrailv2/home?region={settings.region}#/events/{url_part(sanitize(record.id))}")
 
 
 def _data(draft: Draft, record: Record, settings: Settings) -> dict[str, object]:

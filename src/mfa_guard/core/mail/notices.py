@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import quote
 
 from mfa_guard.core.alerts import Alert
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.cloudtrail import UserEvent
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.exemption_changes import Change, ExemptionChange
+from mfa_guard.core.mail.console_urls import url_part
 from mfa_guard.core.mail.layout import Draft, Message, compose, console, sign_in
 from mfa_guard.core.mail.shell_commands import (
     cli_command,
@@ -73,7 +73,7 @@ def user_message(notice: DueNotice, context: NoticeContext) -> Message:
         headline=headline,
         lead=[lead, *_stopping(kind, context), *_exemption(context)],
         subject={"kind": "user", "name": state.name, "id": state.id, "path": state.path},
-        link=console(settings, f"iam/home#/users/details/{quote(state.name, safe='')}"),
+        link=console(settings, f"iam/home#/users/details/{url_part(state.name)}"),
         done=_deeds(context),
         next=_next_steps(kind, context),
         pastes=pastes,
@@ -96,7 +96,7 @@ def root_message(event: UserEvent, settings: Settings) -> Message:
         ],
         subject={"kind": "root", "name": None},
         link=console(settings, "iam/home#/security_credentials"),
-        acts=False,
+        acts=False,  # pragma: no mutate: Only whether it is true counts.
         next=[
             "If it was not you: sign in as root, remove what was added, change the password, and call AWS Support.",
             "Root should have an MFA device and no access keys.",
@@ -128,7 +128,7 @@ def alert_message(alert: Alert, settings: Settings) -> Message:
         lead=[leads[watched.kind]],
         subject={"kind": watched.resource, "name": target if alert.target else None},
         link=console(settings, "console/home"),
-        acts=False,
+        acts=False,  # pragma: no mutate: Only whether it is true counts.
         next=[watched.repair],
         pastes={"enable_rule": enable} if enable else {},
     )
@@ -144,8 +144,8 @@ def exemption_message(change: ExemptionChange, settings: Settings, now: datetime
         headline=f"exemption of {name} {change.change.name.lower()}",
         lead=[_exempting(change, name, now)],
         subject={"kind": "user", "name": name, "id": sanitize(change.user_id, 128)},
-        link=console(settings, f"iam/home#/users/details/{quote(name, safe='')}"),
-        acts=False,
+        link=console(settings, f"iam/home#/users/details/{url_part(name)}"),
+        acts=False,  # pragma: no mutate: Only whether it is true counts.
         next=[
             "If nobody planned this, see who may write to the table, and set the record back (point-in-time recovery)."
         ],
@@ -451,6 +451,7 @@ def _enrolling(t: NoticeContext) -> list[str]:
 
 
 def _pastes(kind: NoticeKind, t: NoticeContext) -> dict[str, str]:
+    undo = _undoing(kind, t)
     if kind is NoticeKind.DECISION:
         reason = "active machine user, decided on a mfa-guard notice"
         return {
@@ -458,12 +459,12 @@ def _pastes(kind: NoticeKind, t: NoticeContext) -> dict[str, str]:
             "enforce": enforce_command(t.state, t.settings),
         }
     if kind is NoticeKind.DEVICE_WITH_KEY:
-        return _removing(t) | _undoing(kind, t)
+        return _removing(t) | undo
     if kind is NoticeKind.RELEASED and t.settings.writes and isinstance(t.state.exemption, Exemption):
         return {"take_back": enforce_again_command(t.state, t.settings)}
     if kind is NoticeKind.NOT_ENFORCED and not t.is_bound:
         return {"enforce": enforce_command(t.state, t.settings)}
-    return _undoing(kind, t)
+    return undo
 
 
 def _removing(t: NoticeContext) -> dict[str, str]:

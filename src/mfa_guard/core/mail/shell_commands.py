@@ -51,9 +51,13 @@ def exempt_command(state: UserState, settings: Settings, now: datetime, reason: 
         "created_by": _CALLER_MARK,
         "expires_at": utc_text(now + EXEMPT_FOR),
     }
-    item = json.dumps({key: {"S": value} for key, value in fields.items()}, separators=(",", ":"))
-    quoted = f"'{item}'".replace(f'"{_CALLER_MARK}"', f'"{_CALLER}"')
+    quoted = f"'{_item(fields)}'".replace(f'"{_CALLER_MARK}"', f'"{_CALLER}"')
     return f"aws dynamodb put-item --region {settings.region} --table-name {settings.exemptions_table} --item {quoted}"
+
+
+def _item(fields: Mapping[str, str]) -> str:
+    """Return strings as the JSON of a DynamoDB item or key."""
+    return json.dumps({key: {"S": value} for key, value in fields.items()}, separators=(",", ":"))
 
 
 def undo_command(state: UserState, routes: Sequence[AttachmentRoute], settings: Settings, now: datetime) -> str:
@@ -64,7 +68,7 @@ def undo_command(state: UserState, routes: Sequence[AttachmentRoute], settings: 
 
 def enforce_again_command(state: UserState, settings: Settings) -> str:
     """Return one paste that deletes the exemption and then enforces."""
-    key = json.dumps({"user_id": {"S": state.id}}, separators=(",", ":"))
+    key = _item({"user_id": state.id})
     table = f"--region {settings.region} --table-name {settings.exemptions_table}"
     return _JOINT.join([f"aws dynamodb delete-item {table} --key '{key}'", enforce_command(state, settings)])
 
