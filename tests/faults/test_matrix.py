@@ -1,6 +1,6 @@
 """No fault of any call ends in silence, in a wrong notice or in a lost one.
 
-Here runs every ninth cell; `make faults` runs them all.
+A fixed seed chooses the cells that run here. `make faults` runs all of them.
 """
 
 import pytest
