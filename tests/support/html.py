@@ -1,4 +1,4 @@
-"""Read back a page as a browser's parser would: elements, their attributes, and the text between them."""
+"""Parse a page as a browser would: elements, their attributes, and the text in them."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -8,7 +8,7 @@ VOID = {"meta", "input"}
 
 @dataclass
 class Element:
-    """One element, and the text directly or indirectly in it."""
+    """One element, and all text in it."""
 
     name: str
     attributes: dict[str, str]
@@ -17,7 +17,7 @@ class Element:
 
 @dataclass
 class Read:
-    """Every element in the order of its start, and the names of those that were never closed."""
+    """Every element in the order of its start tag, and those that were never closed."""
 
     elements: list[Element] = field(default_factory=list)
     open: list[Element] = field(default_factory=list)

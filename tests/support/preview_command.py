@@ -1,4 +1,4 @@
-"""`mfa-guard preview` run inside this process on the local account, its calls counted and failed on purpose."""
+"""Run `mfa-guard preview` in this process on the local account, and count its calls or let them fail."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ YESTERDAY = timedelta(days=1)
 
 @dataclass
 class Command:
-    """The command, run with the administrator's access key."""
+    """The command, run with the access key of the administrator."""
 
     account: Account
     faults: Faults
@@ -28,13 +28,13 @@ class Command:
     def calls(self) -> Counter[str]:
         return Counter(self.faults.made)
 
-    def person(self, name: str, *serials: str) -> None:
+    def add_person(self, name: str, *serials: str) -> None:
         self.account.iam.create_user("us-east-1", name)
         self.account.iam.create_login_profile(name, "Not-a-real-passw0rd")
         for serial in serials:
             self.account.iam.enable_mfa_device(name, serial, "", "")
 
-    def machine(self, name: str, path: str = "/") -> None:
+    def add_machine(self, name: str, path: str = "/") -> None:
         iam, clock = self.account.iam, self.account.clock
         iam.create_user("us-east-1", name, path)
         self.account.use_key(name, iam.create_access_key(name).access_key_id, clock.now() - YESTERDAY)

@@ -1,1 +1,1 @@
-"""`mfa-guard preview`: what enforcing would do to an account's users, before anything is deployed."""
+"""`mfa-guard preview`: what enforcing MFA would do to the users of an account, before anything is deployed."""

@@ -1,4 +1,4 @@
-"""The command on moto."""
+"""`mfa-guard preview` on the local account."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def command(account: Account, monkeypatch: pytest.MonkeyPatch) -> Command:
     injected = Faults()
     account.session.events.register("before-call", injected.before_call)
     account.lag.report.polls = 0
-    # To translate the template takes a second, and it is the same for every run.
+    # Loading the template takes a second, and the result is the same for every run.
     monkeypatch.setattr(template, "load_template", lambda: account.stack.template)
     monkeypatch.setattr(clock, "SystemClock", lambda: FakeClock(account.clock.now()))
     monkeypatch.setattr(aws_session, "open_session", lambda _profile, _region: account.session)

@@ -1,10 +1,11 @@
-"""The whole command: what it says of an account, what it asks AWS for, and how it ends."""
+"""The whole command: what it shows of an account, which calls it makes, and how it ends."""
 
 import csv
 import io
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from botocore.compat import HTTPHeaders
 from moto.core.botocore_stubber import MockRawResponse
 
 from mfa_guard.core.settings import EnforceOn, WorkingMachineUsers
-from mfa_guard_cli.preview.model import DeviceKind, Mfa, Outcome, Sort
-from mfa_guard_cli.preview.reading import PERMISSIONS
-from mfa_guard_cli.preview.saving import MARK
+from mfa_guard_cli.preview.account_reader import PERMISSIONS
+from mfa_guard_cli.preview.advice import exempt_command
+from mfa_guard_cli.preview.model import DeviceKind, MfaMethod, Outcome, UserKind
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.demo.population import names, populate
 from support.account import ADMINISTRATOR
+from support.deployed import deploy
 from support.factories import ACCOUNT, ROOT_OF_THE_PROJECT
 from support.preview_command import Command
 
@@ -28,22 +30,22 @@ PASSKEY = f"arn:aws:iam::{ACCOUNT}:u2f/user/pat/key"
 TOKEN = "GAHT12345678"
 
 
-def foreseen(command: Command, *arguments: str) -> dict[str, dict[str, object]]:
+def forecasts(command: Command, *arguments: str) -> dict[str, dict[str, object]]:
     result = command.run("--format", "json", *arguments)
     return {each["user"]: each for each in json.loads(result.stdout)["users"]}
 
 
-class TestCrowd:
-    """The demo's account of 200 users, whose names say what they have."""
+class TestPopulation:
+    """The 200 users of the demo, whose names say what they have."""
 
     @pytest.fixture
-    def crowd(self, command: Command) -> Command:
+    def population(self, command: Command) -> Command:
         command.account.iam.delete_login_profile(ADMINISTRATOR)
         populate(command.account)
         return command
 
-    def test_everybody_comes_to_what_he_has(self, crowd: Command) -> None:
-        users = foreseen(crowd, "--exempt-path-prefixes", "/partners/")
+    def test_the_outcome_of_every_user_follows_from_what_they_have(self, population: Command) -> None:
+        users = forecasts(population, "--exempt-path-prefixes", "/partners/")
         assert len(users) == 200
         expected = {
             Outcome.KEYS_STOP: {"phone, key at work"},
@@ -52,60 +54,60 @@ class TestCrowd:
             Outcome.DECIDE: {"key at work only"},
             Outcome.IDLE: {"idle key only", "nothing"},
             Outcome.EXEMPT: {"exempt by path"},
-            Outcome.BOUND: {"exempt, yet bound"},
+            Outcome.ENFORCED_ALREADY: {"exempt, yet bound"},
         }
         for outcome, labels in expected.items():
             assert {users[name]["outcome"] for name in names(*labels)} == {outcome}
         assert {users[name]["outcome"] for name in names("password, phone") if name != ADMINISTRATOR} == {Outcome.READY}
-        assert {users[name]["mfa"] for name in names("password, passkey")} == {Mfa.PASSKEY}
-        assert {users[name]["kind"] for name in names("idle key only", "nothing")} == {Sort.UNUSED}
+        assert {users[name]["mfa"] for name in names("password, passkey")} == {MfaMethod.PASSKEY_ONLY}
+        assert {users[name]["kind"] for name in names("idle key only", "nothing")} == {UserKind.UNUSED}
 
-    def test_it_takes_a_call_a_page_and_one_for_each_user_without_virtual_device(self, crowd: Command) -> None:
+    def test_it_makes_a_call_for_each_page_and_for_each_user_with_passkeys_only(self, population: Command) -> None:
         passkeys = len(list(names("password, passkey")))
         for rows, pages, virtual in ((1000, 1, 1), (100, 2, 1)):
-            crowd.account.lag.shorten_pages(rows)
-            assert crowd.run().exit_code == 0
-            assert crowd.calls["GetAccountAuthorizationDetails"] == pages
-            assert crowd.calls["ListVirtualMFADevices"] == virtual
-            assert crowd.calls["ListMFADevices"] == passkeys
-            assert crowd.calls["GetCallerIdentity"] == crowd.calls["GetCredentialReport"] == 1
-            # Who asks, the report and its content; the first run finds no report and asks once more.
+            population.account.lag.shorten_pages(rows)
+            assert population.run().exit_code == 0
+            assert population.calls["GetAccountAuthorizationDetails"] == pages
+            assert population.calls["ListVirtualMFADevices"] == virtual
+            assert population.calls["ListMFADevices"] == passkeys
+            assert population.calls["GetCallerIdentity"] == population.calls["GetCredentialReport"] == 1
+            # The caller, the request for the report, and the report, which the first run has to request twice.
             first = 1 if rows == 1000 else 0
-            assert crowd.calls.total() == pages + virtual + passkeys + 3 + first
+            assert population.calls.total() == pages + virtual + passkeys + 3 + first
 
-    def test_the_readme_counts_the_calls(self, crowd: Command) -> None:
-        crowd.run()
+    def test_the_readme_counts_the_calls(self, population: Command) -> None:
+        population.run()
         readme = " ".join((ROOT_OF_THE_PROJECT / "README.md").read_text("utf-8").split())
-        assert f"{crowd.calls.total()} calls for the 200 users of the demo" in readme
+        assert f"{population.calls.total()} calls for the 200 users of the demo" in readme
 
-    def test_nobody_is_changed(self, crowd: Command) -> None:
-        backend = crowd.account.iam
+    def test_no_user_is_changed(self, population: Command) -> None:
+        backend = population.account.iam
         before = {
             name: (dict(user.managed_policies), list(user.tags or []), set(user.mfa_devices))
             for name, user in backend.users.items()
         }
-        crowd.run()
+        population.run()
         after = {
             name: (dict(user.managed_policies), list(user.tags or []), set(user.mfa_devices))
             for name, user in backend.users.items()
         }
         assert before == after
 
-    def test_machines_are_advised_to_be_exempt(self, crowd: Command) -> None:
-        output = crowd.run().stdout
+    def test_it_advises_to_exempt_active_machine_users(self, population: Command) -> None:
+        output = population.run().stdout
         assert "ExemptPathPrefixes=/partners/" in output
         for name in names("key at work only"):
-            assert f"mfa-guard exempt add {name}\n" in output
+            assert f"  {exempt_command(name)}\n" in output
 
 
 class TestUsers:
-    def test_devices_of_every_kind_are_told_apart(self, command: Command) -> None:
+    def test_devices_have_their_kind(self, command: Command) -> None:
         iam = command.account.iam
-        command.person("pat", PASSKEY)
-        command.person("tom", TOKEN)
-        command.person("vic", iam.create_virtual_mfa_device("phone", "/").serial_number)
-        command.person("non")
-        users = foreseen(command)
+        command.add_person("pat", PASSKEY)
+        command.add_person("tom", TOKEN)
+        command.add_person("vic", iam.create_virtual_mfa_device("phone", "/").serial_number)
+        command.add_person("non")
+        users = forecasts(command)
         assert {name: users[name]["mfa_devices"] for name in ("pat", "tom", "vic", "non")} == {
             "pat": [DeviceKind.PASSKEY],
             "tom": [DeviceKind.TOTP_TOKEN],
@@ -113,13 +115,13 @@ class TestUsers:
             "non": [],
         }
 
-    def test_the_last_use_of_a_key_is_told(self, command: Command) -> None:
-        command.machine("bot")
+    def test_the_last_use_of_a_key_is_shown(self, command: Command) -> None:
+        command.add_machine("bot")
         rows = {row["user"]: row for row in csv.DictReader(io.StringIO(command.run("--format", "csv").stdout))}
         assert (rows["bot"]["key_1_last_service"], rows["bot"]["key_1_last_region"]) == ("s3", "us-east-1")
 
-    def test_the_own_user_comes_first_with_a_warning(self, command: Command) -> None:
-        command.person("aaron")
+    def test_the_callers_own_user_comes_first_with_a_warning(self, command: Command) -> None:
+        command.add_person("aaron")
         result = command.run()
         lines = result.stdout.splitlines()
         assert lines[1].startswith(f"{ADMINISTRATOR} <- these credentials")
@@ -127,8 +129,8 @@ class TestUsers:
         assert credentials is not None
         assert re.search(rf"WARNING: .*\(ending in {credentials.access_key[-4:]}\) stops working", result.stdout)
 
-    def test_who_was_deleted_meanwhile_is_left_out(self, command: Command) -> None:
-        command.person("pat", PASSKEY)
+    def test_users_who_are_deleted_meanwhile_are_left_out(self, command: Command) -> None:
+        command.add_person("pat", PASSKEY)
         command.faults.failing = {"ListMFADevices": "NoSuchEntity"}
         result = command.run("--format", "json")
         assert [each["user"] for each in json.loads(result.stdout)["users"]] == [ADMINISTRATOR]
@@ -138,30 +140,40 @@ class TestUsers:
         answered = json.loads(command.run("--format", "json").stdout)["parameters"]
         assert answered == {name: stack.parameters[name] for name in answered}
 
-    def test_settings_can_be_tried(self, command: Command) -> None:
-        command.machine("bot", "/ci/")
-        assert foreseen(command)["bot"]["outcome"] == Outcome.DECIDE
-        assert foreseen(command, "--working-machine-users", WorkingMachineUsers.ENFORCE)["bot"]["outcome"] == (
+    def test_options_change_the_settings(self, command: Command) -> None:
+        command.add_machine("bot", "/ci/")
+        assert forecasts(command)["bot"]["outcome"] == Outcome.DECIDE
+        assert forecasts(command, "--working-machine-users", WorkingMachineUsers.ENFORCE)["bot"]["outcome"] == (
             Outcome.KEYS_STOP
         )
-        assert foreseen(command, "--exempt-path-prefixes", "/ci/")["bot"]["outcome"] == Outcome.EXEMPT
+        assert forecasts(command, "--exempt-path-prefixes", "/ci/")["bot"]["outcome"] == Outcome.EXEMPT
         command.account.iam.create_user("us-east-1", "idle")
         command.account.lag.settle()
-        assert foreseen(command, "--enforce-on", EnforceOn.CONSOLE)["idle"]["outcome"] == Outcome.REPORTED
+        assert forecasts(command, "--enforce-on", EnforceOn.CONSOLE)["idle"]["outcome"] == Outcome.REPORTED
+
+    def test_the_advised_command_runs_as_printed(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        command.add_machine("bot")
+        [advised] = json.loads(command.run("--format", "json").stdout)["advice"]["exempt_users"]
+        command.account.iam.delete_login_profile(ADMINISTRATOR)
+        deployed = deploy(command.account, monkeypatch)
+        program, *arguments = shlex.split(advised["command"])
+        assert (program, deployed.run(*arguments, "--yes").exit_code) == ("mfa-guard", 0)
+        record = deployed.record(command.account.iam.users["bot"].id) or {}
+        assert (record["owner"], record["reason"]) == ("OWNER", "REASON")
 
 
 class TestFormats:
     def test_csv_has_a_line_for_every_user_and_no_formulas(self, command: Command) -> None:
-        command.person("=cmd")
+        command.add_person("=cmd")
         rows = list(csv.DictReader(io.StringIO(command.run("--format", "csv").stdout)))
         assert [row["user"] for row in rows] == [ADMINISTRATOR, "'=cmd"]
 
-    def test_nothing_is_coloured_or_moving_without_a_terminal(self, command: Command) -> None:
+    def test_output_has_no_color_and_no_progress_without_a_terminal(self, command: Command) -> None:
         result = command.run()
         assert "\x1b" not in result.output
         assert result.stderr == ""
 
-    def test_names_cannot_steer_the_terminal(self, command: Command) -> None:
+    def test_names_cannot_control_the_terminal(self, command: Command) -> None:
         command.account.iam.create_user("us-east-1", "eve\u202eil")
         output = command.run().stdout
         assert "\u202e" not in output
@@ -171,12 +183,12 @@ class TestFormats:
 class TestPermissions:
     @pytest.fixture
     def full(self, command: Command) -> Command:
-        """Return an account in which every kind of call is needed."""
-        command.person("pat", PASSKEY)
-        command.person("vic", command.account.iam.create_virtual_mfa_device("phone", "/").serial_number)
+        """Return an account that needs every kind of call."""
+        command.add_person("pat", PASSKEY)
+        command.add_person("vic", command.account.iam.create_virtual_mfa_device("phone", "/").serial_number)
         return command
 
-    def test_the_calls_are_those_declared_and_no_others(self, full: Command) -> None:
+    def test_it_makes_the_declared_calls_only(self, full: Command) -> None:
         assert full.run().exit_code == 0
         assert {f"iam:{call}" for call in full.calls if call != "GetCallerIdentity"} == set(PERMISSIONS)
 
@@ -187,42 +199,42 @@ class TestPermissions:
         assert sorted(statement["Action"]) == sorted(PERMISSIONS)
         assert (statement["Effect"], statement["Resource"]) == ("Allow", "*")
 
-    def test_without_the_users_there_is_nothing_to_say(self, full: Command) -> None:
+    def test_without_the_list_of_users_it_fails(self, full: Command) -> None:
         full.faults.failing = {"GetAccountAuthorizationDetails": "AccessDenied"}
         result = full.run()
         assert (result.exit_code, result.stdout) == (3, "")
         assert "iam:GetAccountAuthorizationDetails" in result.stderr
         assert result.stderr.count("\n") == 1
 
-    def test_without_the_report_people_and_machines_are_not_guessed_at(self, full: Command) -> None:
+    def test_without_the_report_outcomes_are_unknown(self, full: Command) -> None:
         full.faults.failing = {"GetCredentialReport": "AccessDenied"}
         result = full.run("--format", "json")
         answer = json.loads(result.stdout)
         assert result.exit_code == 1
         assert {each["outcome"] for each in answer["users"]} == {Outcome.UNKNOWN}
         assert {each["user"]: each["mfa"] for each in answer["users"]} == {
-            ADMINISTRATOR: Mfa.UNKNOWN,
-            "pat": Mfa.UNKNOWN,
-            "vic": Mfa.CODES,
+            ADMINISTRATOR: MfaMethod.UNKNOWN,
+            "pat": MfaMethod.UNKNOWN,
+            "vic": MfaMethod.TOTP,
         }
         assert "iam:GetCredentialReport is missing" in answer["notes"][0]
 
-    def test_without_asking_for_a_report_an_older_one_does(self, full: Command) -> None:
+    def test_without_a_new_report_it_uses_an_older_one(self, full: Command) -> None:
         full.run()
         full.faults.failing = {"GenerateCredentialReport": "AccessDenied"}
         result = full.run("--format", "json")
         answer = json.loads(result.stdout)
         assert result.exit_code == 0
-        assert {each["kind"] for each in answer["users"]} == {Sort.PERSON}
+        assert {each["kind"] for each in answer["users"]} == {UserKind.PERSON}
         assert "iam:GenerateCredentialReport is missing" in answer["notes"][0]
 
-    def test_without_asking_for_a_report_there_may_be_none(self, full: Command) -> None:
+    def test_without_a_new_report_there_may_be_none(self, full: Command) -> None:
         full.faults.failing = {"GenerateCredentialReport": "AccessDenied"}
         result = full.run()
         assert result.exit_code == 1
         assert "IAM has no credential report." in result.stdout
 
-    def test_without_the_virtual_devices_kinds_are_not_known(self, full: Command) -> None:
+    def test_without_the_list_of_virtual_devices_kinds_are_unknown(self, full: Command) -> None:
         full.faults.failing = {"ListVirtualMFADevices": "AccessDenied"}
         result = full.run("--format", "json")
         users = {each["user"]: each for each in json.loads(result.stdout)["users"]}
@@ -231,14 +243,14 @@ class TestPermissions:
         assert users["vic"]["outcome"] == Outcome.READY
         assert full.calls["ListMFADevices"] == 0
 
-    def test_without_the_devices_of_single_users_nobody_asks_twice(self, full: Command) -> None:
-        full.person("quinn", TOKEN)
+    def test_it_stops_reading_devices_of_single_users_after_the_first_refusal(self, full: Command) -> None:
+        full.add_person("quinn", TOKEN)
         full.faults.failing = {"ListMFADevices": "AccessDenied"}
         result = full.run("--format", "csv")
         assert result.exit_code == 1
         assert full.calls["ListMFADevices"] == 1
         assert "iam:ListMFADevices" in result.stderr
-        assert "of 2 users" in result.stderr
+        assert "2 users" in result.stderr
 
     @pytest.mark.parametrize(
         "call",
@@ -258,33 +270,33 @@ class TestPermissions:
 
 
 class TestExitCodes:
-    def test_whoever_lacks_mfa_it_is_0(self, command: Command) -> None:
-        command.person("nobody")
-        command.machine("bot")
+    def test_0_even_if_users_have_no_mfa(self, command: Command) -> None:
+        command.add_person("nodevice")
+        command.add_machine("bot")
         assert command.run().exit_code == 0
 
-    def test_somebody_newer_than_the_report_makes_it_1(self, command: Command) -> None:
+    def test_1_for_a_user_who_is_newer_than_the_report(self, command: Command) -> None:
         command.run()
-        command.person("new")
+        command.add_person("new")
         result = command.run()
         assert result.exit_code == 1
-        assert "Of 1 user something could not be read." in result.stdout
+        assert "Some data about 1 user could not be read." in result.stdout
 
-    def test_a_report_that_takes_too_long_makes_it_1(self, command: Command) -> None:
+    def test_1_for_a_report_that_takes_too_long(self, command: Command) -> None:
         command.account.lag.report.polls = 100
         result = command.run()
         assert result.exit_code == 1
-        assert "IAM did not finish the credential report in 120 seconds; try again in some minutes." in result.stdout
+        assert "IAM did not finish the credential report in 120 seconds" in result.stdout
         assert command.calls["GenerateCredentialReport"] == 7
 
-    def test_an_unreadable_report_makes_it_1(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_1_for_an_unreadable_report(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         command.run()
         monkeypatch.setattr(command.account.lag.report, "_content", "user,mfa_enabled\nalice,true")
         result = command.run()
         assert result.exit_code == 1
         assert "The credential report has no column" in result.stdout
 
-    def test_an_unreadable_row_makes_it_1(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_1_for_an_unreadable_row(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         command.run()
         report = command.account.lag.report
         monkeypatch.setattr(report, "_content", report._content.replace(f"user/{ADMINISTRATOR},2", "user/x,x2"))
@@ -293,7 +305,7 @@ class TestExitCodes:
         assert "left out: 1." in result.stdout
 
     @pytest.mark.parametrize("paths", ["/", "svc", "/svc", "/a/, /b/", "/a//b/"])
-    def test_a_path_that_the_template_refuses_is_2_before_any_call(self, command: Command, paths: str) -> None:
+    def test_2_for_a_path_that_the_template_refuses_before_any_call(self, command: Command, paths: str) -> None:
         result = command.run("--exempt-path-prefixes", paths)
         assert (result.exit_code, result.stdout, command.faults.made) == (2, "", [])
         assert "ExemptPathPrefixes" in result.stderr
@@ -301,28 +313,28 @@ class TestExitCodes:
             "must be IAM paths such as /machines/,/partners/ci/, each with both slashes, without spaces.\n"
         )
 
-    def test_a_file_of_somebody_elses_is_2_before_any_call(self, command: Command, tmp_path: Path) -> None:
+    def test_2_for_a_file_that_is_not_a_page_before_any_call(self, command: Command, tmp_path: Path) -> None:
         file = tmp_path / "notes.html"
         file.write_text("mine")
         result = command.run("--html", str(file))
         assert (result.exit_code, command.faults.made, file.read_text("utf-8")) == (2, [], "mine")
 
-    def test_help_says_what_each_means(self, command: Command) -> None:
+    def test_help_explains_each(self, command: Command) -> None:
         text = " ".join(command.run("--help").stdout.split())
-        assert "0 done, whoever lacks MFA; 1 something about some users could not be read" in text
+        assert all(f"{code} " in text.partition("Exit codes:")[2] for code in range(4))
 
 
-def test_the_page_is_written_beside_what_is_printed(command: Command, tmp_path: Path) -> None:
+def test_the_page_is_written_in_addition_to_the_table(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     for _ in range(2):
         result = command.run("--html", str(file))
         assert result.exit_code == 0
         assert "USER" in result.stdout
         assert str(file) in result.stderr
-    assert MARK in file.read_text("utf-8")
+    assert f'<td data-label="User" data-sort="{ADMINISTRATOR}">' in file.read_text("utf-8")
 
 
-def test_throttling_is_waited_out(command: Command) -> None:
+def test_a_throttled_call_is_tried_again(command: Command) -> None:
     throttled: list[str] = []
 
     def throttle(request: AWSRequest, **_: object) -> AWSResponse | None:
@@ -348,11 +360,11 @@ with open_account(load_template().render()) as account:
 """
 
 
-def test_progress_is_shown_on_a_terminal_and_gone_at_the_end() -> None:
+def test_progress_is_shown_on_a_terminal_and_removed_at_the_end() -> None:
     environment = os.environ | {"TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)}
     program = pexpect.spawn(sys.executable, ["-c", _ON_A_TERMINAL], env=environment, timeout=60)
     program.expect(pexpect.EOF)
     shown = program.before
-    assert b"Waiting for IAM's credential report" in shown
+    assert b"credential report" in shown
     assert b"\x1b[2K" in shown
     assert b"would be enforced" in shown
