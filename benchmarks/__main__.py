@@ -1,6 +1,6 @@
 """Run mfa-guard and Cloud Custodian side by side on the same fake AWS; write docs/bench.md, bench.svg and cost.md.
 
-`make bench`; BENCH=200 takes 200 users instead of 1,000 and 5,000, and writes nothing.
+`make bench`. With BENCH=200, it measures 200 users instead of 1,000 and 5,000, and writes nothing.
 """
 
 import json
@@ -24,17 +24,17 @@ import boto3
 
 from benchmarks import cost
 from benchmarks.chart import chart
-from benchmarks.custodian_policies import on_create_user, sweeping
+from benchmarks.custodian_policies import event_policy, sweep_policies
 from benchmarks.fake_aws import FakeAws, fake_aws
 from benchmarks.measure import Span
-from benchmarks.population import Person, drift, people, wrong
-from benchmarks.results import CUSTODIAN, GUARD, WRITING, EventRun, Results, SweepRun
+from benchmarks.population import User, drift, mismatches, users
+from benchmarks.report import page, table
+from benchmarks.results import CUSTODIAN, CUSTODIAN_UNCONDITIONAL, GUARD, EventRun, Results, SweepRun
 from benchmarks.run_guard import sweep_request
-from benchmarks.words import page, table
 from mfa_guard_cli.stack.template import Stack, load_template
 
 ROOT: Final = Path(__file__).parents[1]
-CUSTODIANS_PYTHON: Final = ROOT / ".tools/custodian/bin/python"
+CUSTODIAN_PYTHON: Final = ROOT / ".tools/custodian/bin/python"
 SMALLEST: Final = 1000
 LATENCIES: Final = (0.0, 0.02)
 PROCESSES: Final = 3
@@ -42,8 +42,8 @@ WARM_EVENTS: Final = 20
 _PARAMETERS: Final = {"Mode": "all", "WorkingMachineUsers": "enforce", "AlertEmail": "security@example.com"}
 
 
-class NotTheSameJob(Exception):
-    """A tool left users otherwise than they must be, so its figures would compare nothing; one sentence."""
+class JobNotDone(Exception):
+    """A tool left users in an unexpected state, so its figures cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -51,66 +51,66 @@ class _Tool:
     """How to run a tool."""
 
     name: str
-    sweep: Callable[[FakeAws, Path, int], "_Ran"]
-    events: Callable[[FakeAws, Path, Sequence[str]], "_Ran"]
+    sweep: Callable[[FakeAws, Path, int], "_Measured"]
+    events: Callable[[FakeAws, Path, Sequence[str]], "_Measured"]
 
 
 @dataclass(frozen=True)
-class _Ran:
+class _Measured:
     spans: Sequence[Span]
     peak_mib: float
 
 
 def main() -> None:
     """Measure, print the table, and write the page and the chart."""
-    asked = os.environ.get("BENCH")
-    sizes = (int(asked),) if asked else (SMALLEST, 5000)
-    if not CUSTODIANS_PYTHON.exists():
+    requested = os.environ.get("BENCH")
+    sizes = (int(requested),) if requested else (SMALLEST, 5000)
+    if not CUSTODIAN_PYTHON.exists():
         sys.exit("Cloud Custodian is not installed; run make bench.")
     stack = load_template().render(parameters=_PARAMETERS)
     jobs = [(tool, size, latency) for size in sizes for latency in LATENCIES for tool in _TOOLS]
-    jobs.append((_WRITING, sizes[0], LATENCIES[0]))
-    sweeps = [run for tool, size, latency in jobs for run in _swept(stack, tool, size, latency)]
-    events = [_handled(stack, tool, latency) for latency in LATENCIES for tool in _TOOLS]
+    jobs.append((_UNCONDITIONAL, sizes[0], LATENCIES[0]))
+    sweeps = [run for tool, size, latency in jobs for run in _sweep_runs(stack, tool, size, latency)]
+    events = [_event_run(stack, tool, latency) for latency in LATENCIES for tool in _TOOLS]
     results = Results(tuple(sweeps), tuple(events), _packages(), _versions(), datetime.now(UTC).date())
     print(table(results))
-    if not asked:
+    if not requested:
         (ROOT / "docs/bench.md").write_text(page(results), "utf-8")
         (ROOT / "docs/cost.md").write_text(cost.page(results, cost.alarms_of(ROOT / "template.yaml")), "utf-8")
         (ROOT / "docs/bench.svg").write_text(chart(results), "utf-8")
 
 
-def _swept(stack: Stack, tool: _Tool, users: int, latency: float) -> Iterator[SweepRun]:
-    crowd = {person.name: person for person in people(users)}
-    with _account(stack, crowd.values()) as (aws, folder):
+def _sweep_runs(stack: Stack, tool: _Tool, size: int, latency: float) -> Iterator[SweepRun]:
+    population = {user.name: user for user in users(size)}
+    with _account(stack, population.values()) as (aws, folder):
         aws.counting.latency = latency
         for number, round_ in enumerate(("first", "steady")):
-            _say(f"{tool.name}: {round_} sweep of {users} users, {latency * 1000:.0f} ms a call")
+            _log(f"{tool.name}: {round_} sweep of {size} users, {latency * 1000:.0f} ms per call")
             aws.counting.calls.clear()
             ran = tool.sweep(aws, folder, number)
             calls = Counter(aws.counting.calls)
-            _same_job(tool, crowd, aws)
-            yield SweepRun(tool.name, users, latency, round_, calls, ran.spans[0], ran.peak_mib)
-        if not latency and users <= SMALLEST:
-            # Whether it repairs does not depend on how many there are, or on how long it takes.
-            aws.drift(drift(crowd))
+            _check_users(tool, population, aws)
+            yield SweepRun(tool.name, size, latency, round_, calls, ran.spans[0], ran.peak_mib)
+        if not latency and size <= SMALLEST:
+            # Whether a tool repairs drift does not depend on the number of users or the latency.
+            aws.drift(drift(population))
             tool.sweep(aws, folder, 2)
-            _same_job(tool, crowd, aws)
+            _check_users(tool, population, aws)
 
 
-def _handled(stack: Stack, tool: _Tool, latency: float) -> EventRun:
+def _event_run(stack: Stack, tool: _Tool, latency: float) -> EventRun:
     each = WARM_EVENTS + 1
-    crowd = {
-        f"new-{number:04}": Person(f"new-{number:04}", device=False, key=False) for number in range(PROCESSES * each)
+    population = {
+        f"new-{number:04}": User(f"new-{number:04}", device=False, key=False) for number in range(PROCESSES * each)
     }
-    names = list(crowd)
-    with _account(stack, crowd.values()) as (aws, folder):
+    names = list(population)
+    with _account(stack, population.values()) as (aws, folder):
         aws.counting.latency = latency
-        _say(f"{tool.name}: {len(names)} events, {latency * 1000:.0f} ms a call")
+        _log(f"{tool.name}: {len(names)} events, {latency * 1000:.0f} ms per call")
         aws.counting.calls.clear()
         ran = [tool.events(aws, folder, names[start : start + each]) for start in range(0, len(names), each)]
         calls = Counter(aws.counting.calls)
-        _same_job(tool, crowd, aws)
+        _check_users(tool, population, aws)
     warm = [span for each_ran in ran for span in each_ran.spans[1:]]
     cold = [each_ran.spans[0] for each_ran in ran]
     return EventRun(
@@ -119,16 +119,16 @@ def _handled(stack: Stack, tool: _Tool, latency: float) -> EventRun:
 
 
 @contextmanager
-def _account(stack: Stack, crowd: Iterable[Person]) -> Iterator[tuple[FakeAws, Path]]:
+def _account(stack: Stack, population: Iterable[User]) -> Iterator[tuple[FakeAws, Path]]:
     with fake_aws(stack) as aws, tempfile.TemporaryDirectory() as folder:
-        aws.fill(crowd)
+        aws.fill(population)
         yield aws, Path(folder)
 
 
-def _same_job(tool: _Tool, crowd: Mapping[str, Person], aws: FakeAws) -> None:
-    if names := wrong(crowd, aws.found()):
-        raise NotTheSameJob(
-            f"{tool.name} left {len(names)} of {len(crowd)} users otherwise than right, such as {names[0]}."
+def _check_users(tool: _Tool, population: Mapping[str, User], aws: FakeAws) -> None:
+    if names := mismatches(population, aws.observed()):
+        raise JobNotDone(
+            f"{tool.name} left {len(names)} of {len(population)} users in an unexpected state, such as {names[0]}."
         )
 
 
@@ -136,40 +136,40 @@ def _median(spans: Sequence[Span]) -> Span:
     return Span(statistics.median(each.wall for each in spans), statistics.median(each.cpu for each in spans))
 
 
-def _guard_sweeps(aws: FakeAws, _: Path, number: int) -> _Ran:
+def _guard_sweeps(aws: FakeAws, _: Path, number: int) -> _Measured:
     return _guard(aws, "SweepFunction", "sweep", [sweep_request(number)])
 
 
-def _guard_handles(aws: FakeAws, _: Path, names: Sequence[str]) -> _Ran:
+def _guard_handles(aws: FakeAws, _: Path, names: Sequence[str]) -> _Measured:
     return _guard(aws, "UserEventFunction", "event", _events(aws, names))
 
 
-def _guard(aws: FakeAws, function: str, what: str, events: Sequence[object]) -> _Ran:
+def _guard(aws: FakeAws, function: str, work: str, events: Sequence[object]) -> _Measured:
     arn = str(aws.stack.resolve({"Fn::GetAtt": [function, "Arn"]}))
     path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
     environment = {**aws.environment(function), "FUNCTION_ARN": arn, "PYTHONPATH": path}
-    return _run([sys.executable, "-m", "benchmarks.run_guard", what], environment, ROOT, events)
+    return _run([sys.executable, "-m", "benchmarks.run_guard", work], environment, ROOT, events)
 
 
-def _custodian_sweeps(aws: FakeAws, folder: Path, _: int, *, asking: bool = True) -> _Ran:
-    policies = {"policies": sweeping(aws.policy, _topic(aws), asking=asking)}
+def _custodian_sweeps(aws: FakeAws, folder: Path, _: int, *, check_first: bool = True) -> _Measured:
+    policies = {"policies": sweep_policies(aws.policy, _topic(aws), check_first=check_first)}
     (folder / "policies.json").write_text(json.dumps(policies), "utf-8")
     return _custodian(aws, folder, "sweep", [])
 
 
-def _custodian_handles(aws: FakeAws, folder: Path, names: Sequence[str]) -> _Ran:
+def _custodian_handles(aws: FakeAws, folder: Path, names: Sequence[str]) -> _Measured:
     config = {
-        "policies": [on_create_user(aws.policy, _topic(aws))],
+        "policies": [event_policy(aws.policy, _topic(aws))],
         "execution-options": {"account_id": aws.stack.account, "regions": [aws.stack.region]},
     }
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     return _custodian(aws, folder, "event", _events(aws, names))
 
 
-def _custodian(aws: FakeAws, folder: Path, what: str, events: Sequence[object]) -> _Ran:
-    # Its Lambda function logs every event in full unless it is told not to; mfa-guard logs none.
+def _custodian(aws: FakeAws, folder: Path, work: str, events: Sequence[object]) -> _Measured:
+    # By default its Lambda function logs every event in full. mfa-guard logs no events.
     own = {"HOME": str(folder), "PYTHONPATH": str(ROOT), "C7N_DEBUG_EVENT": "no"}
-    command = [str(CUSTODIANS_PYTHON), "-m", "benchmarks.run_custodian", what]
+    command = [str(CUSTODIAN_PYTHON), "-m", "benchmarks.run_custodian", work]
     return _run(command, {**aws.environment(), **own}, folder, events)
 
 
@@ -179,7 +179,9 @@ _TOOLS: Final = (
 )
 
 
-_WRITING: Final = _Tool(WRITING, partial(_custodian_sweeps, asking=False), _custodian_handles)
+_UNCONDITIONAL: Final = _Tool(
+    CUSTODIAN_UNCONDITIONAL, partial(_custodian_sweeps, check_first=False), _custodian_handles
+)
 
 
 def _topic(aws: FakeAws) -> str:
@@ -200,25 +202,25 @@ def _events(aws: FakeAws, names: Sequence[str]) -> Sequence[object]:
     ]
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path, events: Sequence[object]) -> _Ran:
-    # Whoever measures may have told Python to write no bytecode, which both would pay for with every start.
+def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path, events: Sequence[object]) -> _Measured:
+    # Without bytecode, both tools would compile their code at every start.
     own = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
     given = "\n".join(map(json.dumps, events))
     done = subprocess.run(command, env=own, cwd=folder, input=given, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command[2:])} failed:\n{done.stderr[-3000:]}")
     last = json.loads(done.stdout.strip().splitlines()[-1])
-    return _Ran([Span(**span) for span in last["spans"]], last["peak_mib"])
+    return _Measured([Span(**span) for span in last["spans"]], last["peak_mib"])
 
 
 def _packages() -> Mapping[str, int]:
-    """Return the bytes of what each tool deploys: one function's zip."""
+    """Return the size in bytes of the zip file of one function, by tool."""
     folder = ROOT / ".aws-sam/build/UserEventFunction"
     with tempfile.TemporaryDirectory() as place:
         zipped = Path(shutil.make_archive(f"{place}/guard", "zip", folder)).stat().st_size
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     size = subprocess.run(
-        [CUSTODIANS_PYTHON, "-m", "benchmarks.run_custodian", "size"], env=environment, capture_output=True, text=True,
+        [CUSTODIAN_PYTHON, "-m", "benchmarks.run_custodian", "size"], env=environment, capture_output=True, text=True,
         check=True,
     )  # fmt: skip
     return {GUARD: zipped, CUSTODIAN: int(size.stdout.strip().splitlines()[-1])}
@@ -226,8 +228,8 @@ def _packages() -> Mapping[str, int]:
 
 def _versions() -> Mapping[str, str]:
     code = "import c7n.version, boto3; print(c7n.version.version, boto3.__version__)"
-    asked = subprocess.run([CUSTODIANS_PYTHON, "-c", code], capture_output=True, text=True, check=True)
-    custodian, its_boto3 = asked.stdout.split()
+    printed = subprocess.run([CUSTODIAN_PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    custodian, its_boto3 = printed.stdout.split()
     return {
         GUARD: f"boto3 {boto3.__version__}",
         CUSTODIAN: f"{custodian}, boto3 {its_boto3}",
@@ -235,8 +237,8 @@ def _versions() -> Mapping[str, str]:
     }
 
 
-def _say(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
+def _log(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""The results as one picture: how many times mfa-guard's figure Custodian's is, on a logarithmic scale."""
+"""The results as one chart: the figures of Cloud Custodian as multiples of mfa-guard's, on a logarithmic scale."""
 
 from collections.abc import Iterator
 from math import log10
 from typing import Final
 from xml.sax.saxutils import escape
 
+from benchmarks.report import Row, rows
 from benchmarks.results import Results
-from benchmarks.words import Row, rows
 
 _SHOWN: Final = (
     ("steady sweep", "IAM calls", 0, "IAM calls, steady sweep of 1,000 users"),
@@ -23,7 +23,7 @@ _SHOWN: Final = (
     ("one function's zip", "MiB", 0, "size of one function's zip"),
 )
 _LEFT, _WIDTH, _ROW, _TOP = 270, 720, 26, 44
-_LEAST, _MOST = 0.1, 300.0
+_MIN, _MAX = 0.1, 300.0
 
 _STYLE: Final = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 } .small { font-size: 11px; fill: #59636e }
@@ -34,24 +34,24 @@ text { fill: #f0f6fc } .small { fill: #9198a1 } .grid { stroke: #3d444d } .one {
 """
 
 
-_HEAD: Final = "Cloud Custodian's figure as a multiple of mfa-guard's: right of 1x, mfa-guard needs less"
+_HEAD: Final = "Cloud Custodian relative to mfa-guard: right of 1x, mfa-guard needs less"
 
 
 def chart(results: Results) -> str:
-    """Return the picture as SVG, which follows the reader's light or dark scheme."""
+    """Return the chart as SVG that follows the light or dark color scheme of the reader."""
     found = {(row.work, row.figure, row.latency_ms): row for row in rows(results) if row.users <= results.sizes[0]}
-    bars = [(words, found[work, figure, latency]) for work, figure, latency, words in _SHOWN]
+    bars = [(label, found[work, figure, latency]) for work, figure, latency, label in _SHOWN]
     bottom = _TOP + _ROW * len(bars)
     versions = (
         f"Cloud Custodian {results.versions['Cloud Custodian']}; Python {results.versions['Python']}; {results.date}"
     )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom + 44}" role="img">',
-        "<title>How many times mfa-guard's figure Cloud Custodian's is</title>",
+        "<title>The figures of Cloud Custodian as multiples of mfa-guard's</title>",
         f"<style>{_STYLE}</style>",
         f'<text x="8" y="20">{escape(_HEAD)}</text>',
         *_grid(bottom),
-        *(part for number, (words, row) in enumerate(bars) for part in _bar(_TOP + _ROW * number, words, row)),
+        *(part for number, (label, row) in enumerate(bars) for part in _bar(_TOP + _ROW * number, label, row)),
         f'<text class="small" x="8" y="{bottom + 36}">{escape(versions)}</text>',
         "</svg>",
     ]
@@ -66,16 +66,16 @@ def _grid(bottom: int) -> Iterator[str]:
         yield f'<text class="small" x="{x:.0f}" y="{bottom + 15}" text-anchor="middle">{value:g}x</text>'
 
 
-def _bar(y: int, words: str, row: Row) -> Iterator[str]:
+def _bar(y: int, label: str, row: Row) -> Iterator[str]:
     times = 1 / row.ratio
-    ends = sorted((_x(1), _x(min(max(times, _LEAST), _MOST))))
+    ends = sorted((_x(1), _x(min(max(times, _MIN), _MAX))))
     kind = "more" if times >= 1 else "less"
-    yield f'<text x="8" y="{y + 14}">{escape(words)}</text>'
+    yield f'<text x="8" y="{y + 14}">{escape(label)}</text>'
     width = max(1.0, ends[1] - ends[0])
     yield f'<rect class="{kind}" x="{ends[0]:.1f}" y="{y + 2}" width="{width:.1f}" height="16" rx="2"/>'
     yield f'<text class="small" x="{ends[1] + 5:.1f}" y="{y + 14}">{times:.3g}x</text>'
 
 
 def _x(value: float) -> float:
-    share = (log10(value) - log10(_LEAST)) / (log10(_MOST) - log10(_LEAST))
+    share = (log10(value) - log10(_MIN)) / (log10(_MAX) - log10(_MIN))
     return _LEFT + share * (_WIDTH - _LEFT - 40)

@@ -1,4 +1,4 @@
-"""What mfa-guard costs: what was measured, times AWS's public prices, as docs/cost.md."""
+"""Compute what mfa-guard costs, from the measurements and the public prices of AWS, and write docs/cost.md."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.results import GUARD, Results
 
-# Dollars in us-east-1, from the pages that docs/cost.md names.
+# US dollars in us-east-1, from the pages that docs/cost.md links.
 PRICED: Final = date(2026, 11, 24)
 _GB_SECOND: Final = 0.0000133334
 _REQUEST: Final = 0.20 / 1e6
@@ -22,19 +22,19 @@ _LOG_GB: Final = 0.50
 _ALARM: Final = 0.10
 _DASHBOARD: Final = 3.00
 _METRIC_HOUR: Final = 0.30 / 730
-# Steps of AWS Config's price for one evaluation of a rule: how many of them, and each one's price.
+# The price tiers of AWS Config for evaluations of a rule: how many, and the price of each.
 _EVALUATIONS: Final = ((100_000, 0.001), (400_000, 0.0008), (float("inf"), 0.0005))
 
 _TABLE_READS: Final = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"}
 
 MEMORY_GB: Final = 0.5
-# Lambda gives a function of 1,769 MB one processor, and others their share.
+# A function with 1,769 MB gets one processor, and others a proportional share.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-_SHARE: Final = 512 / 1769
+_PROCESSOR_SHARE: Final = 512 / 1769
 _DAYS: Final = 30
-_EVENTS_OF_A_USER: Final = 3
-_LOG_KB_OF_AN_EVENT: Final = 3
-# What a sweep counts and measures, once a day; what an event counts, in the hour that it comes.
+_EVENTS_PER_USER: Final = 3
+_LOG_KB_PER_EVENT: Final = 3
+# The metrics of a sweep, once a day, and of an event, in its hour.
 _SWEEP_METRICS: Final = 12
 _EVENT_METRICS: Final = 5
 _SIZES: Final = (50, 500, 5000)
@@ -42,54 +42,54 @@ _SIZES: Final = (50, 500, 5000)
 
 @dataclass(frozen=True)
 class Month:
-    """A month of an account, in dollars."""
+    """The cost of one month in one account, in US dollars. `config_rule` is for comparison."""
 
     users: int
     events: float
     sweeps: float
     metrics: float
     fixed: float
-    rule: float
+    config_rule: float
 
     @property
-    def whole(self) -> float:
-        """Return all of it."""
+    def total(self) -> float:
+        """Return the sum."""
         return self.events + self.sweeps + self.metrics + self.fixed
 
 
-def seconds(wall: float, cpu: float) -> float:
-    """Return how long work takes with a function's share of a processor: waiting as it was, computing longer."""
-    return max(0.0, wall - cpu) + cpu / _SHARE
+def billed_seconds(wall: float, cpu: float) -> float:
+    """Return how long work takes on a function: waiting as measured, computing longer with its share of a processor."""
+    return max(0.0, wall - cpu) + cpu / _PROCESSOR_SHARE
 
 
-def an_event(results: Results, *, cold: bool) -> float:
-    """Return the price of one event of a user who is bound, tagged and told of, without the metrics."""
+def event_price(results: Results, *, cold: bool) -> float:
+    """Return the price of one event with a user who is enforced, tagged, and reported, without metrics."""
     run = results.event(GUARD, 0.02)
     span = run.cold if cold else run.warm
     each = {name: count / run.events for name, count in run.calls.items()}
-    computing = seconds(span.wall, span.cpu) * MEMORY_GB * _GB_SECOND + _REQUEST
-    return computing + _of_calls(each) + _LOG_KB_OF_AN_EVENT / 1e6 * _LOG_GB
+    computing = billed_seconds(span.wall, span.cpu) * MEMORY_GB * _GB_SECOND + _REQUEST
+    return computing + _calls_price(each) + _LOG_KB_PER_EVENT / 1e6 * _LOG_GB
 
 
-def a_sweep(results: Results, users: int) -> float:
-    """Return the price of a sweep that finds nothing to do, without metrics; a line through the measured sizes."""
+def sweep_price(results: Results, users: int) -> float:
+    """Return the price of a sweep that changes nothing, without metrics, interpolated between the measured sizes."""
     small, large = (results.sweep(GUARD, size, 0.02, "steady") for size in (results.sizes[0], results.sizes[-1]))
-    low, high = (seconds(run.span.wall, run.span.cpu) for run in (small, large))
+    low, high = (billed_seconds(run.span.wall, run.span.cpu) for run in (small, large))
     slope = (high - low) / (large.users - small.users)
     taken = max(low + slope * (users - small.users), 1.0)
-    return taken * MEMORY_GB * _GB_SECOND + _REQUEST + _of_calls(small.calls)
+    return taken * MEMORY_GB * _GB_SECOND + _REQUEST + _calls_price(small.calls)
 
 
-def _of_calls(calls: Mapping[str, float]) -> float:
-    """Return what the tables and the topic take for calls; IAM's and the others' are free."""
+def _calls_price(calls: Mapping[str, float]) -> float:
+    """Return the price of calls to the tables and the topic. Calls to IAM and other services are free."""
     table = sum(
         count * (_READ if name in _TABLE_READS else _WRITE) for name, count in calls.items() if "dynamodb" in name
     )
     return table + calls.get("sns:Publish", 0.0) * (_PUBLISH + _MAIL)
 
 
-def evaluations(count: float) -> float:
-    """Return what AWS Config takes for evaluations of rules."""
+def evaluations_price(count: float) -> float:
+    """Return what AWS Config charges for evaluations of rules."""
     price = 0.0
     for most, each in _EVALUATIONS:
         price += min(count, most) * each
@@ -98,22 +98,22 @@ def evaluations(count: float) -> float:
 
 
 def month(results: Results, users: int, alarms: int) -> Month:
-    """Return a month of so many users."""
-    events = users * _EVENTS_OF_A_USER
+    """Return the cost of a month with this number of users."""
+    events = users * _EVENTS_PER_USER
     hours = min(events, 730)
     return Month(
         users=users,
-        # So few events an hour find no warm function.
-        events=events * an_event(results, cold=True),
-        sweeps=_DAYS * a_sweep(results, users),
+        # With so few events in an hour, no function is warm.
+        events=events * event_price(results, cold=True),
+        sweeps=_DAYS * sweep_price(results, users),
         metrics=(hours * _EVENT_METRICS + _DAYS * _SWEEP_METRICS) * _METRIC_HOUR,
         fixed=alarms * _ALARM + _DASHBOARD,
-        rule=evaluations(users * _DAYS),
+        config_rule=evaluations_price(users * _DAYS),
     )
 
 
 def alarms_of(template: Path) -> int:
-    """Return how many alarms the template declares."""
+    """Return the number of alarms in the template."""
     return len(re.findall(r"^    Type: AWS::CloudWatch::Alarm$", template.read_text("utf-8"), re.MULTILINE))
 
 
@@ -125,46 +125,46 @@ def page(results: Results, alarms: int) -> str:
     return _PAGE.format(
         date=PRICED.isoformat(),
         measured=results.date.isoformat(),
-        warm=f"{an_event(results, cold=False) * 1000:.3f}",
-        cold=f"{an_event(results, cold=True) * 1000:.3f}",
-        taken_warm=f"{seconds(event.warm.wall, event.warm.cpu) * 1000:,.0f}",
-        taken_cold=f"{seconds(event.cold.wall, event.cold.cpu) * 1000:,.0f}",
+        warm=f"{event_price(results, cold=False) * 1000:.3f}",
+        cold=f"{event_price(results, cold=True) * 1000:.3f}",
+        taken_warm=f"{billed_seconds(event.warm.wall, event.warm.cpu) * 1000:,.0f}",
+        taken_cold=f"{billed_seconds(event.cold.wall, event.cold.cpu) * 1000:,.0f}",
         sweeps=" and ".join(f"{wall:.1f} s for {size:,} users" for size, wall in sweeps.items()),
         memory=ceil(max(run.peak_mib for run in results.sweeps if run.tool == GUARD)),
-        per_user=_EVENTS_OF_A_USER,
+        per_user=_EVENTS_PER_USER,
         alarms=alarms,
         rows="\n".join(_row(each) for each in months),
     )
 
 
 def _row(each: Month) -> str:
-    cells: Sequence[float] = (each.events, each.sweeps, each.metrics, each.fixed, each.whole, each.rule)
+    cells: Sequence[float] = (each.events, each.sweeps, each.metrics, each.fixed, each.total, each.config_rule)
     return f"| {each.users:,} | {' | '.join(f'{cell:.2f}' for cell in cells)} |"
 
 
-_PAGE: Final = """# What it costs
+_PAGE: Final = """# Cost
 
-Dollars in us-east-1, from AWS's public prices as of {date} and what `make bench` measured on {measured}. No free
-tier is taken off; most accounts have one that covers the functions, the topics, ten alarms, ten metrics and three
-dashboards.
+Prices are in US dollars, for us-east-1: the public prices of AWS as of {date}, applied to what `make bench` measured on
+{measured}. No free tier is deducted. In most accounts, it covers the functions, the topics, ten alarms, ten metrics,
+and three dashboards.
 
-**1,000 events: {warm} when the function is warm, {cold} when each starts cold.** Each is a new user without a
-device who is bound, tagged and told of in a mail of its own. At 20 ms a call that takes {taken_warm} ms warm and
-{taken_cold} ms cold on a function of 512 MB, which gets 0.29 of a processor: measured waiting as it was, measured
-computing divided by 0.29.
+**1,000 events cost {warm} if the function is warm, and {cold} if each event starts it cold.** Each event is a new user
+without a device who is enforced, tagged, and reported in one mail. At 20 ms per call, an event takes {taken_warm} ms
+warm and {taken_cold} ms cold on a function with 512 MB, which gets 0.29 of a processor. Waiting time is as
+measured, computing time is the measured time divided by 0.29.
 
-A month, with {per_user} such events a user, all of them cold, each in an hour of its own as far as there are
-hours, and a sweep a day ({sweeps}, at most {memory} MiB, at 20 ms a call):
+A month has {per_user} such events for each user, all of them cold and spread over as many hours as possible, and one
+sweep a day ({sweeps}, at most {memory} MiB, at 20 ms per call):
 
-| users | events | sweeps | metrics | {alarms} alarms, one dashboard | together | AWS Config's rule, for comparison |
+| users | events | sweeps | metrics | {alarms} alarms, one dashboard | total | AWS Config rule, for comparison |
 | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
 
-The comparison is `iam-user-mfa-enabled`, evaluated once a day for every user; it finds users without a device and
-does nothing about them. What the configuration recorder takes for recording users (0.003 an item) comes on top and
-is left out. CloudTrail's trail, which both need, is left out as well: the first copy of management events is free,
-its storage in S3 is not. The notice topic uses SNS's own key, which costs nothing; a key of your own costs 1.00 a
-month.
+The comparison is the AWS Config rule `iam-user-mfa-enabled`, evaluated once a day for every user. It finds users
+without a device and does nothing about them. The configuration recorder also charges for recording users (0.003 an
+item), which is not included. The CloudTrail trail, which both need, is not included either: the first copy of
+management events is free, but its storage in S3 is not. The notices topic uses the AWS managed key of SNS, which is
+free. A customer managed key costs 1.00 a month.
 
 Prices: [Lambda](https://aws.amazon.com/lambda/pricing/), [DynamoDB](https://aws.amazon.com/dynamodb/pricing/on-demand/),
 [SNS](https://aws.amazon.com/sns/pricing/), [CloudWatch](https://aws.amazon.com/cloudwatch/pricing/),

@@ -1,6 +1,6 @@
-"""The same job in Cloud Custodian's words.
+"""The same job as policies for Cloud Custodian.
 
-Its filters are asked in order, so the cheap ones, which need no call per user, come first.
+Custodian evaluates filters in order, so the filters that need no call per user come first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,13 @@ _UNTAGGED: Final = {f"tag:{STATUS_TAG}": "absent"}
 _TAG: Final = {"type": "tag", "key": STATUS_TAG, "value": NONCOMPLIANT}
 
 
-def sweeping(policy_arn: str, topic_arn: str, *, asking: bool) -> Sequence[Policy]:
+def sweep_policies(policy_arn: str, topic_arn: str, *, check_first: bool) -> Sequence[Policy]:
     """Return the policies of a sweep that also repairs drift: a policy that was detached, a tag that was removed.
 
-    `asking`: only those get the policy who are found without it. Otherwise everybody gets it in every sweep, which
-    takes fewer calls, writes for every user, and cannot say who had drifted.
+    With `check_first`, the policy is attached only to users without it. Otherwise it is attached to every user in every
+    sweep, which takes fewer calls, but writes for every user and cannot report who had drifted.
     """
-    filters = [_unbound(policy_arn)] if asking else []
+    filters = [_not_attached(policy_arn)] if check_first else []
     reported = {"type": "credential", "key": "mfa_active"}
     return [
         _policy("enforce", filters, [_attach(policy_arn), _notify(topic_arn)]),
@@ -33,8 +33,8 @@ def sweeping(policy_arn: str, topic_arn: str, *, asking: bool) -> Sequence[Polic
     ]
 
 
-def on_create_user(policy_arn: str, topic_arn: str) -> Policy:
-    """Return the policy of its Lambda function for one CreateUser event: no device, live; bound, tagged and told."""
+def event_policy(policy_arn: str, topic_arn: str) -> Policy:
+    """Return the policy for CreateUser events: if IAM lists no device, attach the policy, tag, and notify."""
     without = {"type": "mfa-device", "key": "MFADevices", "value": "empty"}
     made = _policy("on-create-user", [_UNTAGGED, without], [_attach(policy_arn), _TAG, _notify(topic_arn)])
     event = {"source": "iam.amazonaws.com", "event": "CreateUser", "ids": "requestParameters.userName"}
@@ -45,7 +45,7 @@ def _policy(name: str, filters: Sequence[object], actions: Sequence[object]) -> 
     return {"name": name, "resource": "aws.iam-user", "filters": filters, "actions": actions}
 
 
-def _unbound(policy_arn: str) -> object:
+def _not_attached(policy_arn: str) -> object:
     return {"not": [{"type": "policy", "key": "Arn", "value": policy_arn}]}
 
 

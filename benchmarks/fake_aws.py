@@ -1,4 +1,4 @@
-"""The AWS that both tools run on: moto behind a counter on loopback, mended where it differs from IAM."""
+"""The AWS that both tools run on: moto on loopback, fixed where it differs from IAM, behind a counter of calls."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from benchmarks.population import NONCOMPLIANT, STATUS_TAG, Drift, Found, Person
+from benchmarks.population import NONCOMPLIANT, STATUS_TAG, Drift, Observed, User
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.moto_gaps import Lag, mended
 from mfa_guard_emulator.aws.resources import Clients, create_all
@@ -29,7 +29,7 @@ from mfa_guard_emulator.aws.surroundings import keep_well
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# What IAM answers with at most when it is not asked for more; whoever asks for 1,000 may still get fewer.
+# The default page size of IAM. A request for 1,000 rows may get fewer as well.
 ROWS: Final = 100
 _CREATED: Final = frozenset(
     {
@@ -47,7 +47,7 @@ _CREATED: Final = frozenset(
 
 @dataclass
 class Counting:
-    """WSGI in front of moto: counts calls by name, and lets each take its time. `latency`: seconds."""
+    """WSGI in front of moto that counts calls by name and delays each by `latency` seconds."""
 
     application: Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
     latency: float = 0.0
@@ -76,7 +76,7 @@ def _name(environ: "WSGIEnvironment", body: bytes) -> str:
 class _Silent(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - what the handler that it overrides calls it
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the name in the base class
         pass
 
 
@@ -91,37 +91,37 @@ class FakeAws:
     iam: IAMBackend
     policy: str
 
-    def fill(self, crowd: Iterable[Person]) -> None:
-        """Add users in moto's own books, uncounted, and let IAM have made its credential report of them."""
-        for person in crowd:
-            self.iam.create_user(self.stack.region, person.name)
-            self.iam.create_login_profile(person.name, "Not-a-secret-1")
-            if person.key:
-                self.iam.create_access_key(person.name)
-            if person.device:
-                serial = self.iam.create_virtual_mfa_device(person.name, "/").serial_number
-                self.iam.enable_mfa_device(person.name, serial, "123456", "654321")
+    def fill(self, population: Iterable[User]) -> None:
+        """Add users to moto's state, without counted calls, and create the credential report."""
+        for user in population:
+            self.iam.create_user(self.stack.region, user.name)
+            self.iam.create_login_profile(user.name, "Not-a-secret-1")
+            if user.key:
+                self.iam.create_access_key(user.name)
+            if user.device:
+                serial = self.iam.create_virtual_mfa_device(user.name, "/").serial_number
+                self.iam.enable_mfa_device(user.name, serial, "123456", "654321")
         self.lag.report.polls = 0
         self.lag.report.forget()
         self.lag.report.generate(self.iam)
 
     def drift(self, drift: Drift) -> None:
-        """Change by hand, uncounted, what a tool has to put right."""
+        """Change what a tool has to repair, without counted calls."""
         self.iam.detach_user_policy(self.policy, drift.detached)
         self.iam.untag_user(drift.untagged, [STATUS_TAG])
         self.iam.tag_user(drift.tagged, [{"Key": STATUS_TAG, "Value": NONCOMPLIANT}])
 
-    def found(self) -> Mapping[str, Found]:
-        """Read every user in moto's own books, past both tools and past every API."""
-        return {user.name: self._found(user.name) for user in self.iam.users.values()}
+    def observed(self) -> Mapping[str, Observed]:
+        """Read every user from moto's state, without any API."""
+        return {user.name: self._observed(user.name) for user in self.iam.users.values()}
 
-    def _found(self, name: str) -> Found:
+    def _observed(self, name: str) -> Observed:
         user = self.iam.get_user(name)
         tags = {tag["Key"]: tag["Value"] for tag in user.tags or []}
-        return Found(self.policy in user.managed_policies, tags.get(STATUS_TAG))
+        return Observed(self.policy in user.managed_policies, tags.get(STATUS_TAG))
 
     def environment(self, function: str | None = None) -> Mapping[str, str]:
-        """Return the variables of a process that uses this AWS, and those of a function of the stack."""
+        """Return the environment of a process that uses this AWS, and of a function of the stack if one is given."""
         own = {
             name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "POWERTOOLS_", "C7N_"))
         }
@@ -141,7 +141,7 @@ class FakeAws:
 
 @contextmanager
 def fake_aws(stack: Stack) -> Iterator[FakeAws]:
-    """Run an empty account with the stack's resources until the end. One at a time: moto's books are the process's."""
+    """Run an empty account with the stack's resources. Only one at a time: the process has one state of moto."""
     with ExitStack() as exits:
         variables = {"MOTO_ACCOUNT_ID": stack.account, "AWS_EC2_METADATA_DISABLED": "true"}
         exits.enter_context(patch.dict(os.environ, variables))
@@ -159,14 +159,14 @@ def fake_aws(stack: Stack) -> Iterator[FakeAws]:
         clients = Clients(session, endpoint)
         create_all(clients, stack, _CREATED)
         iam = iam_backends[stack.account][stack.partition]
-        # So that both tools run in an account without a problem.
+        # Both tools run in an account without problems.
         keep_well(stack, iam, clients)
-        _deployed(clients, stack)
+        _create_stack(clients, stack)
         yield FakeAws(stack, endpoint, counting, lag, iam, str(stack.resolve({"Ref": "EnforcementPolicy"})))
 
 
-def _deployed(clients: Clients, stack: Stack) -> None:
-    """Let CloudFormation know the stack, which the guard asks whether it is protected."""
+def _create_stack(clients: Clients, stack: Stack) -> None:
+    """Create the stack in CloudFormation, where the guard checks its termination protection."""
     template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "of-the-stack"}}}}
     clients.any("cloudformation").create_stack(
         StackName=stack.name, TemplateBody=json.dumps(template), EnableTerminationProtection=True

@@ -1,4 +1,4 @@
-"""What both tools are measured by, inside their own processes: the standard library, as it runs in two environments."""
+"""Measure a tool inside its own process. Standard library only, because it runs in the environments of both tools."""
 
 import json
 import resource
@@ -11,25 +11,25 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Span:
-    """One piece of work. `wall` and `cpu`: seconds."""
+    """The time of one piece of work, in seconds."""
 
     wall: float
     cpu: float
 
 
 class Stopwatch:
-    """Wall and CPU time of this process, all its threads, since it was made."""
+    """The wall and CPU time of this process, all threads, since the stopwatch was created."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> Span:
-        """Return what has passed."""
+        """Return the time since then."""
         return Span(time.perf_counter() - self._wall, time.process_time() - self._cpu)
 
 
 def timed(work: Callable[[], object]) -> Span:
-    """Do the work; return what it took."""
+    """Do the work, and return its time."""
     watch = Stopwatch()
     work()
     return watch.read()
@@ -42,7 +42,7 @@ def report(spans: Sequence[Span]) -> None:
 
 
 def _peak_mib() -> float:
-    """Return the most memory that this program had; getrusage's figure begins with that of whoever started it."""
+    """Return the peak memory of this program. The figure of getrusage includes the peak of the parent process."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text("ascii", "replace").splitlines() if line.startswith("VmHWM:"))

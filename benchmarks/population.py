@@ -1,4 +1,4 @@
-"""Who is in the account, and what is right for each: written down here, and taken from neither tool."""
+"""The users of the account and their expected state, written down here and not taken from either tool."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Final
 STATUS_TAG: Final = "mfa-guard:status"
 NONCOMPLIANT: Final = "noncompliant"
 
-# As many of a thousand as in the first comparison that anybody made of the two.
+# Of a thousand users, as in the first comparison of the two tools.
 _WITHOUT_DEVICE: Final = 566
 _OF_TEN_WITH_KEY: Final = 7
 
 
 @dataclass(frozen=True)
-class Person:
-    """A user before any tool has run. Every user has a password, seven in ten an access key that was never used."""
+class User:
+    """A user before any tool has run. All users have a password; seven of ten have an access key, never used."""
 
     name: str
     device: bool
@@ -22,41 +22,41 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the reader finds of a user: carries the enforcement policy, and the status tag's value."""
+class Observed:
+    """The state of a user after a tool has run. `enforced`: the enforcement policy is attached."""
 
-    bound: bool
+    enforced: bool
     status: str | None
 
 
-def people(count: int) -> Iterator[Person]:
-    """Return users, those without a device strewn evenly among the others."""
+def users(count: int) -> Iterator[User]:
+    """Return users. Those without a device are spread evenly among the others."""
     for number in range(count):
         place = number * 7919 % 1000
-        yield Person(f"user-{number:05}", device=place >= _WITHOUT_DEVICE, key=number % 10 < _OF_TEN_WITH_KEY)
+        yield User(f"user-{number:05}", device=place >= _WITHOUT_DEVICE, key=number % 10 < _OF_TEN_WITH_KEY)
 
 
-def right(person: Person) -> Found:
-    """Return what must be found of a user after a tool has run: everybody bound, who has no device tagged."""
-    return Found(bound=True, status=None if person.device else NONCOMPLIANT)
+def expected(user: User) -> Observed:
+    """Return the state after a tool has run: every user is enforced, and tagged if they have no device."""
+    return Observed(enforced=True, status=None if user.device else NONCOMPLIANT)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What somebody changed by hand: whose policy is detached, whose tag is removed, who has one too many."""
+    """Changes by hand, each to one user: a detached policy, a removed tag, and a tag that does not belong there."""
 
     detached: str
     untagged: str
     tagged: str
 
 
-def drift(crowd: Mapping[str, Person]) -> Drift:
+def drift(population: Mapping[str, User]) -> Drift:
     """Return a drift of three different users."""
-    without = [name for name, person in crowd.items() if not person.device]
-    having = [name for name, person in crowd.items() if person.device]
+    without = [name for name, user in population.items() if not user.device]
+    having = [name for name, user in population.items() if user.device]
     return Drift(detached=without[0], untagged=without[1], tagged=having[0])
 
 
-def wrong(crowd: Mapping[str, Person], found: Mapping[str, Found]) -> tuple[str, ...]:
-    """Return the names of the users who are not as they must be."""
-    return tuple(name for name, person in crowd.items() if found.get(name) != right(person))
+def mismatches(population: Mapping[str, User], observed: Mapping[str, Observed]) -> tuple[str, ...]:
+    """Return the names of the users who are not in their expected state."""
+    return tuple(name for name, user in population.items() if observed.get(name) != expected(user))

@@ -1,4 +1,4 @@
-"""What was measured."""
+"""The results of the measurements."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from benchmarks.measure import Span
 
 GUARD: Final = "mfa-guard"
 CUSTODIAN: Final = "Cloud Custodian"
-# Its other way to the same end, measured on the smallest account and shown beside the comparison.
-WRITING: Final = "Cloud Custodian, writing every time"
+# Its other way to do the job, measured with the smallest account and mentioned beside the comparison.
+CUSTODIAN_UNCONDITIONAL: Final = "Cloud Custodian, attaching every time"
 
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One sweep, from the start of importing to its end. `latency`: seconds a call; `round`: first or steady."""
+    """One sweep, from the first import to its end. `latency` is in seconds a call, `round` is first or steady."""
 
     tool: str
     users: int
@@ -28,13 +28,13 @@ class SweepRun:
 
     @property
     def iam_calls(self) -> int:
-        """Return the calls of IAM."""
+        """Return the number of calls to IAM."""
         return sum(count for name, count in self.calls.items() if name.startswith("iam:"))
 
 
 @dataclass(frozen=True)
 class EventRun:
-    """Events of CreateUser. `cold`: from the start of importing to the first event's end; `warm`: one later event."""
+    """CreateUser events. `cold` is from the first import to the end of the first event, `warm` one later event."""
 
     tool: str
     latency: float
@@ -47,7 +47,7 @@ class EventRun:
 
 @dataclass(frozen=True)
 class Results:
-    """All of it. `packages`: bytes of one function's zip, by tool."""
+    """All results. `packages` are the bytes of the zip file of one function, by tool."""
 
     sweeps: tuple[SweepRun, ...]
     events: tuple[EventRun, ...]
@@ -61,10 +61,10 @@ class Results:
         return next(run for run in self.sweeps if (run.tool, run.users, run.latency, run.round) == wanted)
 
     def event(self, tool: str, latency: float) -> EventRun:
-        """Return the events at one latency."""
+        """Return the events with one latency."""
         return next(run for run in self.events if (run.tool, run.latency) == (tool, latency))
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Return how many users were swept, each number once."""
+        """Return the numbers of users that were swept, each once."""
         return tuple(sorted({run.users for run in self.sweeps}))

@@ -1,8 +1,8 @@
-"""Run Cloud Custodian on the same job, in an environment of its own: `sweep`, `event`, or `size`.
+"""Run Cloud Custodian in its own environment: `sweep`, `event`, or `size`.
 
-`sweep` runs its command line on policies.json in the working folder; `event` its Lambda entry point on events as JSON
-lines from standard input, with config.json in the working folder; `size` prints the bytes of the archive that it would
-deploy. See `benchmarks.measure` for the output of the first two.
+`sweep` runs its command line with policies.json in the working folder. `event` runs its Lambda entry point on events
+from standard input, as JSON lines, with config.json in the working folder. `size` prints the bytes of the archive that
+it would deploy. `benchmarks.measure` describes the output of the first two.
 """
 
 import json
@@ -13,7 +13,7 @@ from benchmarks.measure import Stopwatch, report, timed
 
 
 def main() -> None:
-    """Do what the argument asks for."""
+    """Run what the argument names."""
     {"sweep": _sweep, "event": _event, "size": _size}[sys.argv[1]]()
 
 
@@ -21,7 +21,7 @@ def _sweep() -> None:
     cold = Stopwatch()
     from c7n import cli  # noqa: PLC0415 - importing is measured
 
-    # One listing for all policies of the file, and nothing kept from an earlier run.
+    # One list of users for all policies of the file, and no cache from an earlier run.
     sys.argv = ["custodian", "run", "--cache", "memory", "--output-dir", "out", "policies.json"]
     cli.main()
     report([cold.read()])
@@ -37,7 +37,7 @@ def _event() -> None:
 
 
 def _size() -> None:
-    from c7n.mu import custodian_archive  # noqa: PLC0415 - the other two load only what they run
+    from c7n.mu import custodian_archive  # noqa: PLC0415 - sweep and event do not need it
 
     archive = custodian_archive()
     archive.close()

@@ -1,6 +1,7 @@
-"""Run mfa-guard's own handlers, as Lambda would: `sweep`, or events as JSON lines from standard input.
+"""Run the handlers of mfa-guard as Lambda does, with events from standard input, as JSON lines.
 
-Started as `python -m benchmarks.run_guard` with the function's environment; see `benchmarks.measure` for its output.
+`python -m benchmarks.run_guard sweep` or `event`, with the environment of the function. `benchmarks.measure` describes
+the output.
 """
 
 import json
@@ -15,14 +16,14 @@ from benchmarks.measure import Stopwatch, report, timed
 
 
 class Handler(Protocol):
-    """A function's handler."""
+    """The handler of a function."""
 
     def __call__(self, event: dict[str, object], context: "Context", /) -> object: ...
 
 
 @dataclass
 class Context:
-    """What Lambda passes beside the event."""
+    """The context that Lambda passes with the event."""
 
     invoked_function_arn: str
     function_name: str = "mfa-guard"
@@ -30,13 +31,13 @@ class Context:
     aws_request_id: str = "request-1"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the Timeout of SweepFunction."""
+        """Return the timeout of SweepFunction."""
         return 900_000
 
 
 def main() -> None:
-    """Do what the arguments ask for."""
-    # Not counted: what is to be done, and what Lambda itself would have loaded.
+    """Run the handler that the argument names."""
+    # Not measured: reading the events, and what Lambda itself loads.
     events = [json.loads(line) for line in sys.stdin if line.strip()]
     context = Context(os.environ["FUNCTION_ARN"])
     cold = Stopwatch()
@@ -59,7 +60,7 @@ def _user_event() -> Handler:
 
 
 def sweep_request(number: int) -> Mapping[str, object]:
-    """Return what the schedule sends."""
+    """Return the event that the schedule sends."""
     return {"id": f"sweep-{number}", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
 
 

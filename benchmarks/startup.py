@@ -1,7 +1,7 @@
-"""Show where a cold start's time goes, on the built functions and the Runtime's own Python: `make startup`.
+"""Show what takes time in a cold start of the built functions, with the Python version of the Runtime: `make startup`.
 
-Every line is the median of new processes, each kind in turn. The floor is what no function can do without: importing
-boto3 and making the clients that the function has made by its first call of AWS.
+Every line is the median of new processes. The floor is what every function needs: to import boto3 and to create the
+clients that the function has created before its first call to AWS.
 """
 
 import json
@@ -17,9 +17,9 @@ from mfa_guard_cli.stack.template import Stack, load_template
 
 ROOT: Final = Path(__file__).parents[1]
 RUNS: Final = 15
-MOST: Final = 1.25
+MAX_RATIO: Final = 1.25
 
-# What each function's first event is; none of them reaches AWS.
+# The first event of each function. No event reaches AWS.
 _EVENTS: Final[Mapping[str, str]] = {
     "UserEventFunction": "events/create-user.json",
     "AlertFunction": "events/tampering-topic-deleted.json",
@@ -27,7 +27,7 @@ _EVENTS: Final[Mapping[str, str]] = {
 }
 _SWEEP: Final = {"id": "sweep-1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
 
-# Runs in the Runtime's Python. The first request that botocore would send ends it.
+# Runs with the Python version of the Runtime, and ends with the first request that botocore would send.
 _GUARD: Final = """
 import importlib, json, os, sys, time
 event, module = json.loads(sys.stdin.read()), sys.argv[1]
@@ -45,14 +45,14 @@ mark("mfa-guard")
 import botocore.session, botocore.endpoint
 made = []
 create = botocore.session.Session.create_client
-def noted(self, service, *arguments, **more):
+def record(self, service, *arguments, **more):
     made.append(service)
     return create(self, service, *arguments, **more)
 def stop(*arguments, **more):
     mark("first event, up to its first call")
     print(json.dumps({"marks": marks, "clients": made, "modules": len(sys.modules)}), flush=True)
     os._exit(0)
-botocore.session.Session.create_client = noted
+botocore.session.Session.create_client = record
 botocore.endpoint.Endpoint.make_request = stop
 class Context:
     function_name = "mfa-guard"
@@ -62,7 +62,7 @@ class Context:
     get_remaining_time_in_millis = staticmethod(lambda: 60_000)
 sys.stdout.flush()
 handler(event, Context())
-sys.exit("the function called nothing")
+sys.exit("the function called no AWS API")
 """
 _FLOOR: Final = """
 import json, sys, time
@@ -75,19 +75,19 @@ print(json.dumps(time.process_time() - begin))
 
 
 def main() -> None:
-    """Print the table; exits with 1 when UserEventFunction takes more than MOST times its floor."""
+    """Print the table. Exit with 1 if UserEventFunction takes more than MAX_RATIO times its floor."""
     stack = load_template().render(parameters={"Mode": "all"})
     python, boto3 = _runtime(stack), next((ROOT / ".tools/lambda/lib").glob("python*/site-packages"))
     print(f"{_version(python)}, medians of {RUNS} new processes, CPU milliseconds\n")
-    ratios = {function: _shown(stack, function, python, boto3) for function in _EVENTS}
-    if ratios["UserEventFunction"] > MOST:
-        sys.exit(f"UserEventFunction takes more than {MOST} times its floor up to its first call.")
+    ratios = {function: _measure(stack, function, python, boto3) for function in _EVENTS}
+    if ratios["UserEventFunction"] > MAX_RATIO:
+        sys.exit(f"UserEventFunction takes more than {MAX_RATIO} times its floor up to its first call.")
 
 
-def _shown(stack: Stack, function: str, python: str, boto3: Path) -> float:
+def _measure(stack: Stack, function: str, python: str, boto3: Path) -> float:
     folder = ROOT / ".aws-sam/build" / function
     if not folder.is_dir():
-        sys.exit("Nothing is built; run make build.")
+        sys.exit("The functions are not built. Run make build.")
     handler = str(stack.resource(function).properties["Handler"]).removesuffix(".lambda_handler")
     event = (ROOT / _EVENTS[function]).read_text("utf-8") if _EVENTS[function] else json.dumps(_SWEEP)
     environment = _environment(stack, function, (folder, boto3))
@@ -98,14 +98,14 @@ def _shown(stack: Stack, function: str, python: str, boto3: Path) -> float:
     for _ in range(RUNS):
         marks.append(json.loads(_run(python, _GUARD, [handler], event, environment))["marks"])
         floors.append(float(json.loads(_run(python, _FLOOR, clients, "", environment))))
-    wholes = [sum(each.values()) for each in marks]
-    # Pair by pair, since a shared machine is now faster and now slower.
-    ratio = statistics.median(whole / floor for whole, floor in zip(wholes, floors, strict=True))
-    print(f"{function}: {first['modules']} modules; clients made by then: {', '.join(clients)}")
+    totals = [sum(each.values()) for each in marks]
+    # In pairs, because the speed of a shared machine varies.
+    ratio = statistics.median(total / floor for total, floor in zip(totals, floors, strict=True))
+    print(f"{function}: {first['modules']} modules; clients created by then: {', '.join(clients)}")
     for name in marks[0]:
         print(f"  {name:36}{statistics.median(each[name] for each in marks) * 1000:8.0f}")
-    print(f"  {'together':36}{statistics.median(wholes) * 1000:8.0f}")
-    print(f"  {'floor':36}{statistics.median(floors) * 1000:8.0f}   {ratio:.2f} x the floor, pair by pair\n")
+    print(f"  {'total':36}{statistics.median(totals) * 1000:8.0f}")
+    print(f"  {'floor':36}{statistics.median(floors) * 1000:8.0f}   {ratio:.2f} x the floor, median of pairs\n")
     return ratio
 
 
@@ -138,13 +138,13 @@ def _runtime(stack: Stack) -> str:
     version = str(stack.resource("UserEventFunction").properties["Runtime"])
     for folder in os.get_exec_path():
         candidate = Path(folder) / version
-        # A version manager's stand-in is there and does not run.
+        # The shim of a version manager exists, but may not run.
         if (
             candidate.is_file()
             and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0
         ):
             return str(candidate)
-    print(f"No {version} is on PATH, so this Python is measured, which has to compile the built code first.")
+    print(f"{version} is not on PATH. This Python is measured instead, and has to compile the built code first.")
     return sys.executable
 
 

@@ -1,18 +1,18 @@
-"""The results in words: a table, and what was aimed at."""
+"""Write the results as docs/bench.md: a table, and which targets were met."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.results import CUSTODIAN, GUARD, WRITING, EventRun, Results, SweepRun
+from benchmarks.results import CUSTODIAN, CUSTODIAN_UNCONDITIONAL, GUARD, EventRun, Results, SweepRun
 
-_HEADS: Final = ("work", "users", "ms a call", "figure", GUARD, CUSTODIAN, "ratio")
+_HEADS: Final = ("work", "users", "ms per call", "figure", GUARD, CUSTODIAN, "ratio")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of both tools. `ratio`: mfa-guard's over Custodian's."""
+    """One figure of both tools."""
 
     work: str
     users: int
@@ -23,17 +23,17 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Return how much of Custodian's figure mfa-guard's is."""
+        """Return the figure of mfa-guard divided by that of Custodian."""
         return self.guard / self.custodian
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a ratio may be at most. `why`: the reason that is given when it is more."""
+    """The most that a ratio may be, and the reason to give if it is more."""
 
     row: tuple[str, int, float, str]
     most: float
-    why: str
+    reason: str
 
 
 _SWEEP_FIGURES: Final[Mapping[str, Callable[[SweepRun], float]]] = {
@@ -52,20 +52,17 @@ _EVENT_FIGURES: Final[Mapping[str, Callable[[EventRun], float]]] = {
 }
 
 _CALLS_ARE_BOTO3: Final = (
-    "most of it is boto3's own work for each call, and the calls that are left are the writes, which both make, and "
-    "one live read of everybody before them."
+    "most of the CPU time is the work of boto3 for each call. The calls are the writes, which both tools make, and one "
+    "read of each user before them."
 )
 _MORE_CALLS: Final = (
-    "17 calls to 7, one after the other: IAM's live answers, each asked for only when the plan needs it, and "
-    "eight of DynamoDB against repeated deliveries, for telling once, and for exemptions. The fake AWS's own time "
-    "for each is in it."
+    "17 calls instead of 7, one after the other: reads from IAM, each only if the plan needs it, and eight calls to "
+    "DynamoDB for repeated deliveries, for sending each notice once, and for exemptions. The time of the fake AWS is "
+    "included."
 )
-_COLD: Final = (
-    "most of both is importing boto3 and making clients, of which mfa-guard has four and makes all with its first "
-    "event."
-)
-_MEMORY: Final = "it keeps what it did for every user until the digest is written."
-_UNKNOWN: Final = "why is not known."
+_COLD: Final = "both tools mostly import boto3 and create clients. mfa-guard creates four clients with its first event."
+_MEMORY: Final = "it keeps what it did for every user until it writes the digest."
+_UNKNOWN: Final = "the reason is not known."
 
 TARGETS: Final = (
     Target(("steady sweep", 1000, 0, "IAM calls"), 1 / 70, ""),
@@ -79,7 +76,7 @@ TARGETS: Final = (
     Target(("one CreateUser", 1, 0, "warm wall ms"), 1 / 5, _MORE_CALLS),
     Target(("one CreateUser", 1, 20, "warm wall ms"), 0.6, _MORE_CALLS),
     Target(("one CreateUser", 1, 0, "cold wall ms"), 3 / 4, _COLD),
-    Target(("one CreateUser", 1, 20, "cold wall ms"), 3 / 4, f"{_COLD} At 20 ms a call, its 17 calls come to that."),
+    Target(("one CreateUser", 1, 20, "cold wall ms"), 3 / 4, f"{_COLD} At 20 ms per call, its 17 calls add to that."),
     Target(("steady sweep", 1000, 0, "peak MiB"), 0.7, ""),
     Target(("first sweep", 1000, 0, "peak MiB"), 0.7, ""),
     Target(("steady sweep", 5000, 0, "peak MiB"), 0.7, ""),
@@ -89,7 +86,7 @@ TARGETS: Final = (
 
 
 def rows(results: Results) -> Iterator[Row]:
-    """Return every figure of both tools."""
+    """Yield every figure of both tools."""
     latencies = sorted({run.latency for run in results.events})
     for size in results.sizes:
         for latency in latencies:
@@ -106,7 +103,7 @@ def rows(results: Results) -> Iterator[Row]:
 
 
 def table(results: Results) -> str:
-    """Return the figures as a table in Markdown, and every call by name."""
+    """Return the figures as a Markdown table, and the calls by name."""
     lines = [_line(_HEADS), _line(["---"] * 3 + ["---"] + ["---:"] * 3)]
     for row in rows(results):
         cells = (
@@ -122,7 +119,7 @@ def table(results: Results) -> str:
 
 
 def _calls(results: Results) -> Iterator[str]:
-    """Return the calls by name, of the runs without latency: the others make the same."""
+    """Yield the calls by name. Runs with latency make the same calls as those without."""
     smallest = results.sizes[0]
     yield _line(("work", "tool", "calls"))
     yield _line(["---"] * 3)
@@ -140,7 +137,7 @@ def _named(calls: Counter[str]) -> str:
 
 
 def targets(results: Results) -> Iterator[tuple[Target, Row, bool]]:
-    """Return every target with the row that it is about, and whether it was met."""
+    """Yield every target with its row, and whether it was met."""
     found = {(row.work, row.users, row.latency_ms, row.figure): row for row in rows(results)}
     for target in TARGETS:
         row = found[target.row]
@@ -148,63 +145,62 @@ def targets(results: Results) -> Iterator[tuple[Target, Row, bool]]:
 
 
 def growth(results: Results) -> Iterator[str]:
-    """Return how calls and time of mfa-guard's sweeps grow from the smallest account to the largest, as table rows."""
+    """Yield table rows: how the figures of mfa-guard's sweeps grow from the smallest account to the largest."""
     most = results.sizes[-1] / results.sizes[0]
     latencies = sorted({run.latency for run in results.sweeps})
     for round_ in ("first", "steady"):
-        computing = min(_grown(results, round_, latency, "CPU s") for latency in latencies)
+        cpu = min(_growth(results, round_, latency, "CPU s") for latency in latencies)
         for latency in latencies:
             for name in ("IAM calls", "wall s", "CPU s"):
-                grown = _grown(results, round_, latency, name)
-                verdict = "met" if grown <= most else _more_than_linear(computing, most)
-                yield _line((f"{round_} sweep, {latency * 1000:.0f} ms a call: {name}", f"{grown:.1f}", verdict))
+                factor = _growth(results, round_, latency, name)
+                verdict = "met" if factor <= most else _missed_growth(cpu, most)
+                yield _line((f"{round_} sweep, {latency * 1000:.0f} ms per call: {name}", f"{factor:.1f}", verdict))
 
 
-def _grown(results: Results, round_: str, latency: float, name: str) -> float:
+def _growth(results: Results, round_: str, latency: float, name: str) -> float:
     small, large = (results.sweep(GUARD, size, latency, round_) for size in (results.sizes[0], results.sizes[-1]))
     return _SWEEP_FIGURES[name](large) / _SWEEP_FIGURES[name](small)
 
 
-def _more_than_linear(computing: float, most: float) -> str:
-    if computing > most:
+def _missed_growth(cpu: float, most: float) -> str:
+    if cpu > most:
         return f"missed: {_UNKNOWN}"
-    # Waiting costs no CPU, so a sweep computes the same whatever the latency.
-    why = f"at another latency the CPU of the same work grew {computing:.1f} times, so other jobs were in the way."
-    return f"missed: {why}"
+    # Waiting takes no CPU time, so a sweep takes the same CPU time with every latency.
+    return f"missed: at another latency, the CPU time of the same work grew {cpu:.1f} times, so other jobs interfered."
 
 
 def page(results: Results) -> str:
     """Return docs/bench.md."""
-    aims = [_line(("aim", "at most", "measured", "")), _line(["---", "---:", "---:", "---"])]
+    lines = [_line(("target", "at most", "measured", "")), _line(["---", "---:", "---:", "---"])]
     for target, row, met in targets(results):
         of = f" of {row.users:,} users" if "sweep" in row.work else ""
-        aim = f"{row.work}{of}, {row.latency_ms:.0f} ms a call: {row.figure}"
-        verdict = "met" if met else f"missed: {target.why or _UNKNOWN}"
-        aims.append(_line((aim, f"{target.most:.3f}", f"{row.ratio:.3f}", verdict)))
+        work = f"{row.work}{of}, {row.latency_ms:.0f} ms per call: {row.figure}"
+        verdict = "met" if met else f"missed: {target.reason or _UNKNOWN}"
+        lines.append(_line((work, f"{target.most:.3f}", f"{row.ratio:.3f}", verdict)))
     return _PAGE.format(
         date=results.date.isoformat(),
         python=results.versions["Python"],
         guard=results.versions[GUARD],
         custodian=results.versions[CUSTODIAN],
-        aims="\n".join(aims),
+        targets="\n".join(lines),
         growth="\n".join(growth(results)),
         small=f"{results.sizes[0]:,}",
         large=f"{results.sizes[-1]:,}",
         times=f"{results.sizes[-1] / results.sizes[0]:.0f}",
-        writing=_writing(results),
+        unconditional=_unconditional(results),
         table=table(results),
     )
 
 
-def _writing(results: Results) -> str:
-    runs = [run for run in results.sweeps if run.tool == WRITING]
+def _unconditional(results: Results) -> str:
+    runs = [run for run in results.sweeps if run.tool == CUSTODIAN_UNCONDITIONAL]
     if not runs:
         return ""
     calls = {run.round: f"{run.iam_calls:,}" for run in runs}
     return (
-        f" Custodian can also give the policy to everybody in every sweep without asking who has it: {calls['first']} "
-        f"IAM calls in its first sweep of {runs[0].users:,} users and {calls['steady']} in a steady one. That writes "
-        "for every user every time and cannot say who had drifted, so the comparison is with the policies that ask."
+        f" Custodian can also attach the policy to every user in every sweep without a check: {calls['first']} IAM "
+        f"calls in its first sweep of {runs[0].users:,} users and {calls['steady']} in a steady one. That writes for "
+        "every user every time and cannot report who had drifted, so the comparison uses the policies that check."
     )
 
 
@@ -216,45 +212,48 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
-_PAGE: Final = """# mfa-guard beside Cloud Custodian
+_PAGE: Final = """# mfa-guard compared with Cloud Custodian
 
 Written by `make bench` on {date}: Python {python}; mfa-guard with {guard}; Cloud Custodian {custodian}.
 
-![Cloud Custodian's figures as multiples of mfa-guard's](bench.svg)
+![The figures of Cloud Custodian as multiples of mfa-guard's](bench.svg)
 
-Both ran on the same fake AWS, which is mfa-guard's own local account (moto behind a counter on loopback, listings
-in pages of 100, a credential report that was just made and is kept for four hours, as IAM keeps it), one after the
-other, each in processes of its own and an environment of its own. The job: everybody carries the enforcement
-policy; who has no MFA device, 566 of 1,000, carries a tag; a message says so. After every run a reader compares
-each user in moto's own books, past both tools, with what is right for him; a difference ends the measurement. In
-the smaller account, after the steady sweep, somebody detaches one policy, removes one tag and adds one too many,
-and the tool has to put all three right. Custodian's policies are in
-[custodian_policies.py](../benchmarks/custodian_policies.py).{writing}
+Both tools ran on the same fake AWS: the local account of mfa-guard, which is moto on loopback, behind a counter of
+calls. Lists come in pages of 100. The credential report was just created and is kept for four hours, as in IAM. The
+tools ran one after the other, in separate processes and environments.
 
-What Custodian does not do here: it believes the credential report, while mfa-guard asks for each user's devices
-before it binds or marks; it sends no mail a person could read; it keeps no record against events that are delivered
-twice; it does not look at its own rules, topics and queue.
+The job: every user has the enforcement policy; every user without an MFA device, 566 of 1,000, has a tag; a message
+reports it. After every run, a check that uses neither tool compares each user in moto's state with the expected state.
+A difference ends the benchmark. In the smaller account, after the steady sweep, one policy is detached, one tag is
+removed, and one wrong tag is added, and the tool has to repair all three. The policies for Custodian are in
+[custodian_policies.py](../benchmarks/custodian_policies.py).{unconditional}
 
-`ratio` is mfa-guard's figure over Custodian's. A sweep is a new process, from the start of importing to its end:
-mfa-guard's handler, and Custodian's command line, which also validates its policies. Each sweep was run once. An
-event is timed inside its process: cold from the start of importing to the end of the first event, warm each later
-one, medians of 3 processes with 20 warm events each. Peak memory is the whole process's. The fake AWS runs on the
-same cores, and its time is in both tools' wall time. Calls are exact; times are one run's on a shared machine,
-where the same sweep has been seen to take half as long again.
+Custodian does not do the following here. mfa-guard reads the devices of each user before it enforces or tags, where
+Custodian trusts the credential report. mfa-guard sends messages that are written for people, recognizes events that are
+delivered twice, and checks its own rules, topics, and queue.
 
-## What was aimed at
+`ratio` is the figure of mfa-guard divided by that of Custodian. A sweep is a new process, measured from the first
+import to its end: the handler of mfa-guard, and the command line of Custodian, which also validates its policies. Each
+sweep ran once. Events are measured inside their process: the first event is cold, measured from the first import; each
+later event is warm. Times of events are medians of 3 processes with 20 warm events each. Peak memory is that of the
+whole process. The fake AWS runs on the same cores, and the wall time of both tools includes its time. Calls are exact.
+Times are from one run on a shared machine, where the same sweep has taken 50% longer.
 
-{aims}
+## Targets
 
-From {small} to {large} users, {times} times as many, mfa-guard's sweeps grow so many times (aim: not more than that):
+{targets}
 
-| work | times | |
+From {small} to {large} users, {times} times as many, the figures of mfa-guard's sweeps grow by these factors (target:
+at most {times}):
+
+| work | factor | |
 | --- | ---: | --- |
 {growth}
 
-`make startup` shows a cold start up to its first call of AWS, and the floor: importing boto3, making the same clients.
+`make startup` shows what takes time in a cold start up to the first call to AWS, and the floor: importing boto3 and
+creating the same clients.
 
-## Everything
+## All figures
 
 {table}
 """
