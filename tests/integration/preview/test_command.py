@@ -35,6 +35,11 @@ def forecasts(command: Command, *arguments: str) -> dict[str, dict[str, object]]
     return {each["user"]: each for each in json.loads(result.stdout)["users"]}
 
 
+def documentation() -> str:
+    pages = (ROOT_OF_THE_PROJECT / "README.md", *(ROOT_OF_THE_PROJECT / "docs").glob("*.md"))
+    return "\n".join(page.read_text("utf-8") for page in pages)
+
+
 class TestPopulation:
     """The 200 users of the demo, whose names say what they have."""
 
@@ -75,10 +80,10 @@ class TestPopulation:
             first = 1 if rows == 1000 else 0
             assert population.calls.total() == pages + virtual + passkeys + 3 + first
 
-    def test_the_readme_counts_the_calls(self, population: Command) -> None:
+    def test_the_documentation_counts_the_calls(self, population: Command) -> None:
         population.run()
-        readme = " ".join((ROOT_OF_THE_PROJECT / "README.md").read_text("utf-8").split())
-        assert f"{population.calls.total()} calls for the 200 users of the demo" in readme
+        text = " ".join(documentation().split())
+        assert f"{population.calls.total()} calls for the 200 users of the demo" in text
 
     def test_no_user_is_changed(self, population: Command) -> None:
         backend = population.account.iam
@@ -192,9 +197,9 @@ class TestPermissions:
         assert full.run().exit_code == 0
         assert {f"iam:{call}" for call in full.calls if call != "GetCallerIdentity"} == set(PERMISSIONS)
 
-    def test_the_readme_has_them_as_a_policy(self) -> None:
-        section = (ROOT_OF_THE_PROJECT / "README.md").read_text("utf-8").partition("### See what would happen")[2]
-        policy = json.loads(section.partition("```json\n")[2].partition("```")[0])
+    def test_the_documentation_has_them_as_a_policy(self) -> None:
+        blocks = re.findall(r"```json\n(.*?)```", documentation(), re.DOTALL)
+        [policy] = [json.loads(block) for block in blocks if "iam:ListMFADevices" in block]
         [statement] = policy["Statement"]
         assert sorted(statement["Action"]) == sorted(PERMISSIONS)
         assert (statement["Effect"], statement["Resource"]) == ("Allow", "*")
