@@ -8,24 +8,30 @@ export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON := $(PYTHON)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test faults fuzz mutants bench startup stress lint audit prose format docs build deploy lock clean
+.PHONY: help setup demo local test test-all faults fuzz mutants bench startup stress lint audit prose format docs build deploy lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.demo ## Tell the guard's story on an AWS of its own: no account, no Docker
+setup: .venv/.dev ## Install what the tests and the linters need
+
+demo: .venv/.demo ## Show what mfa-guard does, step by step, in an AWS account that is emulated here (ARGS=--full: everything)
 	$(RUN) mfa-guard-local demo $(ARGS)
 
-local: .venv/.demo ## Run an AWS account with the guard in it on this machine (ARGS="--port 4748 --parameter Mode=all")
+local: .venv/.demo ## Keep such an account running (ARGS="--port 4748 --parameter Mode=all")
 	$(RUN) mfa-guard-local run $(ARGS)
 
-test: .venv/.dev .tools/.lambda build ## Run every test, with 100 % coverage of src/
-	$(RUN) pytest -n auto --cov --cov-report=term $(ARGS)
+test: .venv/.dev .tools/.lambda build ## Run the tests and check their coverage (ARGS="-k lease": some tests, without coverage)
+	$(RUN) pytest -n auto $(or $(ARGS),--cov --cov-report=)
+	@$(if $(ARGS),,$(RUN) coverage report --include='src/*' --fail-under=100)
+	@$(if $(ARGS),,$(RUN) python tools/statement_coverage.py 95 cli emulator)
 
-faults: .venv/.dev ## Put every fault on every AWS call, and print what each ends in
+test-all: test faults fuzz stress ## Run the tests, and in full what they only sample: the fault matrix, the generated events, 1,000 users
+
+faults: .venv/.dev ## Run the whole fault matrix, and print how each AWS call under each fault ends
 	PYTHONPATH=tests $(RUN) python -m faults
 
-fuzz: .venv/.dev ## Send 200,000 generated events through parsers, router and handlers (FUZZ=20000 for fewer)
+fuzz: .venv/.dev ## Send 200,000 generated events to parsers, router and handlers (FUZZ=20000 for fewer)
 	PYTHONPATH=tests $(RUN) python -m fuzz $(or $(FUZZ),200000)
 
 mutants: .tools/.mutants ## Mutate src/mfa_guard/core, and fail for every mutant that no test notices
@@ -38,10 +44,10 @@ mutants: .tools/.mutants ## Mutate src/mfa_guard/core, and fail for every mutant
 bench: .venv/.dev .tools/.custodian build ## Run mfa-guard and Cloud Custodian on one fake AWS, and write docs/bench.md (BENCH=200 users: print only)
 	PYTHONPATH=. BENCH=$(BENCH) $(RUN) python -m benchmarks
 
-startup: .tools/.lambda build ## Show where a cold start's time goes, on the built functions
+startup: .tools/.lambda build ## Measure the cold starts of the built functions
 	PYTHONPATH=. $(RUN) python -m benchmarks.startup
 
-stress: .venv/.dev ## Let 1,000 users change at random while events are doubled, shuffled and lost, then sweep
+stress: .venv/.dev ## Change 1,000 users at random while events are repeated, reordered and lost, then sweep
 	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/emulator/test_bad_delivery.py $(ARGS)
 
 lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, and known vulnerabilities (AUDIT=--strict: fail without an answer)

@@ -60,7 +60,7 @@ def test_only_a_person_deploys_from_main_and_the_environment_protects_it(workflo
 def test_it_holds_no_secret_and_a_pull_request_runs_without_any(text: str, workflow: Mapping[Any, Any]) -> None:
     assert "secrets." not in text
     # YAML 1.1 reads `on` as true.
-    assert set(workflow[True]) == {"push", "pull_request", "workflow_dispatch"}
+    assert set(workflow[True]) == {"push", "pull_request", "schedule", "workflow_dispatch"}
 
 
 def test_no_script_is_made_of_what_a_stranger_writes(workflow: Mapping[Any, Any]) -> None:
@@ -74,7 +74,15 @@ def test_a_checkout_keeps_no_credentials(workflow: Mapping[Any, Any]) -> None:
 
 
 def test_it_runs_make_targets_and_nothing_else(workflow: Mapping[Any, Any]) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     runs = [step["run"].split() for step in steps(workflow) if "run" in step]
     assert {run[0] for run in runs} == {"make"}
     assert {run[1] for run in runs} <= targets
+
+
+def test_the_nightly_job_runs_in_full_what_make_test_samples(workflow: Mapping[Any, Any]) -> None:
+    nightly = workflow["jobs"]["nightly"]
+    assert nightly["if"] == "github.event_name == 'schedule'"
+    assert [step["run"] for step in nightly["steps"] if "run" in step] == ["make test-all"]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert re.search(r"^test-all: test faults fuzz stress ##", makefile, re.MULTILINE)
