@@ -16,10 +16,10 @@ help: ## Show this list
 setup: .venv/.dev ## Install what the tests and the linters need
 
 demo: .venv/.demo ## Show what mfa-guard does, step by step, in an AWS account that is emulated here (ARGS=--full: everything)
-	$(RUN) mfa-guard-local demo $(ARGS)
+	@$(RUN) mfa-guard-local demo $(ARGS)
 
 local: .venv/.demo ## Keep such an account running (ARGS="--port 4748 --parameter Mode=all")
-	$(RUN) mfa-guard-local run $(ARGS)
+	@$(RUN) mfa-guard-local run $(ARGS)
 
 test: .venv/.dev .tools/.lambda build ## Run the tests and check their coverage (ARGS="-k lease": some tests, without coverage)
 	$(RUN) pytest -n auto $(or $(ARGS),--cov --cov-report=)
