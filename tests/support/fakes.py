@@ -26,7 +26,7 @@ from mfa_guard.core.user import (
     UserState,
 )
 from mfa_guard.use_cases.remediate import RemediateDependencies
-from mfa_guard.use_cases.sweep import SweepDependencies
+from mfa_guard.use_cases.sweep.dependencies import SweepDependencies
 from support.factories import NOW
 
 

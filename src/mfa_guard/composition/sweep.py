@@ -19,7 +19,7 @@ from mfa_guard.core.health.checks import Check, Deployed, judge, parse_deployed
 from mfa_guard.core.settings import Settings
 from mfa_guard.runtime import clients
 from mfa_guard.runtime.observability import TELEMETRY
-from mfa_guard.use_cases.sweep import SweepDependencies
+from mfa_guard.use_cases.sweep.dependencies import SweepDependencies
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class AttachmentKind(StrEnum):
@@ -40,6 +41,9 @@ class WriteResult:
     problem: str | None = None
     retry: bool = False
     not_tagged: bool = False
+
+
+NOTHING_WRITTEN: Final = WriteResult()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from mfa_guard.runtime.observability import (
     name_delivery,
     read_settings,
 )
-from mfa_guard.use_cases.sweep import sweep
+from mfa_guard.use_cases.sweep.round import sweep
 
 
 @LOGGER.inject_lambda_context(clear_state=True)

@@ -1,14 +1,10 @@
 """Enforce or release one user: the writes that events, sweeps and the command line share."""
 
-from typing import Final
-
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.errors import QuotaExceeded, UserGone
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.user import UserState
 from mfa_guard.ports import Iam
-
-NOTHING_WRITTEN: Final = WriteResult()
 
 
 def enforce(name: str, route: AttachmentRoute, iam: Iam) -> WriteResult:

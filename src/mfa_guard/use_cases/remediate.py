@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from mfa_guard.core.attachments import WriteResult
+from mfa_guard.core.attachments import NOTHING_WRITTEN, WriteResult
 from mfa_guard.core.cloudtrail import UserEvent
 from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.core.exemption import MalformedExemption
@@ -21,7 +21,7 @@ from mfa_guard.core.plan import Action, DueNotice, EventContext, EventPlan, noti
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import Field, UserState, without_stale_device
 from mfa_guard.ports import Clock, Exemptions, Iam, Leases, Notifier, Telemetry
-from mfa_guard.use_cases.enforcement import NOTHING_WRITTEN, enforce, quota_text, release
+from mfa_guard.use_cases.enforcement import enforce, quota_text, release
 from mfa_guard.use_cases.load import FROM_IAM, load
 from mfa_guard.use_cases.notify import claim, notify_once
 

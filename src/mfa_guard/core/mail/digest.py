@@ -31,7 +31,7 @@ class Change:
     """What a sweep did to one user."""
 
     name: str
-    deeds: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,7 @@ def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Secti
     return (
         _Section("failures", "WHAT FAILED", _failed(digest), logs),
         _Section("health", "HEALTH OF THE GUARD", [_check(check) for check in worst_first], logs),
-        _Section(
-            "changes", "WHAT MFA-GUARD DID", [f"{each.name}: {each.deeds}" for each in digest.changes], logs, undo
-        ),
+        _Section("changes", "WHAT MFA-GUARD DID", [f"{each.name}: {each.text}" for each in digest.changes], logs, undo),
         _Section("decide", "ACTIVE MACHINE USERS AWAITING A DECISION", _deciding(digest, now), listing, decide),
         _Section("planned", _PLANNED_TITLE, _planned(digest, now), listing),
         _Section("escalation", "ACCESS KEYS TO BE DEACTIVATED, AND WHEN", _escalating(digest, now), listing),
