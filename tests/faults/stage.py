@@ -115,7 +115,7 @@ def staged(scenario: Scenario) -> Iterator[Stage]:
             exits.enter_context(patch(f"{_POWERTOOLS}.{module}.dt", SimpleNamespace(**{**vars(dt), "datetime": Now})))
         # One after the other, so that a call is the same call in every run.
         exits.enter_context(patch.object(sweep, "_SWEEP_WORKERS", 1))
-        exits.enter_context(patch.object(teardown, "answers", lambda: ResponseSender(wire, SystemClock())))  # type: ignore[arg-type]
+        exits.enter_context(patch.object(teardown, "response_sender", lambda: ResponseSender(wire, SystemClock())))  # type: ignore[arg-type]
         changes = Changes(stack, clock)
         harness = Scene(account)
         scenario.prepare(harness)

@@ -156,7 +156,7 @@ class Target:
             exits.enter_context(
                 patch.object(sweep, "sweep_dependencies", lambda *_: replace(_account().sweep_world, **_own()))
             )
-            exits.enter_context(patch.object(teardown, "answers", _Answers))
+            exits.enter_context(patch.object(teardown, "response_sender", _Answers))
             exits.enter_context(patch.object(teardown, "own_stack", lambda: STACK))
             exits.enter_context(
                 patch.object(

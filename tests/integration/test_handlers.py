@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from mfa_guard.adapters.cloudformation import strict_opener
-from mfa_guard.composition.teardown import answers
+from mfa_guard.composition.teardown import response_sender
 from mfa_guard.core.cloudtrail import EventNotUnderstood
 from mfa_guard.core.errors import UserNotVisibleYet
 from mfa_guard.core.settings import SettingsError
@@ -208,5 +208,5 @@ class TestAlert:
 
 
 def test_cloudformation_is_answered_through_the_opener_that_follows_nothing() -> None:
-    composed, strict = vars(answers()._opener), vars(strict_opener())
+    composed, strict = vars(response_sender()._opener), vars(strict_opener())
     assert {type(each) for each in composed["handlers"]} == {type(each) for each in strict["handlers"]}

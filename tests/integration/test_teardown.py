@@ -206,7 +206,7 @@ def leaving(account: Account, stack: Stack, listener: Listener, monkeypatch: pyt
         patches.enter_context(patch.object(IamResponse, "list_entities_for_policy", _list_entities))
         patches.enter_context(patch.object(IamResponse, "get_group", _get_group))
         patches.enter_context(ruled_by(exit_.clock))
-        patches.enter_context(patch.object(teardown, "answers", lambda: ResponseSender(opener, exit_.clock)))
+        patches.enter_context(patch.object(teardown, "response_sender", lambda: ResponseSender(opener, exit_.clock)))
         yield exit_
 
 
@@ -258,7 +258,7 @@ class TestDeletion:
         assert (made["DetachRolePolicy"], made["DetachGroupPolicy"], made["DescribeStacks"]) == (1, 1, 3)
         assert answer == {
             "Status": "SUCCESS",
-            "Reason": "Nobody is bound by the enforcement policy any more.",
+            "Reason": "The enforcement policy no longer applies to any user.",
             "PhysicalResourceId": "Teardown",
             "StackId": everybody.stack_id,
             "RequestId": "request-1",
@@ -314,7 +314,7 @@ class TestFaults:
         answer = three.run(minutes_ago=40)
         assert answer["Status"] == "FAILED"
         assert f"{code}: {code} by the test" in answer["Reason"]
-        assert answer["Reason"].endswith("delete the stack again, which goes on where this stopped.")
+        assert answer["Reason"].endswith("delete the stack again, which continues where this stopped.")
         others = {"DetachUserPolicy": 0, "RemoveUserFromGroup": 1, "UntagUser": 2}
         for write, place in others.items():
             blind = operation == "DescribeStacks" or operation == self.READS[place + 1]
@@ -423,7 +423,7 @@ def test_the_secret_url_is_in_no_log(three: Exit, printed: Printed) -> None:
     three.invoke()
     three.invoke(three.relayed.pop(0))
     text = json.dumps(printed())
-    assert "Handed over" in text
+    assert "Continued in another invocation" in text
     assert SECRET not in text
     assert "custom-resource-response" not in text
 

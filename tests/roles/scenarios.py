@@ -341,7 +341,7 @@ def deletable(harness: Scene) -> Iterator[Deletable]:
 
     harness.account.session.events.register_last("before-call.lambda.Invoke", invoked)  # type: ignore[arg-type]  # answers
     ear = SimpleNamespace(send=lambda _, verdict: stack.answers.append(verdict.status))
-    with patch.dict(os.environ, {"STACK_ID": stack.stack_id}), patch.object(teardown, "answers", lambda: ear):
+    with patch.dict(os.environ, {"STACK_ID": stack.stack_id}), patch.object(teardown, "response_sender", lambda: ear):
         yield stack
 
 

@@ -1,4 +1,4 @@
-"""The world of TeardownFunction."""
+"""Build the dependencies of TeardownFunction."""
 
 import os
 
@@ -21,13 +21,13 @@ def own_stack() -> StackId:
     return parse_stack_id(os.environ)
 
 
-def answers() -> ResponseSender:
-    """Return what answers CloudFormation's requests."""
+def response_sender() -> ResponseSender:
+    """Return the sender of responses to CloudFormation."""
     return ResponseSender(strict_opener(), SystemClock())
 
 
 def teardown_dependencies(context: LambdaContext) -> TeardownDependencies:
-    """Return the world of TeardownFunction; raises SettingsError."""
+    """Return the dependencies of TeardownFunction; raises SettingsError."""
     settings = read_settings()
     return TeardownDependencies(
         stack=OwnStackStatus(boto3.client("cloudformation", config=clients.STEADY), own_stack()),

@@ -1,8 +1,8 @@
-"""A clean exit: whoever the stack holds on to is let go before CloudFormation deletes what it holds them with.
+"""Release all users before CloudFormation deletes the enforcement policy and group.
 
-IAM refuses to delete a policy that is attached and a group that has members. It is also eventually consistent, so the
-end is not one empty listing but two, some time apart. By then nothing is left that would put the policy back: the
-functions that enforce, their rules and their roles are deleted before the Release resource is.
+IAM refuses to delete a policy that is attached, or a group that has members. IAM is also eventually consistent, so the
+work ends with two empty listings, some time apart. By then nothing can attach the policy again: CloudFormation deletes
+the functions that enforce, their rules and their roles before it deletes the Teardown resource.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,36 +17,36 @@ from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.times import utc_text
 from mfa_guard.ports import Attachments, Clock, OwnStack, SelfInvocation, SweepStarter, Telemetry
 
-# It is no kill switch: nobody is released while the stack stays.
-_LEAVING: Final = frozenset({"DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})
-_ARRIVING: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"})
-_ARRIVED: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"})
+# Users are released in these states of the stack only: a forged request cannot release anyone while the stack stays.
+_BEING_DELETED: Final = frozenset({"DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})
+_BEING_CREATED: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"})
+_CREATED: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"})
 
-# CloudFormation has to be answered 50 minutes after its request, and Lambda ends an invocation after 15. Both times are
-# cut by what may still come with all its retries: a call to AWS (110 seconds), another that hands over, and the answer
-# (115). One call after the other lets an account's 5,000 users go in less than half an hour, so there are no threads,
-# which would only be throttled.
-GIVE_UP_AFTER: Final = timedelta(minutes=45)
-HAND_OVER_SECONDS: Final = 340.0
+# CloudFormation needs a response within 50 minutes of its request, and Lambda ends an invocation after 15. Both limits
+# leave time for what can still follow, with all its retries: one call to AWS (110 seconds), another one that invokes
+# this function again, and the response (115 seconds). One call after the other releases an account's 5,000 users in
+# less than half an hour. Threads would only be throttled.
+_GIVE_UP_AFTER: Final = timedelta(minutes=45)
+_RESERVE_SECONDS: Final = 340.0
 _PAUSE_SECONDS: Final = 20.0
 
-# A new rule takes a moment until it sees events.
+# A new rule needs a moment before it matches events.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule.html
-_SETTLE_SECONDS: Final = 60.0
+_RULE_SETTLES_SECONDS: Final = 60.0
 
-_EMPTY_LISTINGS: Final = 2
-# A permission that was just granted takes seconds to be known everywhere, so the first refusal is not the last word.
-_DENIED_ROUNDS: Final = 3
+_EMPTY_PASSES: Final = 2
+# A new permission needs seconds to apply everywhere, so the first denials are not final.
+_DENIED_PASSES: Final = 3
 
-_NAMED: Final = 3
-_AGAIN: Final = "delete the stack again, which goes on where this stopped"
+_NAMED_FAILURES: Final = 3
+_DELETE_AGAIN: Final = "delete the stack again, which continues where this stopped"
 
 NOTHING_TO_DO: Final = Response(Status.SUCCESS, "There is nothing to do until the stack is deleted.")
 
 
 @dataclass(frozen=True)
 class TeardownDependencies:
-    """Everything outside of the process that the release touches. `remaining`: seconds left to this invocation."""
+    """What the teardown needs from outside. `remaining` returns the seconds that are left to this invocation."""
 
     stack: OwnStack
     attachments: Attachments
@@ -57,181 +57,182 @@ class TeardownDependencies:
     remaining: Callable[[], float]
 
 
-class StackNotThere(Exception):
-    """The stack is still being created when there is no time left to wait for it."""
+class StackNotCreated(Exception):
+    """The stack is still being created, and there is no time left to wait for it."""
 
 
-class _StackStays(Exception):
+class _StackNotDeleted(Exception):
     """The stack is not being deleted."""
 
 
 @dataclass(frozen=True)
-class _Left:
-    """What could not be done, and why."""
+class _Failure:
+    """What could not be done, and the error."""
 
     what: str
-    why: AwsRequestFailed
+    error: AwsRequestFailed
 
     def __str__(self) -> str:
-        return f"{self.what} ({sanitize(str(self.why), 150)})"
+        return f"{self.what} ({sanitize(str(self.error), 150)})"
 
 
 @dataclass(frozen=True)
-class _Round:
-    """One listing of all holds, and what came of taking them off."""
+class _Pass:
+    """The result of one pass, which lists all attachments and removes each. `unreached`: there was no time for them."""
 
     listed: int = 0
-    released: int = 0
+    removed: int = 0
     unreached: int = 0
-    left: tuple[_Left, ...] = ()
+    failures: tuple[_Failure, ...] = ()
 
     @property
-    def clean(self) -> bool:
+    def empty(self) -> bool:
         """Tell whether everything could be listed and nothing was found."""
-        return not self.listed and not self.left
+        return not self.listed and not self.failures
 
     @property
     def denied(self) -> bool:
-        """Tell whether nothing was achieved, and AWS will hardly decide otherwise the next time."""
-        return not self.released and bool(self.left) and all(isinstance(each.why, AccessDenied) for each in self.left)
+        """Tell whether nothing was removed because AWS denied every attempt, so that another pass can hardly help."""
+        denials = [isinstance(each.error, AccessDenied) for each in self.failures]
+        return not self.removed and bool(denials) and all(denials)
 
     def __str__(self) -> str:
-        named = [str(each) for each in self.left[:_NAMED]]
-        if more := len(self.left) - len(named) + self.unreached:
+        named = [str(each) for each in self.failures[:_NAMED_FAILURES]]
+        if more := len(self.failures) - len(named) + self.unreached:
             named.append(f"{more} more")
         return ", ".join(named) or f"{self.listed} found by the last listing"
 
 
-class _Watch:
-    """Tells when it is time to stop: for this invocation, and for good."""
+class _TimeLimits:
+    """When this invocation has to stop, and when the teardown as a whole has to."""
 
     def __init__(self, began: datetime, dependencies: TeardownDependencies) -> None:
-        self._world = dependencies
-        self._end = began + GIVE_UP_AFTER
-        # Never so much that an invocation would do nothing but start the next.
-        self._reserve = min(HAND_OVER_SECONDS, dependencies.remaining() / 2)
+        self._dependencies = dependencies
+        self._end = began + _GIVE_UP_AFTER
+        # A short invocation keeps half of its time, so that it does more than start the next one.
+        self._reserve = min(_RESERVE_SECONDS, dependencies.remaining() / 2)
 
-    def over(self) -> bool:
-        return self._world.clock.now() >= self._end
+    def teardown_is_over(self) -> bool:
+        return self._dependencies.clock.now() >= self._end
 
-    def short(self) -> bool:
-        return self.over() or self._world.remaining() <= self._reserve
+    def invocation_is_over(self) -> bool:
+        return self.teardown_is_over() or self._dependencies.remaining() <= self._reserve
 
 
 def tear_down(request: Request, dependencies: TeardownDependencies) -> Response | None:
-    """Let everybody go, and return the answer to a request to delete the Release resource.
+    """Release all users, and return the response to a request to delete the Teardown resource.
 
-    Returns None when another invocation goes on with the request and will answer it. Fails when AWS denies what is
-    left, when time is up, and when no other invocation can be started. Success without doing anything while the stack
-    stays.
+    Returns None when another invocation continues the work and responds. The response is a failure when AWS denies the
+    remaining calls, when time runs out, and when no other invocation can be started. It is a success without any change
+    when the stack is not being deleted.
     """
     now = dependencies.clock.now()
     began = min(request.began or now, now)
-    watch = _Watch(began, dependencies)
-    last, empty, denied = _Round(), 0, 0
-    while not watch.short():
+    limits = _TimeLimits(began, dependencies)
+    last, empty, denied = _Pass(), 0, 0
+    while not limits.invocation_is_over():
         try:
-            last = _round(dependencies, watch)
-        except _StackStays as stays:
-            dependencies.telemetry.warning("Nobody released", reason=str(stays))
-            return Response(Status.SUCCESS, str(stays))
-        if watch.short():
-            # What a round says that was cut short may be half the truth.
+            last = _list_and_remove(dependencies, limits)
+        except _StackNotDeleted as reason:
+            dependencies.telemetry.warning("No user released", reason=str(reason))
+            return Response(Status.SUCCESS, str(reason))
+        if limits.invocation_is_over():
+            # A pass that was cut short says nothing about what is left.
             break
-        empty = empty + 1 if last.clean else 0
+        empty = empty + 1 if last.empty else 0
         denied = denied + 1 if last.denied else 0
-        if empty == _EMPTY_LISTINGS:
-            return Response(Status.SUCCESS, "Nobody is bound by the enforcement policy any more.")
-        if denied == _DENIED_ROUNDS:
-            return _failed(
-                f"AWS denies what letting everybody go needs: {last}", f"allow it and {_AGAIN}", dependencies
-            )
+        if empty == _EMPTY_PASSES:
+            return Response(Status.SUCCESS, "The enforcement policy no longer applies to any user.")
+        if denied == _DENIED_PASSES:
+            return _failed(f"AWS denies what the teardown needs: {last}", f"allow it and {_DELETE_AGAIN}", dependencies)
         dependencies.clock.sleep(_PAUSE_SECONDS)
-    if watch.over():
-        return _failed(f"Time was up before everybody was let go: {last}", _AGAIN, dependencies)
-    return _handed_over(request, began, last, dependencies)
+    if limits.teardown_is_over():
+        return _failed(f"Time ran out before all users were released: {last}", _DELETE_AGAIN, dependencies)
+    return _continue_in_another_invocation(request, began, last, dependencies)
 
 
-def _round(dependencies: TeardownDependencies, watch: _Watch) -> _Round:
+def _list_and_remove(dependencies: TeardownDependencies, limits: _TimeLimits) -> _Pass:
     try:
         status = dependencies.stack.status()
-    except AwsRequestFailed as refusal:
-        return _Round(left=(_Left("the state of the stack", refusal),))
-    if status not in _LEAVING:
-        raise _StackStays(f"The stack is {status} and not being deleted, so nobody was released.")
-    attachments, unlisted = _list(dependencies.attachments, watch)
-    released, kept = 0, list[_Left]()
+    except AwsRequestFailed as error:
+        return _Pass(failures=(_Failure("the state of the stack", error),))
+    if status not in _BEING_DELETED:
+        raise _StackNotDeleted(f"The stack is {status} and not being deleted, so no user was released.")
+    attachments, not_listed = _list(dependencies.attachments, limits)
+    removed, not_removed = 0, list[_Failure]()
     for attachment in attachments:
-        if watch.short():
+        if limits.invocation_is_over():
             break
         try:
             dependencies.attachments.remove(attachment)
-        except AwsRequestFailed as refusal:
-            dependencies.telemetry.warning("Not released", subject=str(attachment), reason=str(refusal))
-            kept.append(_Left(str(attachment), refusal))
+        except AwsRequestFailed as error:
+            dependencies.telemetry.warning("Not removed", subject=str(attachment), reason=str(error))
+            not_removed.append(_Failure(str(attachment), error))
         else:
-            released += 1
-    unreached = len(attachments) - released - len(kept)
+            removed += 1
+    unreached = len(attachments) - removed - len(not_removed)
     dependencies.telemetry.info(
-        "Round ended", listed=len(attachments), released=released, kept=len(kept), unreached=unreached
+        "Pass ended", listed=len(attachments), removed=removed, failed=len(not_removed), unreached=unreached
     )
-    return _Round(len(attachments), released, unreached, (*unlisted, *kept))
+    return _Pass(len(attachments), removed, unreached, (*not_listed, *not_removed))
 
 
-def _list(attachments: Attachments, watch: _Watch) -> tuple[list[Attachment], list[_Left]]:
-    """Return what is still held: the policy first, as it blocks people, and the tags last, as they block nobody."""
+def _list(attachments: Attachments, limits: _TimeLimits) -> tuple[list[Attachment], list[_Failure]]:
+    """Return all attachments: the policy first, because it restricts users, and the tags last."""
     listings: tuple[tuple[str, Callable[[], Iterator[tuple[Attachment, ...]]]], ...] = (
         ("the list of what the policy is attached to", attachments.attached),
         ("the list of the group's members", attachments.members),
         ("the list of tagged users", attachments.tagged),
     )
     found: list[Attachment] = []
-    unlisted: list[_Left] = []
+    not_listed: list[_Failure] = []
     for what, pages in listings:
-        if watch.short():
+        if limits.invocation_is_over():
             break
         try:
             for page in pages():
                 found.extend(page)
-                if watch.short():
+                if limits.invocation_is_over():
                     break
-        except AwsRequestFailed as refusal:
-            unlisted.append(_Left(what, refusal))
-    return found, unlisted
+        except AwsRequestFailed as error:
+            not_listed.append(_Failure(what, error))
+    return found, not_listed
 
 
-def _handed_over(
-    request: Request, began: datetime, last: _Round, dependencies: TeardownDependencies
+def _continue_in_another_invocation(
+    request: Request, began: datetime, last: _Pass, dependencies: TeardownDependencies
 ) -> Response | None:
     try:
         dependencies.self_invocation.again(request.continued(began))
-    except AwsRequestFailed as refusal:
-        why = sanitize(str(refusal), 150)
-        return _failed(f"The function ran out of time and could not start again ({why}): {last}", _AGAIN, dependencies)
-    dependencies.telemetry.info("Handed over", began=utc_text(began))
+    except AwsRequestFailed as error:
+        why = sanitize(str(error), 150)
+        what = f"The function ran out of time and could not start again ({why}): {last}"
+        return _failed(what, _DELETE_AGAIN, dependencies)
+    dependencies.telemetry.info("Continued in another invocation", began=utc_text(began))
     return None
 
 
 def _failed(what: str, remedy: str, dependencies: TeardownDependencies) -> Response:
     reason = f"{what}; {remedy}."
-    dependencies.telemetry.warning("Release failed", reason=reason)
+    dependencies.telemetry.warning("Teardown failed", reason=reason)
     return Response(Status.FAILED, reason)
 
 
 def request_first_sweep(dependencies: TeardownDependencies) -> bool:
-    """Ask for the first audit sweep once the stack is there; returns whether there will be one.
+    """Request the first sweep, an audit, once the stack is created; return whether it was requested.
 
-    The Release resource is created before SweepFunction and its rule, so CloudFormation has its answer by now, and this
-    waits for the rest of the stack. Raises Refused, StackNotThere, and what the event bus refuses: Lambda tries again.
+    CloudFormation creates the Teardown resource before SweepFunction and its rule, so this function waits for the rest
+    of the stack, after the response. Raises AwsRequestFailed, StackNotCreated, and every failure of the event bus:
+    Lambda retries.
     """
-    watch = _Watch(dependencies.clock.now(), dependencies)
-    while (status := dependencies.stack.status()) in _ARRIVING:
-        if watch.short():
-            raise StackNotThere(f"The stack is still {status}: the first sweep will be the schedule's.")
+    limits = _TimeLimits(dependencies.clock.now(), dependencies)
+    while (status := dependencies.stack.status()) in _BEING_CREATED:
+        if limits.invocation_is_over():
+            raise StackNotCreated(f"The stack is still {status}: the first sweep will be the schedule's.")
         dependencies.clock.sleep(_PAUSE_SECONDS)
-    if status not in _ARRIVED:
-        dependencies.telemetry.warning("First sweep not asked for", reason=f"The stack is {status}.")
+    if status not in _CREATED:
+        dependencies.telemetry.warning("First sweep not requested", reason=f"The stack is {status}.")
         return False
-    dependencies.clock.sleep(_SETTLE_SECONDS)
+    dependencies.clock.sleep(_RULE_SETTLES_SECONDS)
     dependencies.sweep_starter.request_sweep({"mode": "audit"})
     return True

@@ -7,7 +7,7 @@ import pytest
 from mfa_guard.core.attachments import Attachment, AttachmentKind
 from mfa_guard.core.custom_resource import Status
 from mfa_guard.core.errors import AccessDenied, AwsRequestFailed
-from mfa_guard.use_cases.teardown import StackNotThere, request_first_sweep, tear_down
+from mfa_guard.use_cases.teardown import StackNotCreated, request_first_sweep, tear_down
 from support.factories import NOW
 from support.teardown import STACK, FakeDeletion, FakeLambda, Happening, member, request, request_event, tags, user
 
@@ -57,7 +57,7 @@ class TestNoKillSwitch:
         assert verdict is not None
         assert verdict.status is Status.SUCCESS
         assert deletion.made == ["status"]
-        assert "Nobody released" in deletion.telemetry.lines
+        assert "No user released" in deletion.telemetry.lines
 
     def test_nobody_is_released_while_the_stack_cannot_be_seen(self) -> None:
         deletion = FakeDeletion([user("alice")], happenings=[Happening(error=DENIED)] * 3)
@@ -121,8 +121,8 @@ class TestOneNeverStopsTheOthers:
         assert deletion.on == [user("alice")]
         assert verdict.status is Status.FAILED
         assert f"the policy on user alice ({refusal})" in verdict.reason
-        assert verdict.reason.endswith("delete the stack again, which goes on where this stopped.")
-        assert "Not released" in deletion.telemetry.lines
+        assert verdict.reason.endswith("delete the stack again, which continues where this stopped.")
+        assert "Not removed" in deletion.telemetry.lines
 
     def test_a_listing_that_is_denied_does_not_keep_the_others_from_being_worked_off(self) -> None:
         deletion = FakeDeletion([member("alice"), tags("bob")])
@@ -198,7 +198,7 @@ class TestTime:
         [(when, verdict)] = lambda_.answers
         assert verdict.status is Status.FAILED
         assert timedelta(minutes=45) <= when - NOW <= timedelta(minutes=48)
-        assert verdict.reason.startswith("Time was up before everybody was let go: ")
+        assert verdict.reason.startswith("Time ran out before all users were released: ")
         assert " more; delete the stack again" in verdict.reason
 
     def test_it_fails_in_time_when_a_listing_never_ends_empty(self) -> None:
@@ -275,7 +275,7 @@ class TestTheFirstSweep:
 
     def test_a_stack_that_is_not_there_in_time_raises_so_that_lambda_tries_again(self) -> None:
         deletion = FakeDeletion(stack_status="CREATE_IN_PROGRESS")
-        with pytest.raises(StackNotThere, match="CREATE_IN_PROGRESS"):
+        with pytest.raises(StackNotCreated, match="CREATE_IN_PROGRESS"):
             request_first_sweep(deletion.dependencies())
         assert deletion.clock.now() - NOW < timedelta(seconds=900)
 
