@@ -1,4 +1,4 @@
-"""What the use cases need of the world. The adapters keep these promises against AWS, the tests' fakes without it."""
+"""What the use cases need from outside. The adapters implement these protocols with AWS, the tests' fakes in memory."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Iam(Protocol):
-    """IAM, user by user. Every call raises UserGone for a missing user and Refused for any other refusal.
+    """IAM, one user at a time. Every call raises UserGone for a missing user, and AwsRequestFailed for other errors.
 
-    `password` takes NoSuchEntity for no password, since IAM answers both in the same way.
+    `password` returns false for a missing user as well, because IAM's answer is the same as for a missing password.
     """
 
     def user(self, name: str) -> UserState: ...
@@ -52,21 +52,22 @@ class Iam(Protocol):
 
 
 class Keys(Protocol):
-    """Access keys. Raises UserGone for a user or key that is no more, and Refused."""
+    """Access keys. Every call raises UserGone for a missing user or key, and AwsRequestFailed for other errors."""
 
     def deactivate(self, name: str, key_id: str) -> None: ...
 
 
 class Exemptions(Protocol):
-    """The exemption table."""
+    """The exemption table, one record at a time."""
 
     def get(self, user_id: str, now: datetime) -> Exemption | MalformedExemption | None: ...
 
 
 class Leases(Protocol):
-    """Who tells what. `scope` is a user's id, or an event's for what concerns no user.
+    """Which invocation sends which notice; see `mfa_guard.core.leases.Lease` for the arguments.
 
-    A table that cannot be reached answers MINE and nothing unfinished: a mail sent twice is better than none.
+    When the table cannot be reached, `claim` returns MINE and `unfinished` returns None: a notice that is sent twice is
+    better than a notice that is not sent.
     """
 
     def claim(self, scope: str, kind: NoticeKind, holder: str, exposure: frozenset[str]) -> Claim: ...
@@ -76,14 +77,14 @@ class Leases(Protocol):
 
 
 class Notifier(Protocol):
-    """The two topics."""
+    """The notice topic and the operations topic."""
 
     def notices(self, message: Message) -> None: ...
     def operations(self, message: Message) -> None: ...
 
 
 class Telemetry(Protocol):
-    """Counts and log lines. `message` is constant; data goes in keyword arguments."""
+    """Metrics and log lines. `message` is constant; the data are keyword arguments."""
 
     def count(self, metric: Metric, times: int = 1) -> None: ...
     def gauge(self, gauge: Gauge, value: float) -> None: ...
@@ -92,17 +93,17 @@ class Telemetry(Protocol):
 
 
 class Clock(Protocol):
-    """Time, and the patience to wait for it."""
+    """The time in UTC, and waiting."""
 
     def now(self) -> datetime: ...
     def sleep(self, seconds: float) -> None: ...
 
 
 class AccountReader(Protocol):
-    """The whole account in bulk."""
+    """The whole account, in bulk reads."""
 
     def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:
-        """Return the snapshot, waiting up to `patience` seconds for the credential report."""
+        """Return the snapshot; wait up to `patience` seconds for the credential report."""
 
 
 class ExemptionLister(Protocol):
@@ -112,29 +113,29 @@ class ExemptionLister(Protocol):
 
 
 class HealthReader(Protocol):
-    """The checks of the guard itself. Never raises: what cannot be read is a check that cannot verify."""
+    """The health checks of the guard. Never raises: a check whose facts cannot be read is unverifiable."""
 
     def checks(self) -> tuple[Check, ...]: ...
 
 
 class MemoryStore(Protocol):
-    """What one sweep leaves for the next. A table that cannot be reached remembers nothing: a mail too many."""
+    """What one sweep saves for the next. When the table cannot be reached, `load` returns an empty memory."""
 
     def load(self) -> SweepMemory: ...
     def save(self, memory: SweepMemory) -> None: ...
 
 
 class SweepStarter(Protocol):
-    """The event bus."""
+    """The event bus, which starts a sweep."""
 
     def request_sweep(self, detail: Mapping[str, object]) -> None: ...
 
 
 class Attachments(Protocol):
-    """What of the stack's is still on users, groups and roles. Every call raises Refused or Denied.
+    """What the guard attached to users, groups and roles. Every call raises AwsRequestFailed, or AccessDenied.
 
-    The listings yield one page after the other. `attached` leaves out the enforcement group, which CloudFormation
-    detaches itself.
+    The listings yield one page after the other. `attached` leaves out the enforcement group, because CloudFormation
+    detaches the policy from it.
     """
 
     def attached(self) -> Iterator[tuple[Attachment, ...]]: ...
@@ -142,18 +143,18 @@ class Attachments(Protocol):
     def tagged(self) -> Iterator[tuple[Attachment, ...]]: ...
 
     def remove(self, attachment: Attachment) -> None:
-        """Take it off; no error when it is off already, or when whoever had it is gone."""
+        """Remove it. It is no error when it is removed already, or when its user, group or role no longer exists."""
 
 
 class OwnStack(Protocol):
     """The stack that the guard itself belongs to."""
 
     def status(self) -> str:
-        """Return CloudFormation's word for what the stack is going through; raises Refused or Denied."""
+        """Return the stack's status as CloudFormation names it; raises AwsRequestFailed or AccessDenied."""
 
 
 class SelfInvocation(Protocol):
-    """The function itself, once more."""
+    """Another invocation of the running function."""
 
     def again(self, event: Mapping[str, object]) -> None:
-        """Start another invocation of this function with `event`; raises Refused or Denied."""
+        """Invoke this function asynchronously with `event`; raises AwsRequestFailed or AccessDenied."""

@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows both Powertools and the use cases.
+"""The composition root: one module for each function.
 
-A module for each function, which makes that function's world and imports nothing that the function does not use.
+It builds the dependencies of that function, and imports nothing that the function does not use.
 """

@@ -1,4 +1,4 @@
-"""The world of AlertFunction."""
+"""Build the dependencies of AlertFunction."""
 
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.leases import LeaseTable
@@ -10,7 +10,7 @@ from mfa_guard.use_cases.alert import AlertDependencies
 
 
 def alert_dependencies(settings: Settings) -> AlertDependencies:
-    """Return the world of AlertFunction."""
+    """Return the dependencies of AlertFunction."""
     clock = SystemClock()
     return AlertDependencies(
         leases=LeaseTable(clients.state_table(), settings.state_table, clock, TELEMETRY),

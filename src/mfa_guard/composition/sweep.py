@@ -1,4 +1,4 @@
-"""The world of SweepFunction."""
+"""Build the dependencies of SweepFunction."""
 
 import os
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from mfa_guard.use_cases.sweep.dependencies import SweepDependencies
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
 
-# IAM's throttle, and not the machine, bounds a sweep; more threads would only be turned away more often.
+# IAM's rate limit bounds a sweep: with more threads, IAM would only throttle more calls.
 _SWEEP_WORKERS: Final = 8
 
 
 def sweep_dependencies(settings: Settings, own_arn: str) -> SweepDependencies:
-    """Return the world of SweepFunction, whose ARN its rule has to name; raises SettingsError."""
+    """Return the dependencies of SweepFunction, which `own_arn` names; raises SettingsError."""
     clock = SystemClock()
     return SweepDependencies(
         account=IamAccount(clients.sweep_iam(), settings.policy_arn, settings.group_name, clock),

@@ -1,4 +1,4 @@
-"""The world of UserEventFunction."""
+"""Build the dependencies of UserEventFunction."""
 
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.exemptions import ExemptionTable
@@ -12,7 +12,7 @@ from mfa_guard.use_cases.remediate import RemediateDependencies
 
 
 def remediate_dependencies(settings: Settings) -> RemediateDependencies:
-    """Return the world of UserEventFunction."""
+    """Return the dependencies of UserEventFunction."""
     clock = SystemClock()
     return RemediateDependencies(
         iam=IamUsers(clients.iam(), settings.policy_arn, settings.group_name),

@@ -1,1 +1,1 @@
-"""What every function shares at run time: logs and metrics, idempotency, parsing of events."""
+"""What the functions share at run time: logs and metrics, idempotency, parsing, clients."""

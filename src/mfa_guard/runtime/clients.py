@@ -1,4 +1,4 @@
-"""AWS's clients, each made once per process and when it is first asked for."""
+"""The boto3 clients. Each is created once per process, when it is first needed."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -12,49 +12,49 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sns import SNSClient
 
-# IAM and SNS must succeed, so botocore tries for a while. The state table may fail: the guard then goes on without it,
-# and should not have spent the function's time waiting.
+# Calls to IAM and SNS must succeed, so botocore retries them for a while. The functions continue without the state
+# table, so its calls do not spend a function's time on waiting.
 PATIENT: Final = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=3, read_timeout=8)
 ADAPTIVE: Final = Config(
     retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=3, read_timeout=20, max_pool_connections=16
 )
-# A release lasts as long as it has to, but no single call may take longer than the reserve that the use case keeps.
+# The teardown takes as long as it needs, but a single call may not take longer than the reserve in use_cases/teardown.
 STEADY: Final = Config(retries={"mode": "adaptive", "max_attempts": 5}, connect_timeout=3, read_timeout=10)
 IMPATIENT: Final = Config(retries={"mode": "standard", "max_attempts": 2}, connect_timeout=1, read_timeout=2)
 
 
 @cache
 def iam() -> "IAMClient":
-    """Return IAM for one user at a time."""
+    """Return the IAM client for one user at a time."""
     return boto3.client("iam", config=PATIENT)
 
 
 @cache
 def sns() -> "SNSClient":
-    """Return SNS."""
+    """Return the SNS client."""
     return boto3.client("sns", config=PATIENT)
 
 
 @cache
 def state_table() -> "DynamoDBClient":
-    """Return DynamoDB for the state table, which a function goes on without."""
+    """Return the DynamoDB client for the state table, which a function can continue without."""
     return boto3.client("dynamodb", config=IMPATIENT)
 
 
 @cache
 def exemption_table() -> "DynamoDBClient":
-    """Return DynamoDB for the exemptions."""
+    """Return the DynamoDB client for the exemption table."""
     return boto3.client("dynamodb", config=PATIENT)
 
 
 @cache
 def sweep_iam() -> "IAMClient":
-    """Return IAM for many users at a time."""
-    # A sweep's threads share one client, which slows all of them down when IAM throttles one.
+    """Return the IAM client for many users at a time."""
+    # A sweep's threads share one client, so that all of them slow down when IAM throttles one.
     return boto3.client("iam", config=ADAPTIVE)
 
 
 @cache
 def events() -> "EventBridgeClient":
-    """Return EventBridge."""
+    """Return the EventBridge client."""
     return boto3.client("events", config=PATIENT)

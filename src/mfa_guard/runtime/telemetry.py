@@ -1,4 +1,4 @@
-"""Powertools as the use cases see it."""
+"""The telemetry of the use cases, with Powertools."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _UNITS: Final = {Gauge.SWEEP_DURATION: MetricUnit.Seconds}
 
 
 class PowertoolsTelemetry:
-    """Counts in CloudWatch's embedded metric format and JSON log lines; see `mfa_guard.ports.Telemetry`."""
+    """Metrics in CloudWatch's embedded metric format, and JSON log lines; see `mfa_guard.ports.Telemetry`."""
 
     def __init__(self, logger: Logger, metrics: Metrics) -> None:
         self._logger = logger
@@ -30,5 +30,5 @@ class PowertoolsTelemetry:
         self._logger.info(message, extra=data)
 
     def warning(self, message: str, **data: object) -> None:
-        """Log what somebody should look at."""
+        """Log what an administrator should look at."""
         self._logger.warning(message, extra=data)
