@@ -82,8 +82,8 @@ class _Memory(BasePersistenceLayer):
 
 @dataclass
 class _Answers:
-    def send(self, request: Request, verdict: Response) -> None:
-        json.loads(request.body(verdict))
+    def send(self, request: Request, response: Response) -> None:
+        json.loads(request.body(response))
 
 
 @dataclass
@@ -154,7 +154,7 @@ class Target:
             )
             exits.enter_context(patch.object(alert, "alert_dependencies", lambda _: _alert_dependencies()))
             exits.enter_context(
-                patch.object(sweep, "sweep_dependencies", lambda *_: replace(_account().sweep_world, **_own()))
+                patch.object(sweep, "sweep_dependencies", lambda *_: replace(_account().sweep_dependencies, **_own()))
             )
             exits.enter_context(patch.object(teardown, "response_sender", _Answers))
             exits.enter_context(patch.object(teardown, "own_stack", lambda: STACK))

@@ -94,12 +94,12 @@ class TestUserEvent:
         assert len(mails(account, stack)) == 1
 
     @pytest.mark.parametrize("refused", ["PutItem", "UpdateItem", "GetItem"])
-    def test_without_the_state_table_it_goes_on_and_logs(
+    def test_without_the_state_table_it_continues_and_logs(
         self, account: Account, stack: Stack, context: Context, printed: Printed, faults: Faults, refused: str
     ) -> None:
         faults.failing = {refused: "ResourceNotFoundException"}
         if refused == "GetItem":
-            # The exemption table shares this call, and not knowing who is exempt must not be taken for nobody.
+            # The exemption table uses the same call: when it fails, it must not look as if no user were exempt.
             with pytest.raises(Exception, match="ResourceNotFoundException"):
                 user_event.lambda_handler(created(), context)
             return
@@ -108,7 +108,7 @@ class TestUserEvent:
         assert len(mails(account, stack)) == 1
         assert any("able unreachable" in str(line.get("message")) for line in printed())
 
-    def test_a_failure_is_forgotten_so_that_a_retry_runs(
+    def test_a_failure_is_not_stored_so_that_a_retry_runs(
         self, account: Account, stack: Stack, context: Context, faults: Faults
     ) -> None:
         event = created()
@@ -121,7 +121,7 @@ class TestUserEvent:
         assert mails(account, stack) == ["HIGH: alice has no MFA device"]
 
     @pytest.mark.parametrize("failing", ["PutItem", "DeleteItem"])
-    def test_a_failure_stays_the_failure_when_the_table_fails_too(
+    def test_the_function_raises_its_own_error_when_the_table_fails_too(
         self, context: Context, faults: Faults, failing: str
     ) -> None:
         faults.failing = {"AttachUserPolicy": "AccessDenied", failing: "InternalServerError"}
@@ -136,7 +136,7 @@ class TestUserEvent:
 
 
 @pytest.mark.usefixtures("account")
-class TestWhatCannotBeDone:
+class TestFailures:
     @pytest.mark.parametrize(
         "event",
         [
@@ -159,7 +159,9 @@ class TestWhatCannotBeDone:
         assert [line for line in lines if line.get("message") == "Event not understood"]
 
     @pytest.mark.parametrize("field", ["eventID", "sourceIPAddress", "userAgent", "id"])
-    def test_no_log_line_grows_with_what_a_stranger_wrote(self, context: Context, printed: Printed, field: str) -> None:
+    def test_the_text_of_an_event_in_a_log_line_is_bounded(
+        self, context: Context, printed: Printed, field: str
+    ) -> None:
         root = detail("EnableMFADevice", {"userName": "AWS ROOT USER"})
         event = envelope(root if field == "id" else root | {field: "x" * 300_000})
         user_event.lambda_handler(event | ({"id": "x" * 300_000} if field == "id" else {}), context)
@@ -176,7 +178,7 @@ class TestWhatCannotBeDone:
         with pytest.raises(SettingsError, match="MODE"):
             user_event.lambda_handler(created(), context)
 
-    def test_one_events_keys_do_not_leak_into_the_next_ones_log(self, context: Context, printed: Printed) -> None:
+    def test_the_log_keys_of_one_event_are_not_in_the_log_of_the_next(self, context: Context, printed: Printed) -> None:
         root = detail("EnableMFADevice", {"userName": "AWS ROOT USER"})
         user_event.lambda_handler(envelope(root), context)
         printed()
@@ -193,20 +195,22 @@ class TestAlert:
         assert mails(account, stack) == ["CRITICAL: mfa-guard's trail: StopLogging"]
         assert metric_names(printed()) >= {"NoticesSent", "DuplicateEvents"}
 
-    def test_the_notice_topic_is_spoken_of_elsewhere(self, account: Account, stack: Stack, context: Context) -> None:
+    def test_tampering_with_the_notice_topic_is_mailed_by_the_operations_topic(
+        self, account: Account, stack: Stack, context: Context
+    ) -> None:
         topic = stack.resolve({"Ref": "NoticesTopic"})
         event = envelope(detail("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com"))
         alert.lambda_handler(event, context)
         assert mails(account, stack) == []
         assert mails(account, stack, "OperationsTopic") == ["HIGH: mfa-guard's topic: DeleteTopic"]
 
-    def test_a_topic_that_does_not_answer_raises(self, context: Context, faults: Faults) -> None:
+    def test_a_topic_that_fails_raises(self, context: Context, faults: Faults) -> None:
         faults.failing = {"Publish": "InternalError"}
         event = envelope(detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com"))
         with pytest.raises(Exception, match="InternalError"):
             alert.lambda_handler(event, context)
 
 
-def test_cloudformation_is_answered_through_the_opener_that_follows_nothing() -> None:
+def test_responses_to_cloudformation_are_sent_without_following_redirects() -> None:
     composed, strict = vars(response_sender()._opener), vars(strict_opener())
     assert {type(each) for each in composed["handlers"]} == {type(each) for each in strict["handlers"]}

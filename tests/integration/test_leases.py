@@ -1,4 +1,4 @@
-"""The lease table and its fake keep the same promises."""
+"""The lease table and its fake do the same."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ def claim(
     return leases.claim("AIDA1", kind, holder, exposure)
 
 
-def test_the_first_may_tell_and_the_second_waits(leases: Leases) -> None:
+def test_the_first_holds_the_lease_and_the_second_waits(leases: Leases) -> None:
     assert (claim(leases, "a"), claim(leases, "b")) == (Claim.MINE, Claim.HELD)
 
 
@@ -43,7 +43,7 @@ def test_the_holder_may_claim_again(leases: Leases) -> None:
     assert (claim(leases, "a"), claim(leases, "a")) == (Claim.MINE, Claim.MINE)
 
 
-def test_what_was_sent_is_told_to_everybody_for_fifteen_minutes(leases: Leases, clock: FakeClock) -> None:
+def test_a_sent_notice_counts_as_sent_for_fifteen_minutes(leases: Leases, clock: FakeClock) -> None:
     claim(leases, "a")
     leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a")
     assert (claim(leases, "a"), claim(leases, "b")) == (Claim.SENT, Claim.SENT)
@@ -51,7 +51,7 @@ def test_what_was_sent_is_told_to_everybody_for_fifteen_minutes(leases: Leases, 
     assert claim(leases, "b") is Claim.MINE
 
 
-def test_what_was_sent_covers_no_more_than_it_named(leases: Leases) -> None:
+def test_a_sent_notice_covers_only_what_it_named(leases: Leases) -> None:
     claim(leases, "a", exposure=frozenset({"password"}))
     leases.sent("AIDA1", NoticeKind.NONCOMPLIANT, "a")
     assert claim(leases, "b", exposure=frozenset({"AKIA1"})) is Claim.MINE
@@ -60,7 +60,8 @@ def test_what_was_sent_covers_no_more_than_it_named(leases: Leases) -> None:
     assert claim(leases, "c", exposure=frozenset({"password", "AKIA1"})) is Claim.SENT
 
 
-def test_of_two_who_have_more_to_tell_one_does(clock: FakeClock, stack: Stack, account: Account) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("account")
+def test_one_of_two_invocations_with_more_to_report_gets_the_lease(clock: FakeClock, stack: Stack) -> None:
     table = stack.physical_id("StateTable")
     slower, faster = boto3.client("dynamodb"), LeaseTable(boto3.client("dynamodb"), table, clock, FakeTelemetry())
     claim(faster, "a", exposure=frozenset({"password"}))
@@ -84,7 +85,7 @@ def test_an_unfinished_lease_is_taken_over_after_fifteen_seconds(leases: Leases,
     assert claim(leases, "b") is Claim.MINE
 
 
-def test_whoever_lost_the_lease_cannot_end_it(leases: Leases, clock: FakeClock) -> None:
+def test_an_invocation_that_lost_the_lease_cannot_end_it(leases: Leases, clock: FakeClock) -> None:
     claim(leases, "a")
     clock.sleep(16)
     claim(leases, "b")
@@ -106,7 +107,9 @@ def test_a_dropped_lease_is_free(leases: Leases) -> None:
 
 
 @pytest.mark.parametrize("covering", [NoticeKind.NONCOMPLIANT, NoticeKind.DECISION])
-def test_a_new_credential_is_told_by_what_named_it(leases: Leases, clock: FakeClock, covering: NoticeKind) -> None:
+def test_a_new_credential_is_covered_by_the_notice_that_named_it(
+    leases: Leases, clock: FakeClock, covering: NoticeKind
+) -> None:
     both = frozenset({"password", "AKIA1"})
     claim(leases, "a", covering, both)
     assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, both) is Claim.MINE
@@ -119,7 +122,7 @@ def test_a_new_credential_is_told_by_what_named_it(leases: Leases, clock: FakeCl
     assert claim(leases, "b", NoticeKind.NEW_CREDENTIAL, both) is Claim.MINE
 
 
-def test_a_retry_learns_what_it_had_begun_and_not_finished(leases: Leases) -> None:
+def test_a_retry_finds_the_notice_that_its_first_attempt_did_not_finish(leases: Leases) -> None:
     assert leases.unfinished("AIDA1", "a") is None
     claim(leases, "a", NoticeKind.ENFORCED)
     assert leases.unfinished("AIDA1", "a") is NoticeKind.ENFORCED
@@ -138,7 +141,7 @@ def test_a_retry_learns_what_it_had_begun_and_not_finished(leases: Leases) -> No
         lambda leases: leases.drop("AIDA1", [NoticeKind.NONCOMPLIANT]) is None,
     ],
 )
-def test_a_table_that_cannot_be_reached_hinders_nobody_and_is_logged(
+def test_without_the_table_every_claim_succeeds_and_the_failure_is_logged(
     account: Account,  # noqa: ARG001 - an account without such a table
     clock: FakeClock,
     call: Callable[[Leases], bool],

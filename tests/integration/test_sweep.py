@@ -76,10 +76,10 @@ HEALTH_CALLS = {
 }
 
 
-def test_everybody_is_enforced_then_nothing_is_left_to_do(sweeping: Account, calls: Faults) -> None:
+def test_all_users_are_enforced_and_the_next_sweep_has_nothing_to_do(sweeping: Account, calls: Faults) -> None:
     people(30)
     answer = sweep.lambda_handler(REQUEST, Context())
-    # carol, the account's administrator, is a user as well: without a password, and her key is at work.
+    # carol, the account's administrator, is a user as well: an active machine user without a password.
     assert (answer["users"], answer["changed"], answer["failed"], answer["left"]) == (31, 31, 0, 0)
     first = Counter(calls.made)
     assert (first["AttachUserPolicy"], first["TagUser"]) == (30, 31)
@@ -104,12 +104,12 @@ def test_an_event_that_is_no_request_is_counted_and_raised(sweeping: Account) ->
         sweep.lambda_handler({"source": "aws.iam"}, Context())
 
 
-def test_a_sweep_that_runs_out_of_time_wakes_itself(sweeping: Account, calls: Faults) -> None:  # noqa: ARG001
+def test_another_round_is_requested_from_the_event_bus(sweeping: Account, calls: Faults) -> None:  # noqa: ARG001
     EventBus(clients.events()).request_sweep({"round": 2})
     assert calls.made == ["PutEvents"]
 
 
-def test_an_event_that_the_bus_refuses_raises(sweeping: Account) -> None:  # noqa: ARG001
+def test_an_event_that_the_event_bus_rejects_raises(sweeping: Account) -> None:  # noqa: ARG001
     client = clients.events()
     refusal = {"FailedEntryCount": 1, "Entries": [{"ErrorMessage": "throttled"}]}
     with patch.object(client, "put_events", return_value=refusal), pytest.raises(SweepNotRequested, match="throttled"):
@@ -123,7 +123,7 @@ class TestMemory:
         name = table or stack.physical_id("StateTable")
         return SweepMemoryTable(boto3.client("dynamodb"), name, FakeClock(), telemetry)
 
-    def test_it_is_there_for_the_next_sweep(self, account: Account, stack: Stack) -> None:  # noqa: ARG002
+    def test_the_next_sweep_loads_what_was_saved(self, account: Account, stack: Stack) -> None:  # noqa: ARG002
         store = self.store(stack, FakeTelemetry())
         assert store.load() == SweepMemory()
         store.save(self.KEPT)
@@ -131,7 +131,7 @@ class TestMemory:
         store.save(SweepMemory())
         assert store.load() == SweepMemory()
 
-    def test_a_table_that_cannot_be_reached_remembers_nothing_and_is_logged(
+    def test_without_the_table_the_memory_is_empty_and_the_failure_is_logged(
         self,
         account: Account,  # noqa: ARG002
         stack: Stack,
@@ -147,7 +147,7 @@ class TestExemptionsStream:
     def event(self, *records: dict[str, object]) -> dict[str, object]:
         return {"Records": list(records)}
 
-    def test_every_change_of_a_batch_is_told_once(self, account: Account) -> None:
+    def test_every_change_of_a_batch_is_reported_once(self, account: Account) -> None:
         batch = self.event(
             stream_record("INSERT", {"user_id": "AIDA1", **EXEMPTION}),
             stream_record("REMOVE", None, old={"user_id": "AIDA2", **EXEMPTION}),
@@ -162,7 +162,7 @@ class TestExemptionsStream:
 
 
 class TestBudget:
-    """Calls of IAM, counted at botocore; the credential report is ready, as it is within four hours of the last."""
+    """Calls to IAM, counted in botocore. The credential report exists, as it does within four hours of the last one."""
 
     IAM: ClassVar = IAM_CALLS | HEALTH_CALLS
 
@@ -210,13 +210,13 @@ class TestBudget:
 
 
 class TestFaults:
-    """Every AWS call of a sweep refused, one at a time: raised, or told with its reason; never silent."""
+    """Every AWS call of a sweep fails, one at a time. The sweep raises it or reports it with its reason."""
 
-    RAISES = tuple(sorted(IAM_CALLS))
-    TELLS = ("ListMFADevices", "AttachUserPolicy", "ListAccessKeys", "ListServiceSpecificCredentials")
+    RAISED = tuple(sorted(IAM_CALLS))
+    REPORTED = ("ListMFADevices", "AttachUserPolicy", "ListAccessKeys", "ListServiceSpecificCredentials")
     UNVERIFIED = tuple(sorted(HEALTH_CALLS))
 
-    def crowd(self) -> None:
+    def three_users(self) -> None:
         people(2)
         boto3.client("iam").create_user(UserName="idle")
 
@@ -225,11 +225,11 @@ class TestFaults:
         return str(json.loads(str(account.sns.topics[topic].sent_notifications[-1][1]))["email"])
 
     @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
-    @pytest.mark.parametrize("call", [*RAISES, "Publish"])
-    def test_without_the_account_or_the_mail_it_raises(
+    @pytest.mark.parametrize("call", [*RAISED, "Publish"])
+    def test_without_the_bulk_reads_or_the_digest_it_raises(
         self, sweeping: Account, calls: Faults, call: str, code: str
     ) -> None:
-        self.crowd()
+        self.three_users()
         calls.failing = {call: code}
         with pytest.raises(ClientError, match=code):
             sweep.lambda_handler(REQUEST, Context())
@@ -239,27 +239,27 @@ class TestFaults:
         assert len(sent(sweeping)) == 1
 
     @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
-    @pytest.mark.parametrize("call", TELLS)
-    def test_what_it_could_not_do_for_a_user_is_told(
+    @pytest.mark.parametrize("call", REPORTED)
+    def test_what_it_could_not_do_for_a_user_is_in_the_digest(
         self, sweeping: Account, calls: Faults, call: str, code: str
     ) -> None:
-        self.crowd()
+        self.three_users()
         calls.failing = {call: code}
         assert sweep.lambda_handler(REQUEST, Context())["failed"]
         assert f"{code}: {code} by the test" in self.mail(sweeping)
 
     @pytest.mark.parametrize("call", UNVERIFIED)
-    def test_a_check_that_cannot_be_read_says_so_and_the_sweep_goes_on(
+    def test_a_health_check_that_cannot_be_read_is_unverifiable_and_the_sweep_continues(
         self, sweeping: Account, calls: Faults, call: str
     ) -> None:
-        self.crowd()
+        self.three_users()
         calls.failing = {call: "AccessDenied"}
         assert sweep.lambda_handler(REQUEST, Context())["failed"] == 0
         assert "cannot verify: " in self.mail(sweeping)
         assert "AccessDenied by the test" in self.mail(sweeping)
 
-    def test_tags_refused_after_the_mail_are_in_the_next_one(self, sweeping: Account, calls: Faults) -> None:
-        self.crowd()
+    def test_tags_denied_after_the_digest_are_in_the_next_one(self, sweeping: Account, calls: Faults) -> None:
+        self.three_users()
         calls.failing = {"TagUser": "AccessDenied"}
         assert sweep.lambda_handler(REQUEST, Context())["failed"] == 4
         calls.failing = {}

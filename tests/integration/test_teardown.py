@@ -1,4 +1,4 @@
-"""The clean exit on moto: 300 users let go page by page, every AWS call failing in turn, the answer over real HTTP."""
+"""The teardown on moto: 300 users released page by page, each AWS call failing in turn, the response over HTTP."""
 
 import json
 import threading
@@ -41,7 +41,7 @@ TAG_LIST = [{"Key": key, "Value": value} for key, value in MARKED.items()]
 
 @dataclass
 class Listener:
-    """CloudFormation's end of the line, on loopback. `statuses` are what it answers next, then 200 for ever."""
+    """CloudFormation's side, on loopback. `statuses` are the next HTTP statuses; after them, all are 200."""
 
     server: ThreadingHTTPServer
     statuses: list[int] = field(default_factory=list)
@@ -64,7 +64,7 @@ def listener() -> Iterator[Listener]:
             here.taken.append((self.path, dict(self.headers), json.loads(body)))
             status = here.statuses.pop(0) if here.statuses else 200
             if status == 0:
-                # Hang up without a word.
+                # Close the connection without a response.
                 self.close_connection = True
                 return
             self.send_response(status)
@@ -73,7 +73,7 @@ def listener() -> Iterator[Listener]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Taking) as server:
         here = Listener(server)
@@ -85,7 +85,7 @@ def listener() -> Iterator[Listener]:
 
 
 class ToLoopback(http.HTTPSHandler):
-    """Leads every https URL to the listener, whatever its host."""
+    """Sends every https request to the listener, whatever its host."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__()
@@ -97,15 +97,15 @@ class ToLoopback(http.HTTPSHandler):
 
 
 @dataclass
-class Exit:
-    """An account whose stack is being deleted, and CloudFormation waiting for the answer."""
+class Teardown:
+    """An account whose stack is being deleted, while CloudFormation waits for the response."""
 
     account: Account
     listener: Listener
     faults: Faults
     stack_id: str
     clock: FakeClock = field(default_factory=FakeClock)
-    relayed: list[dict[str, Any]] = field(default_factory=list)
+    invoked_with: list[dict[str, Any]] = field(default_factory=list)
 
     def status(self, word: str) -> None:
         stacks = cloudformation_backends[self.account.stack.account][self.account.stack.region].stacks
@@ -126,19 +126,19 @@ class Exit:
         return teardown.lambda_handler(self.event() if event is None else event, Ticking())
 
     def run(self, *, minutes_ago: int = 0) -> dict[str, str]:
-        """Run the handler until it has answered; returns the answer, of which there must be one."""
+        """Run the handler until it has responded, and return its only response."""
         began = self.clock.now() - timedelta(minutes=minutes_ago)
         signed = f"{self.event()['ResponseURL']}&X-Amz-Date={began:%Y%m%dT%H%M%SZ}"
         self.invoke(self.event(ResponseURL=signed))
         for _ in range(LONGEST_CHAIN):
-            if not self.relayed:
+            if not self.invoked_with:
                 break
-            self.invoke(self.relayed.pop(0))
+            self.invoke(self.invoked_with.pop(0))
         [answer] = self.listener.bodies
         return answer
 
-    def held(self) -> tuple[int, int, int]:
-        """Return how many are attached, in the group, and tagged."""
+    def left(self) -> tuple[int, int, int]:
+        """Return how many users, roles and groups are attached, in the group, and tagged."""
         stack, iam = self.account.stack, self.account.iam
         policy = str(stack.resolve({"Ref": "EnforcementPolicy"}))
         group = iam.get_group(stack.physical_id("EnforcementGroup"))
@@ -151,7 +151,7 @@ class Exit:
 def _paged(
     rows: list[tuple[str, object]], response: IamResponse, names: tuple[str, ...], **more: object
 ) -> ActionResult:
-    """Answer with a hundred rows at most, as IAM may, however many were asked for."""
+    """Return a hundred rows at most, as IAM can, whatever MaxItems is."""
     start = int(response._get_param("Marker") or 0)
     assert response._get_param("MaxItems") == 1000
     page, end = rows[start : start + 100], start + 100
@@ -162,7 +162,7 @@ def _paged(
 
 def _list_entities(response: IamResponse) -> ActionResult:
     arn, iam = response._get_param("PolicyArn"), response.backend
-    # Without the filter IAM would name those who have the policy as a boundary, too.
+    # Without the filter, IAM would also list users who have the policy as a permissions boundary.
     assert response._get_param("PolicyUsageFilter") == "PermissionsPolicy"
     iam.get_policy(arn)
     lists: dict[str, Mapping[str, Any]] = {
@@ -180,24 +180,24 @@ def _get_group(response: IamResponse) -> ActionResult:
 
 
 @pytest.fixture
-def leaving(account: Account, stack: Stack, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exit]:
+def leaving(account: Account, stack: Stack, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> Iterator[Teardown]:
     template = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
     stack_id = boto3.client("cloudformation").create_stack(StackName="mfa-guard", TemplateBody=template)["StackId"]
     for name, value in {**stack.environment("TeardownFunction"), "STACK_ID": stack_id}.items():
         monkeypatch.setenv(name, value)
-    exit_ = Exit(account, listener, Faults(), stack_id)
-    exit_.status("DELETE_IN_PROGRESS")
+    ongoing = Teardown(account, listener, Faults(), stack_id)
+    ongoing.status("DELETE_IN_PROGRESS")
     account.lag.shorten_pages(100)
 
     def invoked(params: dict[str, Any], model: object, **_: object) -> tuple[object, dict[str, int]]:
-        exit_.faults.before_call(model)
+        ongoing.faults.before_call(model)
         assert params["headers"]["X-Amz-Invocation-Type"] == "Event"
         assert params["url_path"].endswith("/functions/mfa-guard-function/invocations")
-        exit_.relayed.append(json.loads(params["body"]))
+        ongoing.invoked_with.append(json.loads(params["body"]))
         return SimpleNamespace(status_code=202), {"StatusCode": 202}
 
     events = account.session.events
-    events.register("before-call", exit_.faults.before_call)
+    events.register("before-call", ongoing.faults.before_call)
     events.register_last("before-call.lambda.Invoke", invoked)  # type: ignore[arg-type]  # may answer in AWS's place
     opener = http.OpenerDirector()
     for handler in (ToLoopback(listener), http.HTTPErrorProcessor(), http.HTTPDefaultErrorHandler()):
@@ -205,14 +205,14 @@ def leaving(account: Account, stack: Stack, listener: Listener, monkeypatch: pyt
     with ExitStack() as patches:
         patches.enter_context(patch.object(IamResponse, "list_entities_for_policy", _list_entities))
         patches.enter_context(patch.object(IamResponse, "get_group", _get_group))
-        patches.enter_context(ruled_by(exit_.clock))
-        patches.enter_context(patch.object(teardown, "response_sender", lambda: ResponseSender(opener, exit_.clock)))
-        yield exit_
+        patches.enter_context(ruled_by(ongoing.clock))
+        patches.enter_context(patch.object(teardown, "response_sender", lambda: ResponseSender(opener, ongoing.clock)))
+        yield ongoing
 
 
-def attachment(exit_: Exit, name: str, *, attached: bool = True, in_group: bool = True) -> None:
-    """Hold on to a new user, in moto's own books: no call, so that hundreds are there at once."""
-    iam, stack = exit_.account.iam, exit_.account.stack
+def enforced_user(ongoing: Teardown, name: str, *, attached: bool = True, in_group: bool = True) -> None:
+    """Create an enforced user in moto's backend, without calls: hundreds of users take no time."""
+    iam, stack = ongoing.account.iam, ongoing.account.stack
     iam.create_user(stack.region, user_name=name, tags=[{"Key": "team", "Value": "red"}, *TAG_LIST])
     if attached:
         iam.attach_user_policy(str(stack.resolve({"Ref": "EnforcementPolicy"})), name)
@@ -221,10 +221,10 @@ def attachment(exit_: Exit, name: str, *, attached: bool = True, in_group: bool 
 
 
 @pytest.fixture
-def everybody(leaving: Exit) -> Exit:
-    """Hold on to 300 users directly, to 150 through the group, to all by tags; to a role and another group, too."""
+def all_users(leaving: Teardown) -> Teardown:
+    """Attach the policy to 300 users, a role and a group; add 150 users to the enforcement group; tag all users."""
     for number in range(300):
-        attachment(leaving, f"user-{number}", in_group=number % 2 == 1)
+        enforced_user(leaving, f"user-{number}", in_group=number % 2 == 1)
     iam, policy = boto3.client("iam"), str(leaving.account.stack.resolve({"Ref": "EnforcementPolicy"}))
     iam.create_role(RoleName="Build", AssumeRolePolicyDocument="{}")
     iam.attach_role_policy(RoleName="Build", PolicyArn=policy)
@@ -235,22 +235,22 @@ def everybody(leaving: Exit) -> Exit:
 
 
 @pytest.fixture
-def three(leaving: Exit) -> Exit:
-    """Hold on to alice, bob and carla in every way."""
+def three(leaving: Teardown) -> Teardown:
+    """Attach the policy to alice, bob and carla, add them to the group, and tag them."""
     for name in ("alice", "bob", "carla"):
-        attachment(leaving, name)
+        enforced_user(leaving, name)
     leaving.faults.made.clear()
     return leaving
 
 
 class TestDeletion:
-    def test_everybody_is_let_go_and_cloudformation_told(self, everybody: Exit) -> None:
-        assert everybody.held() == (302, 150, 300)
-        answer = everybody.run()
-        assert everybody.held() == (0, 0, 0)
+    def test_all_users_are_released_and_cloudformation_gets_its_response(self, all_users: Teardown) -> None:
+        assert all_users.left() == (302, 150, 300)
+        answer = all_users.run()
+        assert all_users.left() == (0, 0, 0)
         # Three full listings: 303 entities, 150 members and 301 users in pages of a hundred, then two with nothing to
-        # do; and one call lets one go.
-        made = Counter(everybody.faults.made)
+        # do. One call removes one attachment.
+        made = Counter(all_users.faults.made)
         assert made["ListEntitiesForPolicy"] == 4 + 1 + 1
         assert made["GetGroup"] == 2 + 1 + 1
         assert made["GetAccountAuthorizationDetails"] == 4 * 3
@@ -260,12 +260,12 @@ class TestDeletion:
             "Status": "SUCCESS",
             "Reason": "The enforcement policy no longer applies to any user.",
             "PhysicalResourceId": "Teardown",
-            "StackId": everybody.stack_id,
+            "StackId": all_users.stack_id,
             "RequestId": "request-1",
             "LogicalResourceId": "Teardown",
         }
 
-    def test_other_tags_and_the_groups_own_policy_stay(self, three: Exit) -> None:
+    def test_other_tags_and_the_groups_own_policy_stay(self, three: Teardown) -> None:
         three.run()
         stack = three.account.stack
         tags = boto3.client("iam").list_user_tags(UserName="bob")["Tags"]
@@ -273,7 +273,7 @@ class TestDeletion:
         group = three.account.iam.get_group(stack.physical_id("EnforcementGroup"))
         assert list(group.managed_policies) == [stack.resolve({"Ref": "EnforcementPolicy"})]
 
-    def test_the_stack_can_then_delete_policy_and_group(self, three: Exit) -> None:
+    def test_the_stack_can_then_delete_policy_and_group(self, three: Teardown) -> None:
         three.run()
         iam, stack = boto3.client("iam"), three.account.stack
         group, policy = stack.physical_id("EnforcementGroup"), str(stack.resolve({"Ref": "EnforcementPolicy"}))
@@ -282,12 +282,12 @@ class TestDeletion:
         iam.delete_policy(PolicyArn=policy)
 
     @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"])
-    def test_nobody_is_let_go_while_the_stack_stays(self, three: Exit, status: str) -> None:
+    def test_no_user_is_released_while_the_stack_stays(self, three: Teardown, status: str) -> None:
         three.status(status)
         assert three.run()["Status"] == "SUCCESS"
-        assert three.held() == (3, 3, 3)
+        assert three.left() == (3, 3, 3)
 
-    def test_a_policy_and_a_group_that_are_gone_hold_nobody(self, leaving: Exit) -> None:
+    def test_a_policy_and_a_group_that_do_not_exist_are_no_failure(self, leaving: Teardown) -> None:
         iam, stack = boto3.client("iam"), leaving.account.stack
         group, policy = stack.physical_id("EnforcementGroup"), str(stack.resolve({"Ref": "EnforcementPolicy"}))
         iam.detach_group_policy(GroupName=group, PolicyArn=policy)
@@ -295,7 +295,7 @@ class TestDeletion:
         iam.delete_policy(PolicyArn=policy)
         assert leaving.run()["Status"] == "SUCCESS"
 
-    def test_a_second_request_finds_nothing_to_do(self, three: Exit) -> None:
+    def test_a_second_request_finds_nothing_to_do(self, three: Teardown) -> None:
         three.run()
         three.listener.taken.clear()
         assert three.run()["Status"] == "SUCCESS"
@@ -308,7 +308,7 @@ class TestFaults:
     @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
     @pytest.mark.parametrize("operation", [*READS, *WRITES])
     def test_a_call_that_always_fails_ends_in_a_failure_that_names_it(
-        self, three: Exit, operation: str, code: str
+        self, three: Teardown, operation: str, code: str
     ) -> None:
         three.faults.failing = {operation: code}
         answer = three.run(minutes_ago=40)
@@ -318,37 +318,37 @@ class TestFaults:
         others = {"DetachUserPolicy": 0, "RemoveUserFromGroup": 1, "UntagUser": 2}
         for write, place in others.items():
             blind = operation == "DescribeStacks" or operation == self.READS[place + 1]
-            assert (three.held()[place] == 0) is not (blind or operation == write)
+            assert (three.left()[place] == 0) is not (blind or operation == write)
 
     @pytest.mark.parametrize("operation", WRITES)
-    def test_whoever_is_gone_meanwhile_is_no_failure(self, three: Exit, operation: str) -> None:
-        client_made = three.faults.before_call
+    def test_a_user_deleted_in_the_meantime_is_no_failure(self, three: Teardown, operation: str) -> None:
+        before_call = three.faults.before_call
 
         def vanish(model: object, **more: object) -> None:
             if getattr(model, "name", "") == operation and "bob" in three.account.iam.users:
                 user = three.account.iam.users.pop("bob")
                 for group in three.account.iam.groups.values():
                     group.users = [member for member in group.users if member is not user]
-            client_made(model, **more)
+            before_call(model, **more)
 
         three.account.session.events.register_first("before-call.iam", vanish)
         assert three.run()["Status"] == "SUCCESS"
-        assert three.held() == (0, 0, 0)
+        assert three.left() == (0, 0, 0)
 
-    def test_a_function_that_cannot_start_itself_again_fails_at_once(self, three: Exit) -> None:
+    def test_a_function_that_cannot_invoke_itself_fails_at_once(self, three: Teardown) -> None:
         three.faults.failing = {"Invoke": "AccessDeniedException", "UntagUser": "Throttling"}
         answer = three.run()
         assert answer["Status"] == "FAILED"
         assert "could not start again (AccessDeniedException" in answer["Reason"]
 
-    def test_what_nobody_expected_is_answered_and_logged(
-        self, three: Exit, printed: Printed, monkeypatch: pytest.MonkeyPatch
+    def test_an_unexpected_error_gets_a_response_and_is_logged(
+        self, three: Teardown, printed: Printed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("MODE", "maybe")
         assert "SettingsError" in three.run()["Reason"]
         assert any(line.get("level") == "ERROR" for line in printed())
 
-    def test_an_answer_that_is_not_taken_raises_so_that_lambda_tries_again(self, three: Exit) -> None:
+    def test_a_response_that_is_not_delivered_raises_so_that_lambda_retries(self, three: Teardown) -> None:
         three.listener.statuses = [503] * 5
         with pytest.raises(ResponseNotDelivered, match="HTTP status 503"):
             three.invoke()
@@ -357,7 +357,7 @@ class TestFaults:
 
 
 class TestCreationAndUpdate:
-    def test_creation_is_answered_first_and_then_wakes_an_audit(self, three: Exit) -> None:
+    def test_creation_gets_its_response_first_and_then_an_audit(self, three: Teardown) -> None:
         put: list[object] = []
 
         def take(params: dict[str, Any], **_: object) -> None:
@@ -369,16 +369,16 @@ class TestCreationAndUpdate:
         assert three.invoke(three.event("Create")) == {"status": "SUCCESS"}
         assert put == [{"Source": "mfa-guard", "DetailType": "Sweep requested", "Detail": '{"mode": "audit"}'}]
         assert three.listener.bodies[0]["PhysicalResourceId"] == "Teardown"
-        assert three.held() == (3, 3, 3)
+        assert three.left() == (3, 3, 3)
 
-    def test_a_sweep_that_cannot_be_asked_for_raises_after_the_answer(self, three: Exit) -> None:
+    def test_a_sweep_that_cannot_be_requested_raises_after_the_response(self, three: Teardown) -> None:
         three.status("CREATE_COMPLETE")
         three.faults.failing = {"PutEvents": "InternalException"}
         with pytest.raises(Exception, match="InternalException"):
             three.invoke(three.event("Create"))
         assert [body["Status"] for body in three.listener.bodies] == ["SUCCESS"]
 
-    def test_an_update_does_nothing_and_keeps_the_resources_name(self, three: Exit) -> None:
+    def test_an_update_does_nothing_and_keeps_the_resources_name(self, three: Teardown) -> None:
         three.status("UPDATE_IN_PROGRESS")
         three.faults.made.clear()
         assert three.invoke(three.event("Update", PhysicalResourceId="older")) == {"status": "SUCCESS"}
@@ -386,7 +386,7 @@ class TestCreationAndUpdate:
         assert three.listener.bodies[0]["PhysicalResourceId"] == "older"
 
 
-class TestWhatIsRefused:
+class TestRequestsThatAreRejected:
     @pytest.mark.parametrize(
         "changes",
         [
@@ -398,7 +398,7 @@ class TestWhatIsRefused:
         ],
     )
     def test_a_request_that_is_not_cloudformations_is_counted_and_nothing_happens(
-        self, three: Exit, printed: Printed, changes: dict[str, object]
+        self, three: Teardown, printed: Printed, changes: dict[str, object]
     ) -> None:
         with pytest.raises(RequestNotUnderstood):
             three.invoke({**three.event(), **changes})
@@ -410,26 +410,28 @@ class TestWhatIsRefused:
 
 
 @pytest.mark.parametrize("field", ["RequestId", "LogicalResourceId"])
-def test_no_log_line_grows_or_breaks_with_what_a_stranger_wrote(three: Exit, printed: Printed, field: str) -> None:
+def test_the_text_of_a_request_in_a_log_line_is_bounded_and_valid(
+    three: Teardown, printed: Printed, field: str
+) -> None:
     three.invoke(three.event("Update", **{field: "\ud800" + "x" * 300_000}))
     lines = printed()
     assert all(len(json.dumps(line)) < 10_000 for line in lines)
     assert "\ud800" not in "".join(json.dumps(line, ensure_ascii=False) for line in lines)
 
 
-def test_the_secret_url_is_in_no_log(three: Exit, printed: Printed) -> None:
+def test_the_secret_url_is_in_no_log(three: Teardown, printed: Printed) -> None:
     three.faults.failing = {"UntagUser": "Throttling"}
     three.listener.statuses = [500]
     three.invoke()
-    three.invoke(three.relayed.pop(0))
+    three.invoke(three.invoked_with.pop(0))
     text = json.dumps(printed())
     assert "Continued in another invocation" in text
     assert SECRET not in text
     assert "custom-resource-response" not in text
 
 
-class TestAnswers:
-    VERDICT = Response(Status.FAILED, "Nothing worked.")
+class TestResponses:
+    RESPONSE = Response(Status.FAILED, "Nothing worked.")
 
     @pytest.fixture
     def clock(self) -> FakeClock:
@@ -437,7 +439,7 @@ class TestAnswers:
 
     def send(self, url: str, clock: FakeClock) -> None:
         ResponseSender(strict_opener(http.HTTPHandler()), clock).send(
-            replace(request(), response_url=url), self.VERDICT
+            replace(request(), response_url=url), self.RESPONSE
         )
 
     def test_it_is_put_as_it_was_signed_without_a_content_type(self, listener: Listener, clock: FakeClock) -> None:
@@ -448,7 +450,7 @@ class TestAnswers:
         assert (body["Status"], body["Reason"]) == ("FAILED", "Nothing worked.")
 
     @pytest.mark.parametrize("failures", [[500], [503, 500], [0], [403, 0, 500, 503]])
-    def test_it_is_tried_again_with_pauses(self, listener: Listener, clock: FakeClock, failures: list[int]) -> None:
+    def test_it_is_sent_again_with_pauses(self, listener: Listener, clock: FakeClock, failures: list[int]) -> None:
         listener.statuses = list(failures)
         began = clock.now()
         self.send(f"{listener.url}/x", clock)
@@ -456,13 +458,13 @@ class TestAnswers:
         assert (clock.now() - began).total_seconds() == 2 ** len(failures) - 1
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_it_follows_no_redirect(self, listener: Listener, clock: FakeClock, status: int) -> None:
+    def test_redirects_are_not_followed(self, listener: Listener, clock: FakeClock, status: int) -> None:
         listener.statuses = [status] * 5
         with pytest.raises(ResponseNotDelivered, match=f"HTTP status {status}"):
             self.send(f"{listener.url}/x", clock)
         assert {path for path, _, _ in listener.taken} == {"/x"}
 
-    def test_it_uses_no_proxy(self, listener: Listener, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_proxy_is_used(self, listener: Listener, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, "http://127.0.0.1:1")
         self.send(f"{listener.url}/x", clock)
@@ -472,7 +474,7 @@ class TestAnswers:
     def test_nothing_but_https_is_opened(self, listener: Listener, clock: FakeClock, scheme: str) -> None:
         url = f"{scheme}{listener.url.removeprefix('http')}/x"
         with pytest.raises(ResponseNotDelivered, match=f"unknown url type: {scheme}"):
-            ResponseSender(strict_opener(), clock).send(replace(request(), response_url=url), self.VERDICT)
+            ResponseSender(strict_opener(), clock).send(replace(request(), response_url=url), self.RESPONSE)
         assert listener.taken == []
 
     @pytest.mark.parametrize(
@@ -482,20 +484,20 @@ class TestAnswers:
             ("http://127.0.0.1:1/a b{}", "InvalidURL"),
         ],
     )
-    def test_a_failure_tells_the_reason_and_never_the_url(self, clock: FakeClock, url: str, problem: str) -> None:
+    def test_a_failure_names_the_reason_and_never_the_url(self, clock: FakeClock, url: str, problem: str) -> None:
         with pytest.raises(ResponseNotDelivered, match=problem) as failed:
             self.send(url.format(SECRET), clock)
         assert SECRET not in str(failed.value)
         assert failed.value.__context__ is None
 
-    def test_a_silent_end_is_a_failure_too(self, listener: Listener, clock: FakeClock) -> None:
+    def test_a_closed_connection_is_a_failure_too(self, listener: Listener, clock: FakeClock) -> None:
         listener.statuses = [0] * 5
         with pytest.raises(ResponseNotDelivered, match="RemoteDisconnected"):
             self.send(f"{listener.url}/x", clock)
 
 
-class TestRefusals:
-    def test_a_connection_that_fails_is_a_refusal(self) -> None:
+class TestErrorsOfAws:
+    def test_a_connection_that_fails_is_a_failed_request(self) -> None:
         with pytest.raises(AwsRequestFailed, match="EndpointConnectionError"), translate_errors():
             raise EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
 
@@ -510,7 +512,8 @@ class TestRefusals:
             ("ServiceFailure", AwsRequestFailed),
         ],
     )
-    def test_codes_are_told_apart(self, account: Account, faults: Faults, code: str, error: type[Exception]) -> None:  # noqa: ARG002
+    @pytest.mark.usefixtures("account")
+    def test_error_codes_become_the_guards_errors(self, faults: Faults, code: str, error: type[Exception]) -> None:
         faults.failing = {"GetUser": code}
         with pytest.raises(error) as raised, translate_errors():
             clients.iam().get_user(UserName="alice")

@@ -1,4 +1,4 @@
-"""Whatever the order, the repetitions and the crashes: users end as their state demands, told and never told wrong."""
+"""Whatever the order, the repetitions and the crashes: users end as their state requires, and every notice is true."""
 
 import threading
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from support.fakes import Calls, Crash, FakeAccount, FakeUser
 
 PHONE: Final = "arn:aws:iam::111122223333:mfa/phone"
 
-# As many turns as fit into a lease in progress, half a second each: a holder that stalls longer is rightly taken over.
+# As many turns of half a second as fit into a lease in progress: a lease that is held longer is rightly taken over.
 LONGEST_STALL: Final = 28
 
 Act = Callable[[FakeAccount], dict[str, object]]
@@ -106,27 +106,27 @@ ACTS: Final[tuple[Act, ...]] = (
 
 @dataclass
 class Deliver:
-    """Deliver one of the events so far; die before or after the n-th call to the world, if there is one."""
+    """Deliver one of the events so far, and crash before or after the n-th call that leaves the process, if any."""
 
     which: int
-    dies: int | None
+    crashes: int | None
     after: bool
 
 
-deaths = st.none() | st.integers(0, 14)
-# Half of the events arrive at once, the others late, twice or in another order.
+crashes_at = st.none() | st.integers(0, 14)
+# Half of the events are delivered at once, the others late, twice or in another order.
 steps = st.lists(
     st.one_of(
         st.sampled_from(ACTS),
-        st.tuples(st.sampled_from(ACTS), deaths),
-        st.builds(Deliver, st.integers(0, 30), deaths, st.booleans()),
+        st.tuples(st.sampled_from(ACTS), crashes_at),
+        st.builds(Deliver, st.integers(0, 30), crashes_at, st.booleans()),
     ),
     max_size=14,
 )
 
 
 def known(account: FakeAccount) -> UserState:
-    """Return everything about alice, without making the guard's calls."""
+    """Return everything about alice, without the guard's calls."""
     alice = account.alice
     return UserState(
         name=alice.name,
@@ -144,13 +144,13 @@ def known(account: FakeAccount) -> UserState:
     )
 
 
-def demanded(account: FakeAccount, chosen: Settings, record: dict[str, object]) -> EventPlan:
+def plan_of(account: FakeAccount, chosen: Settings, record: dict[str, object]) -> EventPlan:
     decided = plan_for_event(known(account), EventContext.of(parse_user_event(record)), chosen, account.clock.now())
     assert isinstance(decided, EventPlan)
     return decided
 
 
-# What must be so when a notice of the kind goes out.
+# What must be true when a notice of the kind is sent.
 TRUTHS: Final[dict[NoticeKind, Callable[[FakeAccount], bool]]] = {
     NoticeKind.NONCOMPLIANT: lambda a: not a.alice.devices,
     NoticeKind.NEW_CREDENTIAL: lambda a: not a.alice.devices,
@@ -166,8 +166,8 @@ TRUTHS: Final[dict[NoticeKind, Callable[[FakeAccount], bool]]] = {
 
 
 @dataclass
-class Story:
-    """An account, the events of what people did, and what was delivered of them."""
+class History:
+    """An account, the events of what people did, and which of them were delivered."""
 
     account: FakeAccount
     chosen: Settings = field(default_factory=settings)
@@ -180,16 +180,16 @@ class Story:
         self.events.append(record)
         self.owed.append(record)
 
-    def deliver(self, record: dict[str, object], dies: int | None = None, *, after: bool = False) -> None:
+    def deliver(self, record: dict[str, object], crashes: int | None = None, *, after: bool = False) -> None:
         calls = self.account.calls
         calls.made.clear()
-        calls.die_before, calls.die_after = (None, dies) if after else (dies, None)
+        calls.crash_before, calls.crash_after = (None, crashes) if after else (crashes, None)
         try:
             remediate(parse_user_event(record), self.chosen, self.account.dependencies)
         except Crash:
             return
         finally:
-            calls.die_before = calls.die_after = None
+            calls.crash_before = calls.crash_after = None
             self.judge()
         if record in self.owed:
             self.owed.remove(record)
@@ -203,34 +203,34 @@ class Story:
 
 @settings_of_hypothesis(max_examples=400)
 @given(password=st.booleans(), used=st.booleans(), script=steps, order=st.randoms(use_true_random=False))
-def test_users_end_as_their_state_demands_and_the_mails_are_true(
+def test_users_end_as_their_state_requires_and_every_notice_is_true(
     password: bool, used: bool, script: list[Act | tuple[Act, int | None] | Deliver], order: st.DataObject
 ) -> None:
     keys = [key("AKIA", used=timedelta(days=1) if used else None)]
-    scenarios = Story(FakeAccount(FakeUser(password=password, keys=keys)))
-    scenarios.act(lambda account: _record(account, "CreateUser"))
+    history = History(FakeAccount(FakeUser(password=password, keys=keys)))
+    history.act(lambda account: _record(account, "CreateUser"))
     for step in script:
         if isinstance(step, Deliver):
-            scenarios.deliver(scenarios.events[step.which % len(scenarios.events)], step.dies, after=step.after)
+            history.deliver(history.events[step.which % len(history.events)], step.crashes, after=step.after)
         elif isinstance(step, tuple):
-            scenarios.act(step[0])
-            scenarios.deliver(scenarios.events[-1], step[1])
+            history.act(step[0])
+            history.deliver(history.events[-1], step[1])
         else:
-            scenarios.act(step)
-    while scenarios.owed:
-        scenarios.deliver(order.choice(scenarios.owed))  # type: ignore[attr-defined]
-    account = scenarios.account
-    assert demanded(account, scenarios.chosen, scenarios.events[0]).actions == ()
-    _assert_told(account)
+            history.act(step)
+    while history.owed:
+        history.deliver(order.choice(history.owed))  # type: ignore[attr-defined]
+    account = history.account
+    assert plan_of(account, history.chosen, history.events[0]).actions == ()
+    _assert_reported(account)
 
 
-def _assert_told(account: FakeAccount) -> None:
+def _assert_reported(account: FakeAccount) -> None:
     marked = STATUS_TAG in account.alice.tags
     assert marked == (not account.alice.devices and not account.exemptions.records)
-    told = [message.attributes["kind"] for message in account.notifier.sent]
+    sent = [message.attributes["kind"] for message in account.notifier.sent]
     if marked:
         bad = {"noncompliant", "new-credential", "decision", "enforcement-removed", "tags-changed"}
-        assert bad & set(told[_after_last(told, {"solved", "released"}) :])
+        assert bad & set(sent[_after_last(sent, {"solved", "released"}) :])
 
 
 def _after_last(kinds: list[str], wanted: set[str]) -> int:
@@ -238,7 +238,7 @@ def _after_last(kinds: list[str], wanted: set[str]) -> int:
 
 
 class TakingTurns(Calls):
-    """Lets one thread at a time run from one call to the world to its next, in an order that Hypothesis chose."""
+    """Lets one thread at a time run from one outside call to its next, in an order that Hypothesis chooses."""
 
     def __init__(self, turns: list[int], workers: int) -> None:
         super().__init__()
@@ -277,7 +277,7 @@ class TakingTurns(Calls):
     turns=st.lists(st.integers(0, 2), max_size=LONGEST_STALL),
     events=st.permutations(["CreateUser", "CreateLoginProfile", "CreateAccessKey"]),
 )
-def test_a_burst_handled_in_parallel_makes_one_mail(turns: list[int], events: list[str]) -> None:
+def test_a_burst_handled_in_parallel_makes_one_notice(turns: list[int], events: list[str]) -> None:
     account = FakeAccount(FakeUser(password=True, keys=[key(used=None)]))
     calls = TakingTurns(list(turns), len(events))
     for part in (account, account.iam, account.exemptions, account.leases, account.notifier):
@@ -288,7 +288,7 @@ def test_a_burst_handled_in_parallel_makes_one_mail(turns: list[int], events: li
         calls.local.me = me
         try:
             remediate(parse_user_event(record), settings(), account.dependencies)
-        except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
+        except BaseException as error:  # noqa: BLE001 - a failure in a thread fails the test
             failures.append(error)
         finally:
             calls.done()
@@ -304,7 +304,7 @@ def test_a_burst_handled_in_parallel_makes_one_mail(turns: list[int], events: li
     assert STATUS_TAG in account.alice.tags
 
 
-def test_the_truths_cover_every_kind_that_a_users_plan_can_make_due() -> None:
+def test_there_is_a_truth_for_every_kind_that_an_event_plan_can_make_due() -> None:
     others = {NoticeKind.NOT_ENFORCED, NoticeKind.NOT_TAGGED, NoticeKind.ROOT_CREDENTIALS, NoticeKind.ROOT_SIGN_IN}
     assert set(TRUTHS) == set(NoticeKind) - others - {
         NoticeKind.TAMPERING,

@@ -1,4 +1,4 @@
-"""Wherever a sweep dies, the next one finishes what it began, and everybody changed was told of."""
+"""Wherever a sweep crashes, the next one finishes its work, and every changed user is reported."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from support.fakes import Crash, FakeAccount, FakeUser
 
 ALL = settings(mode=Mode.ALL)
 
-people = st.builds(
+any_user = st.builds(
     FakeUser,
     attached=st.booleans(),
     in_group=st.booleans(),
@@ -48,36 +48,36 @@ def state(account: FakeAccount, user: FakeUser) -> UserState:
 
 def run(account: FakeAccount, number: int) -> None:
     deadline = account.clock.now() + timedelta(minutes=15)
-    sweep(SweepRequest(f"sweep-{number}", audit=False, round=1), ALL, account.sweep_world, deadline)
+    sweep(SweepRequest(f"sweep-{number}", audit=False, round=1), ALL, account.sweep_dependencies, deadline)
 
 
 @given(
-    crowd=st.lists(people, min_size=1, max_size=5),
+    people=st.lists(any_user, min_size=1, max_size=5),
     exempt=st.sets(st.integers(0, 4)),
-    dies=st.integers(0, 30),
+    crashes=st.integers(0, 30),
     after=st.booleans(),
 )
-def test_everybody_ends_as_his_state_demands_and_was_told_of(
-    crowd: list[FakeUser], exempt: set[int], dies: int, after: bool
+def test_users_end_as_their_state_requires_and_every_change_is_reported(
+    people: list[FakeUser], exempt: set[int], crashes: int, after: bool
 ) -> None:
-    users = [replace(user, name=f"user{index}", id=f"AIDA{index}") for index, user in enumerate(crowd)]
+    users = [replace(user, name=f"user{index}", id=f"AIDA{index}") for index, user in enumerate(people)]
     account = FakeAccount(*users)
     for index in exempt:
         account.exemptions.records[f"AIDA{index}"] = exemption(f"AIDA{index}")
-    marked_before = {user.name for user in users if STATUS_TAG in user.tags}
-    account.calls.die_before, account.calls.die_after = (None, dies) if after else (dies, None)
+    tagged_before = {user.name for user in users if STATUS_TAG in user.tags}
+    account.calls.crash_before, account.calls.crash_after = (None, crashes) if after else (crashes, None)
     with contextlib.suppress(Crash):
         run(account, 1)
-    account.calls.die_before = account.calls.die_after = None
+    account.calls.crash_before = account.calls.crash_after = None
     run(account, 2)
     for user in users:
-        demanded = plan_for_user(state(account, user), ALL, account.clock.now())
-        assert isinstance(demanded, UserPlan)
-        assert demanded.actions == (), user.name
-    told = "".join(json.loads(message.body)["email"] for message in account.notifier.sent)
+        plan = plan_for_user(state(account, user), ALL, account.clock.now())
+        assert isinstance(plan, UserPlan)
+        assert plan.actions == (), user.name
+    reported = "".join(json.loads(message.body)["email"] for message in account.notifier.sent)
     for user in users:
-        if STATUS_TAG in user.tags and user.name not in marked_before:
-            assert f"{user.name}: " in told
+        if STATUS_TAG in user.tags and user.name not in tagged_before:
+            assert f"{user.name}: " in reported
     account.calls.made.clear()
     run(account, 3)
     assert account.calls.of("iam.") == []

@@ -1,4 +1,4 @@
-"""Whatever fails, lingers or dies on the way: everybody is free and that is the answer, or failure is told in time."""
+"""Whatever fails, stays listed or crashes: the response is success with all users released, or failure in time."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from mfa_guard.core.attachments import Attachment
 from mfa_guard.core.custom_resource import Status
 from mfa_guard.core.errors import AccessDenied, AwsRequestFailed
 from support.factories import NOW
-from support.teardown import INVOCATION, FakeDeletion, FakeLambda, Happening, member, request_event, tags, user
+from support.teardown import INVOCATION, CallResult, FakeDeletion, FakeLambda, member, request_event, tags, user
 
 # What CloudFormation signs into the URL as it sends the request; a crash leaves no other trace of when that was.
 SIGNED = (
@@ -24,56 +24,58 @@ attachments = st.lists(
     max_size=12,
 )
 errors = st.none() | st.sampled_from([AwsRequestFailed("Throttling: slow down"), AccessDenied("AccessDenied: no")])
-# A call lasts 110 seconds at most; botocore gives up after that.
-happenings = st.builds(Happening, seconds=st.sampled_from([0.1, 1, 30, 110]), error=errors, although_done=st.booleans())
+# A call lasts 110 seconds at most: then botocore gives up.
+call_results = st.builds(
+    CallResult, seconds=st.sampled_from([0.1, 1, 30, 110]), error=errors, although_done=st.booleans()
+)
 
 
 def deletion(
-    on: list[Attachment], denied: list[int], lingering: int, script: list[Happening], deaths: list[int]
+    on: list[Attachment], denied: list[int], stale: int, script: list[CallResult], crashes: list[int]
 ) -> FakeDeletion:
-    for death in deaths:
-        script[death : death + 1] = [Happening(seconds=1, dies=True)]
+    for crash in crashes:
+        script[crash : crash + 1] = [CallResult(seconds=1, crashes=True)]
     refused = {on[index % len(on)]: AccessDenied("AccessDenied: no") for index in denied} if on else {}
-    return FakeDeletion(list(on), denied=dict(refused), shown_still=lingering, page_size=3, happenings=list(script))
+    return FakeDeletion(list(on), denied=dict(refused), stale_listings=stale, page_size=3, results=list(script))
 
 
 @settings(max_examples=300)
 @given(
     on=attachments,
     denied=st.lists(st.integers(0, 11), max_size=2),
-    lingering=st.integers(0, 12),
-    script=st.lists(happenings, max_size=80),
-    deaths=st.lists(st.integers(0, 60), max_size=2),
+    stale=st.integers(0, 12),
+    script=st.lists(call_results, max_size=80),
+    crashes=st.lists(st.integers(0, 60), max_size=2),
 )
-def test_all_free_and_success_or_failure_in_time(
-    on: list[Attachment], denied: list[int], lingering: int, script: list[Happening], deaths: list[int]
+def test_success_with_all_users_released_or_failure_in_time(
+    on: list[Attachment], denied: list[int], stale: int, script: list[CallResult], crashes: list[int]
 ) -> None:
-    dependencies = deletion(on, denied, lingering, script, deaths)
+    dependencies = deletion(on, denied, stale, script, crashes)
     lambda_ = FakeLambda(dependencies)
     lambda_.run(request_event(ResponseURL=SIGNED))
-    assert lambda_.answers
-    for when, verdict in lambda_.answers:
+    assert lambda_.responses
+    for when, response in lambda_.responses:
         assert when + ANSWER - NOW <= timedelta(minutes=50)
-        assert verdict.status is Status.FAILED or dependencies.on == []
+        assert response.status is Status.FAILED or dependencies.attachments == []
     assert lambda_.longest + ANSWER <= INVOCATION
 
 
 @given(
     on=attachments,
-    lingering=st.integers(0, 12),
+    stale=st.integers(0, 12),
     script=st.lists(
-        st.builds(Happening, error=st.none() | st.just(AwsRequestFailed("Throttling: slow down"))), max_size=80
+        st.builds(CallResult, error=st.none() | st.just(AwsRequestFailed("Throttling: slow down"))), max_size=80
     ),
-    deaths=st.lists(st.integers(0, 60), max_size=2),
+    crashes=st.lists(st.integers(0, 60), max_size=2),
 )
-def test_what_passes_ends_in_success(
-    on: list[Attachment], lingering: int, script: list[Happening], deaths: list[int]
+def test_errors_that_pass_end_in_success(
+    on: list[Attachment], stale: int, script: list[CallResult], crashes: list[int]
 ) -> None:
-    dependencies = deletion(on, [], lingering, script, deaths)
+    dependencies = deletion(on, [], stale, script, crashes)
     lambda_ = FakeLambda(dependencies)
     lambda_.run(request_event(ResponseURL=SIGNED))
-    assert [verdict.status for _, verdict in lambda_.answers] == [Status.SUCCESS]
-    assert dependencies.on == []
+    assert [response.status for _, response in lambda_.responses] == [Status.SUCCESS]
+    assert dependencies.attachments == []
 
 
 @given(
@@ -81,7 +83,7 @@ def test_what_passes_ends_in_success(
     status=st.sampled_from(["CREATE_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"]),
     at=st.integers(0, 9),
 )
-def test_nothing_is_taken_off_once_the_stack_stays(on: list[Attachment], status: str, at: int) -> None:
+def test_nothing_is_removed_once_the_stack_stays(on: list[Attachment], status: str, at: int) -> None:
     dependencies = FakeDeletion(list(on), denied=dict.fromkeys(on, AwsRequestFailed("Throttling: slow down")))
     wait = dependencies.clock.sleep
 
@@ -93,5 +95,5 @@ def test_nothing_is_taken_off_once_the_stack_stays(on: list[Attachment], status:
     dependencies.clock.sleep = stays_from_then_on  # type: ignore[method-assign]
     lambda_ = FakeLambda(dependencies)
     lambda_.run(request_event())
-    assert [verdict.status for _, verdict in lambda_.answers] == [Status.SUCCESS]
-    assert len(dependencies.released()) <= len(on) * (at + 1)
+    assert [response.status for _, response in lambda_.responses] == [Status.SUCCESS]
+    assert len(dependencies.removed()) <= len(on) * (at + 1)

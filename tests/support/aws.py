@@ -1,4 +1,4 @@
-"""What Lambda passes to a handler, a process that begins anew, and a way to let one AWS call fail."""
+"""Lambda's context, a new process, a clock for the functions, and AWS calls that fail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from mfa_guard.runtime import clients, idempotency
 
 
 def forget_clients() -> None:
-    """Let the functions make their clients anew, as in a new process."""
+    """Let the functions create their clients again, as in a new process."""
     for module in (clients, idempotency, sweep):
         for each in vars(module).values():
             if hasattr(each, "cache_clear"):
@@ -23,7 +23,7 @@ def forget_clients() -> None:
 
 @contextmanager
 def ruled_by(clock: Clock) -> Iterator[None]:
-    """Let the functions' clock be this one until the end."""
+    """Set the functions' clock until the end."""
     with (
         patch.object(SystemClock, "now", lambda _: clock.now()),
         patch.object(SystemClock, "sleep", lambda _, seconds: clock.sleep(seconds)),
@@ -33,7 +33,7 @@ def ruled_by(clock: Clock) -> Iterator[None]:
 
 @dataclass
 class Context:
-    """What Lambda passes beside the event."""
+    """What Lambda passes with the event."""
 
     function_name: str = "mfa-guard-function"
     memory_limit_in_mb: int = 512
@@ -47,7 +47,7 @@ class Context:
 
 @dataclass
 class Faults:
-    """AWS calls by operation name that fail from now on, each with an error code."""
+    """The AWS calls that fail, by operation name, each with an error code; and the calls that were made."""
 
     failing: dict[str, str] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""An account in memory: what the ports promise, without AWS. Test helpers read it, people change it, code may crash."""
+"""An account in memory, behind the ports: tests read it, change it, and make the process crash at any call."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,26 +31,26 @@ from support.factories import NOW
 
 
 class Crash(BaseException):
-    """The process dies here: nothing may catch it."""
+    """The process ends here: nothing may catch it."""
 
 
 @dataclass
 class Calls:
-    """Counts every call to the world, and can make the process die before or after one of them."""
+    """Lists every call that leaves the process, and can make the process crash before or after one of them."""
 
     made: list[str] = field(default_factory=list)
-    die_before: int | None = None
-    die_after: int | None = None
+    crash_before: int | None = None
+    crash_after: int | None = None
     meanwhile: Callable[[], None] = lambda: None
 
     def enter(self, name: str) -> None:
         self.meanwhile()
-        if self.die_before == len(self.made):
+        if self.crash_before == len(self.made):
             raise Crash(name)
         self.made.append(name)
 
     def leave(self) -> None:
-        if self.die_after == len(self.made):
+        if self.crash_after == len(self.made):
             raise Crash(self.made[-1])
 
     def of(self, prefix: str) -> list[str]:
@@ -59,7 +59,7 @@ class Calls:
 
 @dataclass
 class FakeClock:
-    """A clock that stands until somebody sleeps."""
+    """A clock that stands still, except for sleep."""
 
     time: datetime = NOW
 
@@ -90,7 +90,7 @@ class FakeUser:
 
 
 class FakeIam:
-    """IAM in memory; `calls` sees every call."""
+    """IAM in memory; `calls` lists every call."""
 
     def __init__(self, calls: Calls, *users: FakeUser) -> None:
         self.users = {user.name: user for user in users}
@@ -199,7 +199,7 @@ class FakeLease:
 
 
 class FakeLeases:
-    """Leases in memory. tests/integration/test_leases.py holds it and the real table to the same promises."""
+    """Leases in memory. tests/integration/test_leases.py tests this class and the real table alike."""
 
     def __init__(self, calls: Calls, clock: FakeClock) -> None:
         self.items: dict[tuple[str, NoticeKind], FakeLease] = {}
@@ -244,7 +244,7 @@ class FakeLeases:
 
 
 class FakeNotifier:
-    """The two topics' outboxes."""
+    """What was sent to the two topics."""
 
     def __init__(self, calls: Calls) -> None:
         self.sent: list[Message] = []
@@ -280,7 +280,7 @@ class FakeTelemetry:
     def gauge(self, gauge: Gauge, value: float) -> None:
         self.gauges[gauge] = value
 
-    def info(self, message: str, **data: object) -> None:  # noqa: ARG002 - a line is known by its constant message
+    def info(self, message: str, **data: object) -> None:  # noqa: ARG002 - tests look for the constant message
         self.lines.append(message)
 
     def warning(self, message: str, **data: object) -> None:
@@ -288,14 +288,14 @@ class FakeTelemetry:
 
 
 class FakeAccountReader:
-    """Bulk reads of the same users; `report` says what the credential report shows, by default what is true."""
+    """Bulk reads of the same users. `report` are rows of the credential report that differ from the users."""
 
     def __init__(self, iam: FakeIam, calls: Calls) -> None:
         self.iam = iam
         self.calls = calls
         self.report: dict[str, ReportRow] | None = {}
         self.hidden: set[str] = set()
-        # Whether the list of virtual devices is empty, as if every device were of another type.
+        # Whether the list of virtual devices is empty, as if every device were a passkey or a hardware device.
         self.blind = False
         self.report_problem: str | None = None
 
@@ -325,7 +325,7 @@ class FakeAccountReader:
 
 
 class FakeExemptionList:
-    """The exemption table, all of it."""
+    """The whole exemption table."""
 
     def __init__(self, exemptions: FakeExemptions) -> None:
         self.exemptions = exemptions
@@ -337,7 +337,7 @@ class FakeExemptionList:
 
 @dataclass
 class FakeHealth:
-    """The guard's health, as a test wants it."""
+    """The health checks that a test sets."""
 
     found: tuple[Check, ...] = ()
 
@@ -347,7 +347,7 @@ class FakeHealth:
 
 @dataclass
 class FakeMemory:
-    """What one sweep leaves for the next."""
+    """What one sweep saves for the next."""
 
     kept: SweepMemory = field(default_factory=SweepMemory)
 
@@ -359,17 +359,17 @@ class FakeMemory:
 
 
 @dataclass
-class FakeWaker:
+class FakeSweepStarter:
     """The event bus."""
 
-    woken: list[Mapping[str, object]] = field(default_factory=list)
+    requested: list[Mapping[str, object]] = field(default_factory=list)
 
     def request_sweep(self, detail: Mapping[str, object]) -> None:
-        self.woken.append(detail)
+        self.requested.append(detail)
 
 
 class FakeAccount:
-    """The whole world of remediation and of sweeps, in memory."""
+    """Everything that remediation and sweeps need from outside, in memory."""
 
     def __init__(self, *users: FakeUser) -> None:
         self.calls = Calls()
@@ -382,10 +382,10 @@ class FakeAccount:
         self.account = FakeAccountReader(self.iam, self.calls)
         self.health = FakeHealth()
         self.memory = FakeMemory()
-        self.sweep_starter = FakeWaker()
+        self.sweep_starter = FakeSweepStarter()
 
     @property
-    def sweep_world(self) -> SweepDependencies:
+    def sweep_dependencies(self) -> SweepDependencies:
         return SweepDependencies(
             account=self.account,
             exemptions=FakeExemptionList(self.exemptions),

@@ -1,4 +1,4 @@
-"""A stack that is being deleted, in memory: what it still holds on to, and Lambda's and CloudFormation's part in it."""
+"""A stack that is being deleted, in memory: its attachments, and what Lambda and CloudFormation do."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from mfa_guard.core.attachments import Attachment, AttachmentKind
 from mfa_guard.core.custom_resource import Request, Response, StackId, parse_request
 from mfa_guard.use_cases.teardown import TeardownDependencies, tear_down
 from support.factories import ACCOUNT
-from support.fakes import Crash, FakeClock, FakeTelemetry, FakeWaker
+from support.fakes import Crash, FakeClock, FakeSweepStarter, FakeTelemetry
 
 STACK: Final = StackId(f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/mfa-guard/0a1b2c3d-4e5f")
 URL: Final = (
@@ -39,7 +39,7 @@ def request_event(kind: str = "Delete", **changes: object) -> dict[str, object]:
 
 
 def request(kind: str = "Delete", **changes: object) -> Request:
-    """Return the same, parsed."""
+    """Return the parsed request."""
     return parse_request(request_event(kind, **changes), STACK)
 
 
@@ -56,48 +56,49 @@ def tags(name: str) -> Attachment:
 
 
 @dataclass(frozen=True)
-class Happening:
-    """What becomes of a call to AWS: how long it takes with its retries, and what it ends in.
+class CallResult:
+    """The result of a call to AWS: how long it takes with its retries, and its error.
 
-    `although_done`: the error came after the deed. `dies`: the process ends here.
+    `although_done`: the error comes after the change. `crashes`: the process ends here.
     """
 
     seconds: float = 0.1
     error: Exception | None = None
     although_done: bool = False
-    dies: bool = False
+    crashes: bool = False
 
 
 @dataclass
 class FakeDeletion:
-    """IAM, the stack's status, the function itself and the bus. `happenings` are the next calls', then all goes well.
+    """IAM, the stack's status, the function itself, and the event bus.
 
-    `shown_still` are listings that go on showing what was taken off; `denied` are holds that AWS does not let go.
+    `results` are those of the next calls; after them, every call succeeds. `stale_listings` is how many listings still
+    show what was removed. `denied` are attachments that AWS does not remove, each with the error.
     """
 
-    on: list[Attachment] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
     stack_status: str = "DELETE_IN_PROGRESS"
     denied: dict[Attachment, Exception] = field(default_factory=dict)
-    shown_still: int = 0
+    stale_listings: int = 0
     page_size: int = 100
-    happenings: list[Happening] = field(default_factory=list)
+    results: list[CallResult] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
     telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
-    sweep_starter: FakeWaker = field(default_factory=FakeWaker)
-    relayed: list[Mapping[str, object]] = field(default_factory=list)
+    sweep_starter: FakeSweepStarter = field(default_factory=FakeSweepStarter)
+    invoked: list[Mapping[str, object]] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
-    gone: list[Attachment] = field(default_factory=list)
+    removed_before: list[Attachment] = field(default_factory=list)
 
-    def _call(self, name: str, deed: Callable[[], None] = lambda: None) -> None:
+    def _call(self, name: str, change: Callable[[], None] = lambda: None) -> None:
         self.made.append(name)
-        happening = self.happenings.pop(0) if self.happenings else Happening()
-        self.clock.sleep(happening.seconds)
-        if happening.error is None or happening.although_done:
-            deed()
-        if happening.dies:
+        result = self.results.pop(0) if self.results else CallResult()
+        self.clock.sleep(result.seconds)
+        if result.error is None or result.although_done:
+            change()
+        if result.crashes:
             raise Crash(name)
-        if happening.error:
-            raise happening.error
+        if result.error:
+            raise result.error
 
     def status(self) -> str:
         self._call("status")
@@ -114,73 +115,73 @@ class FakeDeletion:
     def tagged(self) -> Iterator[tuple[Attachment, ...]]:
         return self._pages("tagged", AttachmentKind.TAGS)
 
-    def _pages(self, name: str, *grips: AttachmentKind) -> Iterator[tuple[Attachment, ...]]:
-        shown = list(self.on)
-        if self.shown_still:
-            self.shown_still -= 1
-            shown += self.gone
-        attachments = [attachment for attachment in shown if attachment.kind in grips]
+    def _pages(self, name: str, *kinds: AttachmentKind) -> Iterator[tuple[Attachment, ...]]:
+        shown = list(self.attachments)
+        if self.stale_listings:
+            self.stale_listings -= 1
+            shown += self.removed_before
+        attachments = [attachment for attachment in shown if attachment.kind in kinds]
         for start in range(0, max(len(attachments), 1), self.page_size):
             self._call(name)
             yield tuple(attachments[start : start + self.page_size])
 
     def remove(self, attachment: Attachment) -> None:
-        def take_off() -> None:
-            if attachment in self.on:
-                self.on.remove(attachment)
-                self.gone.append(attachment)
+        def remove_it() -> None:
+            if attachment in self.attachments:
+                self.attachments.remove(attachment)
+                self.removed_before.append(attachment)
 
-        refusal = self.denied.get(attachment)
-        self._call(f"remove {attachment}", take_off if refusal is None else lambda: None)
-        if refusal:
-            raise refusal
+        error = self.denied.get(attachment)
+        self._call(f"remove {attachment}", remove_it if error is None else lambda: None)
+        if error:
+            raise error
 
     def again(self, event: Mapping[str, object]) -> None:
-        self._call("again", lambda: self.relayed.append(event))
+        self._call("again", lambda: self.invoked.append(event))
 
     def dependencies(self, remaining: Callable[[], float] | None = None) -> TeardownDependencies:
-        """Return the world of an invocation that begins now, with 15 minutes unless `remaining` says otherwise."""
+        """Return the dependencies of an invocation that begins now and has 15 minutes, or what `remaining` returns."""
         end = self.clock.now() + INVOCATION
 
-        def until_the_end() -> float:
+        def until_its_end() -> float:
             return (end - self.clock.now()).total_seconds()
 
-        left = remaining or until_the_end
+        left = remaining or until_its_end
         return TeardownDependencies(self, self, self, self.sweep_starter, self.telemetry, self.clock, left)
 
-    def released(self) -> list[str]:
-        """Return the calls that took something off."""
+    def removed(self) -> list[str]:
+        """Return what the calls tried to remove."""
         return [call.removeprefix("remove ") for call in self.made if call.startswith("remove ")]
 
 
 @dataclass
 class FakeLambda:
-    """Runs a request as Lambda would: asynchronous, each event at most three times, 15 minutes each time."""
+    """Runs a request as Lambda does: asynchronously, each event at most three times, 15 minutes each time."""
 
     deletion: FakeDeletion
-    answers: list[tuple[datetime, Response]] = field(default_factory=list)
+    responses: list[tuple[datetime, Response]] = field(default_factory=list)
     longest: timedelta = timedelta(0)
 
     def run(self, event: Mapping[str, object]) -> None:
-        """Handle the event and whatever it leads to, as long as Lambda does not take that for a loop without end."""
+        """Handle the event and every invocation that follows from it; fail where Lambda would stop a recursive loop."""
         chain = [event]
         for link in chain:
             assert len(chain) <= LONGEST_CHAIN
             self._handle(link)
-            chain += self.deletion.relayed
-            self.deletion.relayed.clear()
+            chain += self.deletion.invoked
+            self.deletion.invoked.clear()
 
     def _handle(self, event: Mapping[str, object]) -> None:
         clock = self.deletion.clock
         for pause in (60, 120, 0):
             began = clock.now()
             try:
-                verdict = tear_down(parse_request(event, STACK), self.deletion.dependencies())
+                response = tear_down(parse_request(event, STACK), self.deletion.dependencies())
             except Crash:
                 clock.sleep(pause)
                 continue
             finally:
                 self.longest = max(self.longest, clock.now() - began)
-            if verdict:
-                self.answers.append((clock.now(), verdict))
+            if response:
+                self.responses.append((clock.now(), response))
             return

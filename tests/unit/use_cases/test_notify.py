@@ -20,7 +20,7 @@ class Held(FakeLeases):
         return Claim.HELD
 
 
-def test_a_lease_that_never_ends_raises() -> None:
+def test_a_lease_that_is_always_held_raises() -> None:
     account = FakeAccount()
     dependencies = replace(account.dependencies, leases=Held(account.calls, account.clock))
     with pytest.raises(NoticeStuck, match="noncompliant"):
