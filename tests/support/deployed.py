@@ -1,6 +1,6 @@
-"""What moto's account lacks of a deployed stack: its list of resources, its functions, and IAM's simulation.
+"""What moto's account lacks of a deployed stack: its list of resources, its functions, and IAM's policy simulator.
 
-The program gets the account's own session, whose calls to CloudFormation, Lambda and the simulation are answered here.
+The program gets the account's own session. This module answers its calls to CloudFormation, Lambda and the simulator.
 """
 
 import json
@@ -32,7 +32,7 @@ _DECISIONS: Final = {
 
 @dataclass
 class Deployed:
-    """The stack in moto's account; `failing` are operations that answer with an error code from now on."""
+    """The stack in moto's account; `failing` has the error codes of operations that fail."""
 
     account: Account
     failing: dict[str, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Deployed:
     concurrency: int | None = None
 
     def run(self, *words: str, typed: str | None = None) -> Result:
-        """Run the program in this process. Nobody can be asked there, whatever is `typed`."""
+        """Run the program in this process, where standard input is `typed` and not a terminal."""
         return CliRunner().invoke(app, words, input=typed, catch_exceptions=False)
 
     def json(self, *words: str, exit_code: int = 0) -> dict[str, object]:
@@ -63,7 +63,7 @@ class Deployed:
         return parsed
 
     def enter(self, operation: str) -> None:
-        """Count a call, or let it fail."""
+        """Record a call, or let it fail."""
         self.made.append(operation)
         if code := self.failing.get(operation):
             raise ClientError({"Error": {"Code": code, "Message": f"{code} by the test"}}, operation)
@@ -75,10 +75,10 @@ class Deployed:
         path: str = "/",
         password: bool = False,
         device: bool = False,
-        bound: bool = False,
+        enforced: bool = False,
         in_group: bool = False,
     ) -> str:
-        """Create a user and return his id."""
+        """Create a user and return their ID."""
         iam = self.account.iam
         user = iam.create_user(self.account.stack.region, name, path)
         if password:
@@ -86,14 +86,14 @@ class Deployed:
         if device:
             serial = iam.create_virtual_mfa_device(f"{name}-phone", "/").serial_number
             iam.enable_mfa_device(name, serial, "123456", "654321")
-        if bound:
+        if enforced:
             iam.attach_user_policy(self.policy, name)
         if in_group:
             iam.add_user_to_group(self.group, name)
         return str(user.id)
 
     def key(self, name: str = "alice", *, used: timedelta | None = timedelta(days=1)) -> str:
-        """Give a user an access key that was used so long ago, and return its id."""
+        """Give a user an access key that was last used some time ago, and return its ID."""
         key_id = str(self.account.iam.create_access_key(name).access_key_id)
         if used is not None:
             self.account.use_key(name, key_id, self.account.clock.now() - used)
@@ -153,7 +153,7 @@ def deploy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """Return the stack in the account, kept well, with the program's sessions being the account's own."""
     deployed = Deployed(account)
     keep_well(account)
-    # Whoever runs the program has a password and a device of his own.
+    # The administrator who runs the program has a password and an MFA device.
     account.iam.create_login_profile(ADMINISTRATOR, "Not-a-real-passw0rd")
     serial = account.iam.create_virtual_mfa_device(f"{ADMINISTRATOR}-phone", "/").serial_number
     account.iam.enable_mfa_device(ADMINISTRATOR, serial, "123456", "654321")
@@ -173,7 +173,7 @@ def _watched(deployed: Deployed) -> object:
 
 
 def _answering(answer: Answer, deployed: Deployed) -> object:
-    # Whatever answers keeps botocore from asking the others.
+    # A handler that answers keeps botocore from sending the request.
     def respond(model: object, params: Mapping[str, object], **_: object) -> tuple[AWSResponse, Mapping[str, object]]:
         deployed.enter(str(getattr(model, "name", "")))
         response = AWSResponse("https://amazonaws.com/", 200, HTTPHeaders(), None)
@@ -247,7 +247,7 @@ def _simulated(deployed: Deployed, params: Mapping[str, object]) -> Mapping[str,
     backend = deployed.account.iam
     name = form["PolicySourceArn"].rpartition("/")[2]
     stack = deployed.account.stack
-    # The only policy that a test gives anybody.
+    # The only policy that a test attaches.
     documents = [stack.policy_document("EnforcementPolicy")] if backend.get_user(name).managed_policies else []
     entries = [f"ContextEntries.member.{number}" for number in range(1, 5)]
     context = {

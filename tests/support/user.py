@@ -1,4 +1,4 @@
-"""A user's corner of AWS without AWS, and a person who types."""
+"""AWS as one user sees it, without AWS, and a user who types."""
 
 import io
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def denied(policy: str | None = None, *, explicit: bool = True) -> ClientError:
 
 
 def typing(*lines: str) -> tuple[Terminal, io.StringIO]:
-    """Return a terminal on which somebody types these lines and then hangs up, and what it shows."""
+    """Return a terminal on which a user types these lines and then closes the input, and what it shows."""
     shown = io.StringIO()
     return Terminal(io.StringIO("".join(f"{line}\n" for line in lines)), shown, {"TERM": "xterm"}), shown
 
@@ -64,7 +64,7 @@ def credentials(name: str = "session", *, at: datetime = NOW, seconds: int = 43_
 
 @dataclass
 class FakeAws:
-    """AWS as one user sees it. `good` are the codes that it takes, each once; `refusals` refuse calls by name."""
+    """AWS as one user sees it. `good` are the codes that it accepts, each once. `refusals` are errors by call."""
 
     caller: Identity = ALICE
     own: list[Device] = field(default_factory=lambda: [APP])
@@ -90,7 +90,7 @@ class FakeAws:
         return self.caller, self.ahead
 
     def probe(self) -> None:
-        """Answer the probe."""
+        """Response the probe."""
         if error := self.refusals.get("probe"):
             raise error
 
@@ -118,7 +118,7 @@ class FakeAws:
         assert user == self.caller.name
         self._call("enable_device")
         if list(codes) != self.good[:2]:
-            raise CodeRefused("AWS did not take these codes.")
+            raise CodeRefused("AWS did not accept these codes.")
         self.own.append(device)
 
     def delete_device(self, device: Device) -> bool:
@@ -133,7 +133,7 @@ class FakeAws:
         """Give a session for a code."""
         self._call("session")
         if code not in self.good:
-            raise CodeRefused(f"AWS did not take the code of {device.serial}.")
+            raise CodeRefused(f"AWS did not accept the code of {device.serial}.")
         self.good.remove(code)
         self.asked_seconds.append(seconds)
         return credentials(f"{device.name} {code}", seconds=seconds)

@@ -1,1 +1,1 @@
-"""Commands for whoever runs the guard: what it sees, and what an administrator decides about users and about it."""
+"""What the administrator's commands do with the guard and its users."""

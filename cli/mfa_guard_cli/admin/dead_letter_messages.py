@@ -1,4 +1,4 @@
-"""What waits in the dead-letter queue: a rule's raw event, a function's failure, or a batch of the table's stream.
+"""The messages in the dead-letter queue: an event of a rule, a failure of a function, or a batch of the table's stream.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
@@ -16,12 +16,13 @@ from mfa_guard.core.cloudtrail import EventNotUnderstood, subject_of
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.times import utc_text
 
-# As many records as Lambda hands over at once, and DynamoDB gives.
+# The most records that Lambda passes to a function at once.
 _LARGEST_BATCH: Final = 10_000
+_NOT_GIVEN: Final = "no reason given"
 
 
-class Shape(StrEnum):
-    """Who put the message into the queue."""
+class Sender(StrEnum):
+    """What put the message into the queue."""
 
     RULE = "rule"
     FUNCTION = "function"
@@ -30,19 +31,19 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True)
-class Message:
-    """A message as SQS has it."""
+class QueueMessage:
+    """A message as SQS returns it."""
 
     id: str
     body: str
-    marks: Mapping[str, str]
+    attributes: Mapping[str, str]
     sent: datetime | None
     receipt: str
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Where in the exemption table's stream the records of a failed batch are."""
+    """Where the records of a failed batch are in the stream of the exemption table."""
 
     stream_arn: str
     shard_id: str
@@ -52,14 +53,15 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Letter:
-    """A message, understood. `function` is the ARN of whom the event was meant for, without a version.
+class DeadLetter:
+    """A dead-letter message, parsed. `function` is the ARN, without version, of the function that should get the event.
 
-    `event` is what to invoke it with; a stream's letter has `batch` in its place, an unknown one neither.
+    `event` is the payload to invoke the function with. A message of the stream has `batch` instead, and an unknown
+    message has neither.
     """
 
-    message: Message
-    shape: Shape
+    message: QueueMessage
+    sender: Sender
     function: str
     reason: str
     event: Mapping[str, object] | None = None
@@ -67,85 +69,90 @@ class Letter:
 
     @property
     def sent(self) -> str:
-        """Return when it came into the queue."""
+        """Return when the message was sent to the queue, or an empty text."""
         return utc_text(self.message.sent) if self.message.sent else ""
 
     @property
     def function_name(self) -> str:
-        """Return the function's name."""
+        """Return the name of the function."""
         return sanitize(self.function.rpartition(":")[2], 140) if self.function else ""
 
     @property
-    def what(self) -> str:
-        """Return what it is about, in words that a stranger may have chosen."""
+    def subject(self) -> str:
+        """Return what the message is about, sanitized, since strangers can choose the words."""
         if self.event is None:
-            return "changes of exemptions" if self.batch else "not understood"
+            return "changes of exemptions" if self.batch else "unknown"
         detail = _fields(self.event.get("detail"))
         name = _text(detail, "eventName") or _text(self.event, "detail-type") or "no event"
         return f"{sanitize(name, 60)}{_about(detail)}"
 
 
-def parse_letter(message: Message) -> Letter:
-    """Return what a message says. Whatever is none of the three shapes is of the fourth."""
+def parse_message(message: QueueMessage) -> DeadLetter:
+    """Return what a message says. A message that fits no known sender is of an unknown sender."""
     try:
         body = json.loads(message.body)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        return Letter(message, Shape.UNKNOWN, "", "The body is no JSON object.")
+        return _unknown(message, "The body is not a JSON object.")
     if "DDBStreamBatchInfo" in body:
         return _of_stream(message, body)
     if "requestPayload" in body:
         return _of_function(message, body)
-    if "TARGET_ARN" in message.marks and "source" in body:
+    if "TARGET_ARN" in message.attributes and "source" in body:
         return _of_rule(message, body)
-    return Letter(message, Shape.UNKNOWN, "", "It is neither a rule's event nor a function's failure.")
+    return _unknown(message, "The message is neither an event of a rule nor a failure of a function.")
 
 
-def _of_rule(message: Message, body: Mapping[str, object]) -> Letter:
-    said = " ".join(message.marks[key] for key in ("ERROR_CODE", "ERROR_MESSAGE") if key in message.marks)
-    return Letter(
-        message, Shape.RULE, _unqualified(message.marks["TARGET_ARN"]), sanitize(said or "not said", 300), body
-    )
+def _unknown(message: QueueMessage, reason: str) -> DeadLetter:
+    return DeadLetter(message, Sender.UNKNOWN, "", reason)
 
 
-def _of_function(message: Message, body: Mapping[str, object]) -> Letter:
-    context, answer = _fields(body.get("requestContext")), _fields(body.get("responsePayload"))
-    said = [_text(context, "condition"), _text(answer, "errorType"), _text(answer, "errorMessage")]
+def _of_rule(message: QueueMessage, body: Mapping[str, object]) -> DeadLetter:
+    attributes = message.attributes
+    reason = " ".join(attributes[key] for key in ("ERROR_CODE", "ERROR_MESSAGE") if key in attributes)
+    function = _unqualified(attributes["TARGET_ARN"])
+    return DeadLetter(message, Sender.RULE, function, sanitize(reason or _NOT_GIVEN, 300), body)
+
+
+def _of_function(message: QueueMessage, body: Mapping[str, object]) -> DeadLetter:
+    context, response = _fields(body.get("requestContext")), _fields(body.get("responsePayload"))
+    reasons = [_text(context, "condition"), _text(response, "errorType"), _text(response, "errorMessage")]
     event = body["requestPayload"]
     if not isinstance(event, dict):
-        return Letter(message, Shape.UNKNOWN, "", "Its requestPayload is no object.")
+        return _unknown(message, "The requestPayload is not an object.")
     function = _unqualified(_text(context, "functionArn") or "")
-    return Letter(message, Shape.FUNCTION, function, sanitize(" ".join(filter(None, said)) or "not said", 300), event)
+    reason = sanitize(" ".join(filter(None, reasons)) or _NOT_GIVEN, 300)
+    return DeadLetter(message, Sender.FUNCTION, function, reason, event)
 
 
-def _of_stream(message: Message, body: Mapping[str, object]) -> Letter:
+def _of_stream(message: QueueMessage, body: Mapping[str, object]) -> DeadLetter:
     context, info = _fields(body.get("requestContext")), _fields(body["DDBStreamBatchInfo"])
     keys = ("streamArn", "shardId", "startSequenceNumber", "endSequenceNumber")
     stream, shard, first, last = (_text(info, key) or "" for key in keys)
     size = _size(info.get("batchSize"))
     if not (stream and shard and size and all(each.isascii() and each.isdigit() for each in (first, last))):
-        return Letter(message, Shape.UNKNOWN, "", "Its DDBStreamBatchInfo does not say where the records are.")
+        return _unknown(message, "The DDBStreamBatchInfo does not say where the records are.")
     function = _unqualified(_text(context, "functionArn") or "")
-    reason = sanitize(_text(context, "condition") or "not said", 300)
-    return Letter(message, Shape.STREAM, function, reason, batch=Batch(stream, shard, first, int(last), size))
+    reason = sanitize(_text(context, "condition") or _NOT_GIVEN, 300)
+    return DeadLetter(message, Sender.STREAM, function, reason, batch=Batch(stream, shard, first, int(last), size))
 
 
 def _size(value: object) -> int:
-    """Return how many records a batch has, 0 for what no batch has."""
+    """Return how many records a batch has, or 0 for an impossible number."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_BATCH else 0
 
 
 def stream_event(records: Sequence[Mapping[str, object]], batch: Batch) -> Mapping[str, object]:
-    """Return the records of the batch as Lambda hands them to a function: times are seconds, the rest is as it was."""
-    return {"Records": [_plain(record) for record in records if _sequence(record) <= batch.last]}
+    """Return the records of a batch as Lambda passes them to a function. Times become seconds."""
+    return {"Records": [_with_plain_time(record) for record in records if _sequence_number(record) <= batch.last]}
 
 
-def _sequence(record: Mapping[str, object]) -> int:
+def _sequence_number(record: Mapping[str, object]) -> int:
     return int(_text(_fields(record.get("dynamodb")), "SequenceNumber") or 0)
 
 
-def _plain(record: Mapping[str, object]) -> Mapping[str, object]:
+def _with_plain_time(record: Mapping[str, object]) -> Mapping[str, object]:
     stream = dict(_fields(record.get("dynamodb")))
     created = stream.get("ApproximateCreationDateTime")
     if isinstance(created, datetime):

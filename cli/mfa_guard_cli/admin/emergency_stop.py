@@ -1,4 +1,4 @@
-"""The emergency stop and its end: what acts on users is switched off, and only that is switched on again."""
+"""Stop the guard in an emergency, and start it again: disable what acts on users, and enable only that."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,141 +10,160 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mfa_guard.core.settings import Mode
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard, open_guard
-from mfa_guard_cli.admin.missed_events import missed
-from mfa_guard_cli.admin.switches import State, Stop, StopRecord, Switch, Switchboard, switches_of
+from mfa_guard_cli.admin.missed_events import describe_missed_events
+from mfa_guard_cli.admin.stop_record import EmergencyStop, StopRecord
+from mfa_guard_cli.admin.triggers import Trigger, Triggers, TriggerState, triggers_of
 from mfa_guard_cli.common.errors import FOUND, WrongUse, as_program_error
 from mfa_guard_cli.common.options import Format
-from mfa_guard_cli.common.outcome import Outcome, ask, tell
+from mfa_guard_cli.common.outcome import Outcome, confirm_changes, print_outcome
 from mfa_guard_cli.common.stack_location import StackLocation
 
-_GOES_ON: Final = (
-    "Nobody is released, events under way are still handled, and AlertFunction goes on telling: the stop itself too, "
-    "as tampering."
+_STILL_WORKS: Final = (
+    "No user is released, and the guard finishes the events that it has begun to handle. AlertFunction still sends "
+    "notices, and sends one about this stop."
 )
 
 
-def stop_guard(place: StackLocation, form: Format, *, yes: bool) -> None:
-    """Switch off the rules that act on users, requests for sweeps, and the schedule; remember which.
+def stop_guard(location: StackLocation, output_format: Format, *, yes: bool) -> None:
+    """Disable the rules that act on users, sweep requests and the sweep schedule, and record what was disabled.
 
-    What cannot be remembered is switched off all the same: it is an emergency.
+    Disables them even if the record cannot be written, because this is an emergency.
     """
-    guard = open_guard(place)
-    board, record = Switchboard(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
-    states = board.states(switches_of(guard))
-    on = tuple(switch for switch, state in states.items() if state is State.ON)
-    earlier = _earlier(record, states)
-    if not on:
+    guard = open_guard(location)
+    triggers, record = Triggers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
+    states = triggers.states(triggers_of(guard))
+    enabled = tuple(trigger for trigger, state in states.items() if state is TriggerState.ENABLED)
+    earlier = _earlier_stop(record, states)
+    if not enabled:
         since = f" since {utc_text(earlier.since)}, by {earlier.by}" if earlier else ""
-        tell(Outcome(notes=[f"The guard is stopped already{since}; nothing was changed."]), form)
+        print_outcome(Outcome(notes=[f"The guard is stopped already{since}; nothing was changed."]), output_format)
         return
-    ask(["Will be disabled:", *(f"  {switch}" for switch in on), _GOES_ON], "Stop the guard?", yes=yes)
-    begun = earlier or Stop((), guard.now(), guard.caller())
-    # First, so that whatever happens then is known to be this stop's doing.
-    forgotten = _remember(replace(begun, switches=tuple(dict.fromkeys((*begun.switches, *on)))), record)
-    done, failed = _switch(on, State.OFF, board)
-    before = [str(switch) for switch, state in states.items() if state is not State.ON and switch not in begun.switches]
-    notes = [*([f"Off before: {', '.join(before)}."] if before else []), _GOES_ON]
-    back = place.command("start", options=["--all"] if forgotten else [])
-    facts = {"stopped_since": utc_text(begun.since)}
-    tell(Outcome(done=done, failed=[*failed, *forgotten], notes=notes, back=[back], facts=facts), form)
+    confirm_changes(
+        ["Will be disabled:", *(f"  {trigger}" for trigger in enabled), _STILL_WORKS], "Stop the guard?", yes=yes
+    )
+    stop = earlier or EmergencyStop((), guard.now(), guard.caller())
+    # Recorded first, so that everything that is disabled from now on counts as this stop's.
+    not_recorded = _save(replace(stop, triggers=tuple(dict.fromkeys((*stop.triggers, *enabled)))), record)
+    done, failed = _set_states(enabled, TriggerState.DISABLED, triggers)
+    before = [
+        str(trigger)
+        for trigger, state in states.items()
+        if state is not TriggerState.ENABLED and trigger not in stop.triggers
+    ]
+    print_outcome(
+        Outcome(
+            done=done,
+            failed=[*failed, *not_recorded],
+            notes=[*([f"Disabled before: {', '.join(before)}."] if before else []), _STILL_WORKS],
+            undo=[location.command("start", options=["--all"] if not_recorded else [])],
+            facts={"stopped_since": utc_text(stop.since)},
+        ),
+        output_format,
+    )
 
 
-def _earlier(record: StopRecord, states: Mapping[Switch, State]) -> Stop | None:
-    """Return the stop that still lasts, as far as the table tells, with what is still off of it."""
+def _earlier_stop(record: StopRecord, states: Mapping[Trigger, TriggerState]) -> EmergencyStop | None:
+    """Return the stop that is still in force, with the triggers that are still disabled, as far as it can be read."""
     try:
         stop = record.load()
     except (WrongUse, ClientError, BotoCoreError):
         return None
-    # What somebody enabled by hand since, and then disabled for a reason of his own, is no longer this stop's.
-    still = tuple(each for each in stop.switches if states.get(each) is State.OFF) if stop else ()
-    return replace(stop, switches=still) if stop and still else None
+    # A trigger that was enabled since, and then disabled for another reason, does not belong to this stop.
+    disabled = tuple(each for each in stop.triggers if states.get(each) is TriggerState.DISABLED) if stop else ()
+    return replace(stop, triggers=disabled) if stop and disabled else None
 
 
-def _remember(stop: Stop, record: StopRecord) -> list[str]:
-    """Remember a stop, or return why that is not possible."""
+def _save(stop: EmergencyStop, record: StopRecord) -> list[str]:
+    """Record a stop, or return why that failed."""
     try:
         record.save(stop)
     except (ClientError, BotoCoreError) as error:
-        return [f"What was on could not be remembered, so that start needs --all: {as_program_error(error)}"]
+        return [f"The stop could not be recorded, so starting the guard needs --all: {as_program_error(error)}"]
     return []
 
 
-def start_guard(place: StackLocation, form: Format, *, everything: bool, yes: bool) -> None:
-    """Switch on what the stop switched off; with `everything` whatever is off.
+def start_guard(location: StackLocation, output_format: Format, *, enable_all: bool, yes: bool) -> None:
+    """Enable what the stop disabled, or with `enable_all` everything that is disabled.
 
-    Ends with exit code 1 when something stays off that no stop is known to have switched off.
+    Exits with 1 if something stays disabled that no stop is known to have disabled.
     """
-    guard = open_guard(place)
-    board, record = Switchboard(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
-    stop = None if everything else record.load()
-    states = board.states(switches_of(guard))
-    off = [switch for switch, state in states.items() if state is State.OFF]
-    stopped = set(stop.switches) if stop else set[Switch]()
-    mine = off if everything else [switch for switch in off if switch in stopped]
-    throttled = board.sweeps_known_to_be_throttled()
-    left = _left(states, mine, place, throttled=throttled and not everything)
-    if not mine and not (throttled and everything):
-        _nothing_to_start(record if stop else None, left, form)
+    guard = open_guard(location)
+    triggers, record = Triggers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
+    stop = None if enable_all else record.load()
+    states = triggers.states(triggers_of(guard))
+    disabled = [trigger for trigger, state in states.items() if state is TriggerState.DISABLED]
+    stopped = set(stop.triggers) if stop else set[Trigger]()
+    to_enable = disabled if enable_all else [trigger for trigger in disabled if trigger in stopped]
+    throttled = triggers.sweeps_known_to_be_throttled()
+    left = _left_disabled(states, to_enable, location, throttled=throttled and not enable_all)
+    if not to_enable and not (throttled and enable_all):
+        _nothing_to_enable(record if stop else None, left, output_format)
         return
-    words = [
-        *map(str, mine),
-        *([f"{SWEEP_FUNCTION}: without its concurrency of 0"] if throttled and everything else []),
-    ]
-    ask(["Will be enabled:", *(f"  {each}" for each in words), *left], "Start the guard?", yes=yes)
-    done, failed = _switch(mine, State.ON, board)
-    if throttled and everything:
-        board.unthrottle_sweeps()
-        done.append(f"{SWEEP_FUNCTION}: may run again")
+    unthrottle = [f"{SWEEP_FUNCTION} (concurrency 0)"] if throttled and enable_all else []
+    confirm_changes(
+        ["Will be enabled:", *(f"  {each}" for each in (*map(str, to_enable), *unthrottle)), *left],
+        "Start the guard?",
+        yes=yes,
+    )
+    done, failed = _set_states(to_enable, TriggerState.ENABLED, triggers)
+    if unthrottle:
+        triggers.unthrottle_sweeps()
+        done.append(f"{SWEEP_FUNCTION}: enabled")
     if not failed:
         record.delete()
-    notes = [*left, *_caught_up(stop, guard, place)]
-    tell(Outcome(done=done, failed=failed, notes=notes, back=[place.command("stop")]), form)
+    notes = [*left, *_catch_up(stop, guard, location)]
+    print_outcome(Outcome(done=done, failed=failed, notes=notes, undo=[location.command("stop")]), output_format)
 
 
-def _nothing_to_start(record: StopRecord | None, left: Sequence[str], form: Format) -> None:
+def _nothing_to_enable(record: StopRecord | None, left: Sequence[str], output_format: Format) -> None:
     if record:
-        # Whatever that stop switched off is on again, by whatever hand, or gone.
+        # All that the stop disabled is enabled again or deleted.
         record.delete()
-    tell(Outcome(notes=["Nothing that a stop switched off is off; nothing was changed.", *left]), form)
+    note = "Nothing that mfa-guard stop disabled is still disabled; nothing was changed."
+    print_outcome(Outcome(notes=[note, *left]), output_format)
     if left:
         raise typer.Exit(FOUND)
 
 
-def _left(states: dict[Switch, State], mine: Iterable[Switch], place: StackLocation, *, throttled: bool) -> list[str]:
-    started = set(mine)
+def _left_disabled(
+    states: Mapping[Trigger, TriggerState], to_enable: Iterable[Trigger], location: StackLocation, *, throttled: bool
+) -> list[str]:
+    """Return the line that names what stays disabled, if anything does."""
+    enabled = set(to_enable)
     others = [
-        f"{switch} ({state.value})"
-        for switch, state in states.items()
-        if state is not State.ON and switch not in started
+        f"{trigger} ({state.value})"
+        for trigger, state in states.items()
+        if state is not TriggerState.ENABLED and trigger not in enabled
     ]
     others += [f"{SWEEP_FUNCTION} (concurrency 0)"] if throttled else []
     if not others:
         return []
-    start = place.command("start", options=["--all"])
-    return [
-        f"Stays off, as no mfa-guard stop switched it off: {', '.join(others)}. To enable what is disabled: {start}"
-    ]
+    start = location.command("start", options=["--all"])
+    return [f"Not disabled by mfa-guard stop, so not enabled: {', '.join(others)}. To enable all: {start}"]
 
 
-def _switch(switches: Iterable[Switch], state: State, board: Switchboard) -> tuple[list[str], list[str]]:
+def _set_states(to_change: Iterable[Trigger], state: TriggerState, triggers: Triggers) -> tuple[list[str], list[str]]:
+    """Return what was done and what failed, a line for each trigger."""
     done, failed = list[str](), list[str]()
-    for switch in switches:
+    for trigger in to_change:
         try:
-            board.switch(switch, state)
+            triggers.set_state(trigger, state)
         except (ClientError, BotoCoreError) as error:
-            failed.append(f"{switch}: {as_program_error(error)}")
+            failed.append(f"{trigger}: {as_program_error(error)}")
         else:
-            done.append(f"{switch}: {state.value}")
+            done.append(f"{trigger}: {state.value}")
     return done, failed
 
 
-def _caught_up(stop: Stop | None, guard: Guard, place: StackLocation) -> list[str]:
-    """Return what the guard did not see meanwhile, and how it catches up."""
+def _catch_up(stop: EmergencyStop | None, guard: Guard, location: StackLocation) -> list[str]:
+    """Return what the guard missed, and how it catches up."""
     lines = []
     if stop:
-        lines.append(f"Stopped from {utc_text(stop.since)} by {stop.by}. Events of that time do not come again.")
-        trails = guard.session.client("cloudtrail")
-        lines.append(missed(trails, stop.since, guard.now()))
-    writes = "binds whom the plan demands" if guard.settings.mode is Mode.ALL else "reports whom it would bind"
-    lines.append(f"To catch up, a sweep {writes}: {place.command('sweep')}")
+        lines.append(
+            f"Stopped since {utc_text(stop.since)} by {stop.by}. EventBridge does not deliver the events of that time "
+            "again."
+        )
+        lines.append(describe_missed_events(guard.session.client("cloudtrail"), stop.since, guard.now()))
+    effect = "enforces as planned" if guard.settings.mode is Mode.ALL else "reports the users it would enforce"
+    lines.append(f"To catch up, request a sweep, which {effect}: {location.command('sweep')}")
     return lines

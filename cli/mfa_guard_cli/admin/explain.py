@@ -1,4 +1,4 @@
-"""One user: how he stands, what the guard would do about it and by which rule, and what he can do now."""
+"""Explain one user: their state, what the guard would do and by which rule, and what the user can do now."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from mfa_guard_cli.common.options import Format
 from mfa_guard_cli.common.output import print_json, print_table, printable
 from mfa_guard_cli.common.stack_location import StackLocation
 
-# The rules are counted as README's table has them: 1 is the root user, 2 a user who is gone.
+# The rules' numbers in the README. Rule 1 is the root user, and rule 2 is a user who no longer exists.
 _NUMBERS: Final[Mapping[Rule, int]] = {
     Rule.EXEMPT_BY_PATH: 3,
     Rule.EXEMPT_BY_RECORD: 3,
@@ -33,16 +33,12 @@ _NUMBERS: Final[Mapping[Rule, int]] = {
     Rule.WITHOUT_PASSWORD: 6,
     Rule.EVERYBODY_ELSE: 7,
 }
-_ROOT: Final = frozenset({"root", "<root_account>", "AWS ROOT USER"})
-_ABOUT_ROOT: Final = (
-    "The root user is rule 1: mfa-guard sends a critical notice, and makes no call for root, whom no policy of this "
-    "account binds."
-)
+_ROOT_NAMES: Final = frozenset({"root", "<root_account>", "AWS ROOT USER"})
 _HEADINGS: Final = ("ACTION", "ACCESS KEY ALONE", "CONSOLE WITHOUT MFA", "WITH MFA")
 
 
 @dataclass(frozen=True)
-class _Explained:
+class _Explanation:
     state: UserState
     rule: Rule
     plan: UserPlan
@@ -52,127 +48,136 @@ class _Explained:
     simulated: Sequence[Simulated] | Unavailable
 
 
-def explain_user(name: str, place: StackLocation, form: Format) -> None:
-    """Print what the guard thinks of a user. Raises WrongUse for one who does not exist."""
-    guard = open_guard(place)
+def explain_user(name: str, location: StackLocation, output_format: Format) -> None:
+    """Print the explanation of a user. Raises WrongUse if the user does not exist."""
+    guard = open_guard(location)
+    now = guard.now()
     try:
-        now = guard.now()
-        state = guard.whole_user(name, now)
-    except WrongUse as unknown:
-        if name in _ROOT:
-            raise WrongUse(f"{_ABOUT_ROOT} There is no IAM user of that name.") from unknown
+        state = guard.complete_user(name, now)
+    except WrongUse as error:
+        if name in _ROOT_NAMES:
+            raise WrongUse(
+                "The root user is rule 1: mfa-guard sends a critical notice and calls no IAM API, since no policy of"
+                " the account applies to the root user. There is no IAM user of that name."
+            ) from error
         raise
-    chosen = guard.settings
-    rule, demanded = _decided(state, chosen, now)
-    found = _Explained(
+    settings = guard.settings
+    rule, plan = _decide(state, settings, now)
+    explanation = _Explanation(
         state=state,
         rule=rule,
-        plan=demanded,
-        assessment=assessment_of(state, demanded, chosen, now, certain=True),
-        settings=chosen,
+        plan=plan,
+        assessment=assessment_of(state, plan, settings, now, certain=True),
+        settings=settings,
         now=now,
-        simulated=simulate(guard.iam, state.name, state.path, chosen.account, chosen.partition),
+        simulated=simulate(guard.iam, state.name, state.path, settings.account, settings.partition),
     )
-    if form is Format.JSON:
-        print_json(_as_json(found))
+    if output_format == "json":
+        print_json(_as_json(explanation))
     else:
-        _print(found)
+        _print(explanation)
 
 
-def _decided(state: UserState, chosen: Settings, now: datetime) -> tuple[Rule, UserPlan]:
-    """Return what decides, and what follows. Raises Ask when the state lacks an answer, which `whole_user` has."""
-    rule, demanded = deciding_rule(state, chosen, now), plan_for_user(state, chosen, now)
+def _decide(state: UserState, settings: Settings, now: datetime) -> tuple[Rule, UserPlan]:
+    """Return the rule that decides, and the plan. Raises FieldNotLoaded, which `complete_user` prevents."""
+    rule, plan = deciding_rule(state, settings, now), plan_for_user(state, settings, now)
     if isinstance(rule, Field):
         raise FieldNotLoaded(rule)
-    if isinstance(demanded, Field):
-        raise FieldNotLoaded(demanded)
-    return rule, demanded
+    if isinstance(plan, Field):
+        raise FieldNotLoaded(plan)
+    return rule, plan
 
 
-def _print(found: _Explained) -> None:
-    for line in [*about_user(found.state), *_standing(found), "", *_deciding(found), "", *_would(found), ""]:
+def _print(explanation: _Explanation) -> None:
+    decision = f"Rule {_NUMBERS[explanation.rule]} of 7 decides: {_reason(explanation)}"
+    lines = [
+        *about_user(explanation.state),
+        *_state_lines(explanation),
+        "",
+        decision,
+        "",
+        *_plan_lines(explanation),
+        "",
+    ]
+    for line in lines:
         typer.echo(printable(line))
-    if isinstance(found.simulated, Unavailable):
-        typer.echo(printable(found.simulated.reason))
+    simulated = explanation.simulated
+    if isinstance(simulated, Unavailable):
+        typer.echo(printable(simulated.reason))
         return
-    typer.echo("What IAM's own simulation says of this moment (without resource policies and session policies):")
-    print_table(_HEADINGS, [[each.action, *(each.answers[name] for name in CONTEXTS)] for each in found.simulated])
+    typer.echo("IAM's policy simulator at this moment (without resource policies and session policies):")
+    print_table(_HEADINGS, [[each.action, *(each.decisions[name] for name in CONTEXTS)] for each in simulated])
 
 
-def _standing(found: _Explained) -> list[str]:
-    state, tags = found.state, found.state.tags
+def _state_lines(explanation: _Explanation) -> list[str]:
+    state, tags = explanation.state, explanation.state.tags
     routes = {
         AttachmentRoute.DIRECT: "the policy is attached",
-        AttachmentRoute.GROUP: "a member of the enforcement group",
+        AttachmentRoute.GROUP: "the user is a member of the enforcement group",
     }
-    bound = " and ".join(routes[route] for route in state.routes())
-    marks = ", ".join(f"{key}={tags[key]}" for key in GUARD_TAGS if key in tags)
+    enforced_by = " and ".join(routes[route] for route in state.routes())
+    guard_tags = ", ".join(f"{key}={tags[key]}" for key in GUARD_TAGS if key in tags)
     return [
-        f"Bound: {bound or 'no'}",
-        f"Tags of the guard: {marks or 'none'}",
-        f"Exemption record: {_record(state.exemption_record(), found.now)}",
+        f"Enforced: {enforced_by or 'no'}",
+        f"Tags of the guard: {guard_tags or 'none'}",
+        f"Exemption: {_exemption_text(state.exemption_record(), explanation.now)}",
     ]
 
 
-def _record(record: Exemption | MalformedExemption | None, now: datetime) -> str:
+def _exemption_text(record: Exemption | MalformedExemption | None, now: datetime) -> str:
     match record:
         case None:
             return "none"
         case MalformedExemption():
-            return f"does not count. {record.problem}"
+            return f"malformed, so it exempts no user. {record.problem}"
         case _:
             return f"{'in force' if record.in_force(now) else 'expired'}, {in_words(record)}"
 
 
-def _deciding(found: _Explained) -> list[str]:
-    return [f"Rule {_NUMBERS[found.rule]} of 7 decides: {_why(found)}"]
-
-
-def _why(found: _Explained) -> str:
-    prefix, credentials = found.settings.exempt_path(found.state.path), in_use(found.assessment, found.now)
-    why: Mapping[Rule, str] = {
-        Rule.EXEMPT_BY_PATH: f"exempt, as users below {prefix} are (ExemptPathPrefixes).",
-        Rule.EXEMPT_BY_RECORD: "exempt, by the record above.",
-        Rule.ENFORCED_ALREADY: "bound already, and so it stays: only an exemption releases.",
-        Rule.ACTIVE_MACHINE: f"a active machine user: no console password, and in use: {credentials}. "
-        "WorkingMachineUsers is review, so an administrator decides.",
-        Rule.WITHOUT_PASSWORD: "no console password, and EnforceOn is console: not bound.",
-        Rule.EVERYBODY_ELSE: "nothing above it fits, so the policy has to bind.",
+def _reason(explanation: _Explanation) -> str:
+    prefix = explanation.settings.exempt_path(explanation.state.path)
+    reasons: Mapping[Rule, str] = {
+        Rule.EXEMPT_BY_PATH: f"the user is exempt, because of the path {prefix} (ExemptPathPrefixes).",
+        Rule.EXEMPT_BY_RECORD: "the user is exempt, because of the exemption above.",
+        Rule.ENFORCED_ALREADY: "the user is enforced already and stays enforced. Only an exemption releases the user.",
+        Rule.ACTIVE_MACHINE: "the user is an active machine user, with no console password and in use: "
+        f"{in_use(explanation.assessment, explanation.now)}. An administrator decides (WorkingMachineUsers: review).",
+        Rule.WITHOUT_PASSWORD: "the user has no console password, so the guard does not enforce (EnforceOn: console).",
+        Rule.EVERYBODY_ELSE: "no earlier rule fits, so the guard enforces.",
     }
-    return why[found.rule]
+    return reasons[explanation.rule]
 
 
-_DEEDS: Final[Mapping[Action, str]] = {
-    Action.ENFORCE: "bind by the enforcement policy",
-    Action.RELEASE: "take the enforcement policy off",
-    Action.MARK: "tag noncompliant",
+_ACTIONS: Final[Mapping[Action, str]] = {
+    Action.ENFORCE: "enforce",
+    Action.RELEASE: "release",
+    Action.MARK: "tag as noncompliant",
     Action.CLEAR: "remove the guard's tags",
 }
 _WHEN: Final[Mapping[Mode, str]] = {
-    Mode.AUDIT: "Mode is audit, so nothing is done; in another Mode the guard would",
+    Mode.AUDIT: "Mode is audit, so the guard changes nothing. In another Mode it would",
     Mode.EVENTS: "At the next event about this user, the guard would",
-    Mode.ALL: "At the next event about this user, or with the next sweep, the guard would",
+    Mode.ALL: "At the next event about this user, or in the next sweep, the guard would",
 }
 
 
-def _would(found: _Explained) -> list[str]:
-    actions, state = found.plan.actions, found.state
-    deeds = ", ".join(_DEEDS[action] for action in actions)
-    lines = [f"{_WHEN[found.settings.mode]}: {deeds}."] if deeds else ["The guard would change nothing."]
-    if found.plan.standing is Standing.ACTIVE_MACHINE:
-        lines.append("It asks for a decision: mfa-guard exempt add, or mfa-guard enforce.")
-    if Action.ENFORCE in actions and (keys := state.keys_in_use(found.now)):
+def _plan_lines(explanation: _Explanation) -> list[str]:
+    actions, state = explanation.plan.actions, explanation.state
+    planned = ", ".join(_ACTIONS[action] for action in actions)
+    lines = [f"{_WHEN[explanation.settings.mode]}: {planned}."] if planned else ["The guard would change nothing."]
+    if explanation.plan.standing is Standing.ACTIVE_MACHINE:
+        lines.append("An administrator has to decide: mfa-guard exempt add, or mfa-guard enforce.")
+    if Action.ENFORCE in actions and (keys := state.keys_in_use(explanation.now)):
         lines.append(f"Access keys in use that would stop working without MFA: {', '.join(key.id for key in keys)}.")
-    if found.assessment.key_deactivation.due:
+    if due := explanation.assessment.key_deactivation.due:
         lines.append(
-            "Without a device, active access keys are deactivated on "
-            f"{utc_text(found.assessment.key_deactivation.due)} at the "
-            "earliest (DeactivateKeysAfterDays)."
+            f"Without an MFA device, the guard deactivates active access keys on {utc_text(due)} at the earliest "
+            "(DeactivateKeysAfterDays)."
         )
     return lines
 
 
-def _exemption(record: Exemption | MalformedExemption | None, now: datetime) -> dict[str, str] | None:
+def _exemption_json(record: Exemption | MalformedExemption | None, now: datetime) -> dict[str, str] | None:
     match record:
         case None:
             return None
@@ -188,40 +193,41 @@ def _exemption(record: Exemption | MalformedExemption | None, now: datetime) -> 
             }
 
 
-def _as_json(found: _Explained) -> dict[str, object]:
-    state = found.state
-    record = state.exemption_record()
-    simulated = found.simulated
+def _as_json(explanation: _Explanation) -> dict[str, object]:
+    rule, due = explanation.rule, explanation.assessment.key_deactivation.due
     return {
-        "user": {
-            "name": state.name,
-            "id": state.id,
-            "path": state.path,
-            "devices": [each.serial for each in state.devices] if isinstance(state.devices, tuple) else [],
-            "password": state.has_password(),
-            "access_keys": [
-                {"id": key.id, "active": key.active, "last_used": utc_text(key.last_used) if key.last_used else None}
-                for key in state.access_keys()
-            ],
-            "service_credentials": [
-                {"id": each.id, "service": each.service, "active": each.active}
-                for each in (state.service_credentials if isinstance(state.service_credentials, tuple) else ())
-            ],
-            "bound_by": [route.value for route in state.routes()],
-            "tags": {key: state.tags[key] for key in state.guard_tags()},
-            "exemption": _exemption(record, found.now),
-        },
-        "mode": found.settings.mode.value,
-        "standing": found.plan.standing.value,
-        "rule": {"number": _NUMBERS[found.rule], "name": found.rule.value, "why": _why(found)},
-        "would": [action.value for action in found.plan.actions],
-        "keys_deactivated_from": utc_text(found.assessment.key_deactivation.due)
-        if found.assessment.key_deactivation.due
-        else None,
-        "simulation": {"unavailable": simulated.reason, "actions": []}
-        if isinstance(simulated, Unavailable)
-        else {
-            "unavailable": None,
-            "actions": [{"action": each.action, **each.answers} for each in simulated],
-        },
+        "user": _user_json(explanation.state, explanation.now),
+        "mode": explanation.settings.mode.value,
+        "standing": explanation.plan.standing.value,
+        "rule": {"number": _NUMBERS[rule], "name": rule.value, "why": _reason(explanation)},
+        "would": [action.value for action in explanation.plan.actions],
+        "keys_deactivated_from": utc_text(due) if due else None,
+        "simulation": _simulation_json(explanation.simulated),
     }
+
+
+def _user_json(state: UserState, now: datetime) -> dict[str, object]:
+    return {
+        "name": state.name,
+        "id": state.id,
+        "path": state.path,
+        "devices": [each.serial for each in state.devices] if isinstance(state.devices, tuple) else [],
+        "password": state.has_password(),
+        "access_keys": [
+            {"id": key.id, "active": key.active, "last_used": utc_text(key.last_used) if key.last_used else None}
+            for key in state.access_keys()
+        ],
+        "service_credentials": [
+            {"id": each.id, "service": each.service, "active": each.active}
+            for each in (state.service_credentials if isinstance(state.service_credentials, tuple) else ())
+        ],
+        "enforced_by": [route.value for route in state.routes()],
+        "tags": {key: state.tags[key] for key in state.guard_tags()},
+        "exemption": _exemption_json(state.exemption_record(), now),
+    }
+
+
+def _simulation_json(simulated: Sequence[Simulated] | Unavailable) -> dict[str, object]:
+    if isinstance(simulated, Unavailable):
+        return {"unavailable": simulated.reason, "actions": []}
+    return {"unavailable": None, "actions": [{"action": each.action, **each.decisions} for each in simulated]}

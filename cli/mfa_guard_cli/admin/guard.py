@@ -1,4 +1,4 @@
-"""The deployed stack: its resources as CloudFormation lists them, its settings as SweepFunction has them."""
+"""The deployed guard: the stack's resources, SweepFunction's settings, and clients with the caller's permissions."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
+from mfa_guard.core.cloudtrail import USER_NAME
 from mfa_guard.core.errors import AwsRequestFailed, UserGone
 from mfa_guard.core.health.checks import Deployed, parse_deployed
 from mfa_guard.core.partitions import partition_of
 from mfa_guard.core.settings import Settings, SettingsError, parse_settings
 from mfa_guard.core.user import Field, UserState
 from mfa_guard.use_cases.load import load
-from mfa_guard_cli.common.admin_options import user_name
 from mfa_guard_cli.common.aws_session import open_session
 from mfa_guard_cli.common.errors import AwsError, WrongUse, as_program_error
 from mfa_guard_cli.common.stack_location import StackLocation
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 Parsed = TypeVar("Parsed")
 
-_PATIENT: Final = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30)
+_CLIENT_CONFIG: Final = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30)
 
 SWEEP_FUNCTION: Final = "SweepFunction"
-_EVERYTHING: Final = (
+_ALL_FIELDS: Final = (
     Field.DEVICES,
     Field.ATTACHED,
     Field.IN_GROUP,
@@ -57,9 +57,9 @@ class Resource:
 
 @dataclass(frozen=True)
 class Guard:
-    """The guard of one account, and clients that work with the caller's own rights.
+    """The guard of one account, and clients that work with the caller's own permissions.
 
-    `environment` is SweepFunction's, which holds everything that the other functions' hold.
+    `environment` is SweepFunction's. It has all settings of the other functions too.
     """
 
     session: boto3.Session
@@ -70,103 +70,112 @@ class Guard:
 
     @cached_property
     def iam(self) -> "IAMClient":
-        """Return IAM's client."""
-        return self.session.client("iam", config=_PATIENT)
+        """Return the client of IAM."""
+        return self.session.client("iam", config=_CLIENT_CONFIG)
 
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":
-        """Return DynamoDB's client."""
-        return self.session.client("dynamodb", config=_PATIENT)
+        """Return the client of DynamoDB."""
+        return self.session.client("dynamodb", config=_CLIENT_CONFIG)
 
     @cached_property
     def events(self) -> "EventBridgeClient":
-        """Return EventBridge's client."""
-        return self.session.client("events", config=_PATIENT)
+        """Return the client of EventBridge."""
+        return self.session.client("events", config=_CLIENT_CONFIG)
 
     @cached_property
     def functions(self) -> "LambdaClient":
-        """Return Lambda's client."""
-        return self.session.client("lambda", config=_PATIENT)
+        """Return the client of Lambda."""
+        return self.session.client("lambda", config=_CLIENT_CONFIG)
 
     @cached_property
     def queues(self) -> "SQSClient":
-        """Return SQS's client."""
-        return self.session.client("sqs", config=_PATIENT)
+        """Return the client of SQS."""
+        return self.session.client("sqs", config=_CLIENT_CONFIG)
 
     @cached_property
     def users(self) -> IamUsers:
-        """Return IAM's users, as the guard itself asks for them."""
+        """Return IAM's users, read and changed as the guard does it."""
         return IamUsers(self.iam, self.settings.policy_arn, self.settings.group_name)
 
     @cached_property
     def exemptions(self) -> ExemptionTable:
-        """Return the exemption table, record by record."""
+        """Return the exemption table, to read single records."""
         return ExemptionTable(self.dynamodb, self.settings.exemptions_table)
 
     @cached_property
     def exemption_list(self) -> ExemptionList:
-        """Return the exemption table as a whole."""
+        """Return the exemption table, to read all records."""
         return ExemptionList(self.dynamodb, self.settings.exemptions_table)
 
     @property
     def deployed(self) -> Deployed:
-        """Return what the health checks compare with; raises WrongUse."""
-        return _understood(lambda: parse_deployed(self.environment, self.settings, self.sweep_arn))
+        """Return what the health checks compare with. Raises WrongUse."""
+        return _parse(lambda: parse_deployed(self.environment, self.settings, self.sweep_arn))
 
     @property
     def function_arns(self) -> tuple[str, ...]:
-        """Return the functions that events and requests for sweeps are meant for."""
+        """Return the ARNs of the functions that handle events and sweep requests."""
         return self.deployed.functions
 
     def caller(self) -> str:
-        """Return the ARN of whoever calls."""
-        return self.session.client("sts", config=_PATIENT).get_caller_identity()["Arn"]
+        """Return the caller's ARN."""
+        return self.session.client("sts", config=_CLIENT_CONFIG).get_caller_identity()["Arn"]
 
     def now(self) -> datetime:
         """Return the time in UTC."""
         return datetime.now(UTC)
 
-    def user(self, name: str, *questions: Field) -> UserState:
-        """Return a user as IAM shows him, with the answers to `questions`. Raises WrongUse when there is none."""
-        with refusals(), _must_exist(name, self):
-            state = self.users.user(user_name(name))
-            for question in questions:
-                state = load(state, question, self.users)
+    def user(self, name: str, *fields: Field) -> UserState:
+        """Return a user, with these fields loaded from IAM. Raises WrongUse if the user does not exist."""
+        with translate_iam_errors(), _user_must_exist(name, self):
+            state = self.users.user(check_user_name(name))
+            for field in fields:
+                state = load(state, field, self.users)
         return state
 
-    def whole_user(self, name: str, now: datetime) -> UserState:
-        """Return everything the plan may ask about a user, the exemption among it."""
-        state = self.user(name, *_EVERYTHING)
+    def complete_user(self, name: str, now: datetime) -> UserState:
+        """Return a user with everything that the plan can need, the exemption too. Raises WrongUse."""
+        state = self.user(name, *_ALL_FIELDS)
         return replace(state, exemption=self.exemptions.get(state.id, now), unfinished=None)
 
 
-def open_guard(place: StackLocation) -> Guard:
-    """Return the guard that a stack deployed. Raises WrongUse when there is none, and what botocore raises."""
-    session = open_session(place.profile, place.region)
+def check_user_name(text: str) -> str:
+    """Return the name of an IAM user. Raises WrongUse for a text that IAM does not allow as a name."""
+    if not USER_NAME.fullmatch(text):
+        raise WrongUse(
+            f"{text[:80]!a} is not a valid IAM user name, which has 1 to 64 letters, digits and characters of +=,.@_-."
+        )
+    return text
+
+
+def open_guard(location: StackLocation) -> Guard:
+    """Return the guard that a stack deployed. Raises WrongUse if there is none, and what botocore raises."""
+    session = open_session(location.profile, location.region)
     home = partition_of(session.region_name or "").home_region
-    if place.region is None and session.region_name != home:
-        # Wherever a person works usually, the stack is where IAM's events arrive.
-        session = open_session(place.profile, home)
-    resources = _resources(session, place.stack)
+    if location.region is None and session.region_name != home:
+        # Whatever region the configuration sets, the stack is in the region that receives IAM's events.
+        session = open_session(location.profile, home)
+    resources = _resources(session, location.stack)
     function = next((each.physical_id for each in resources if each.logical_id == SWEEP_FUNCTION), None)
     if not function:
         raise WrongUse(
-            f"The stack {place.stack} in {session.region_name} is not mfa-guard's, or is not complete: it has no "
-            f"{SWEEP_FUNCTION}; name the right one with --stack."
+            f"The stack {location.stack} in {session.region_name} has no {SWEEP_FUNCTION}, so it is not mfa-guard or"
+            " not complete; name the right stack with --stack."
         )
-    found = session.client("lambda", config=_PATIENT).get_function_configuration(FunctionName=function)
+    found = session.client("lambda", config=_CLIENT_CONFIG).get_function_configuration(FunctionName=function)
     environment = found.get("Environment", {}).get("Variables", {})
     return Guard(
         session=session,
         resources=resources,
         environment=environment,
         sweep_arn=found["FunctionArn"],
-        settings=_understood(lambda: parse_settings(environment)),
+        settings=_parse(lambda: parse_settings(environment)),
     )
 
 
 def _resources(session: boto3.Session, stack_name: str) -> tuple[Resource, ...]:
-    pages = session.client("cloudformation", config=_PATIENT).get_paginator("list_stack_resources")
+    pages = session.client("cloudformation", config=_CLIENT_CONFIG).get_paginator("list_stack_resources")
     try:
         return tuple(
             Resource(each["LogicalResourceId"], each["ResourceType"], each.get("PhysicalResourceId", ""))
@@ -183,33 +192,35 @@ def _resources(session: boto3.Session, stack_name: str) -> tuple[Resource, ...]:
         ) from error
 
 
-def _understood(parse: Callable[[], Parsed]) -> Parsed:
+def _parse(parse: Callable[[], Parsed]) -> Parsed:
     try:
         return parse()
     except SettingsError as error:
-        raise WrongUse(f"The deployed {SWEEP_FUNCTION} is not what this program understands: {error}") from error
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Let what IAM refuses to the guard's own adapters be told like any other refusal of AWS."""
-    try:
-        yield
-    except AwsRequestFailed as refusal:
-        raise _as_program_error(refusal) from refusal
-
-
-def _as_program_error(refusal: AwsRequestFailed) -> AwsError | WrongUse:
-    cause = refusal.__cause__
-    told = as_program_error(cause) if isinstance(cause, BotoCoreError | ClientError) else None
-    return told if isinstance(told, AwsError | WrongUse) else AwsError(f"AWS refused: {refusal}")
-
-
-@contextmanager
-def _must_exist(name: str, guard: Guard) -> Iterator[None]:
-    try:
-        yield
-    except UserGone as gone:
         raise WrongUse(
-            f"There is no IAM user {name} in account {guard.settings.account}; aws iam list-users shows who is there."
-        ) from gone
+            f"This version of mfa-guard cannot read the settings of the deployed {SWEEP_FUNCTION}: {error}"
+        ) from error
+
+
+@contextmanager
+def translate_iam_errors() -> Iterator[None]:
+    """Raise ProgramError, as for every AWS request, for the errors that the guard's own adapters raise."""
+    try:
+        yield
+    except AwsRequestFailed as error:
+        raise _as_program_error(error) from error
+
+
+def _as_program_error(error: AwsRequestFailed) -> AwsError | WrongUse:
+    cause = error.__cause__
+    known = as_program_error(cause) if isinstance(cause, BotoCoreError | ClientError) else None
+    return known if isinstance(known, AwsError | WrongUse) else AwsError(f"An AWS request failed: {error}")
+
+
+@contextmanager
+def _user_must_exist(name: str, guard: Guard) -> Iterator[None]:
+    try:
+        yield
+    except UserGone as error:
+        raise WrongUse(
+            f"There is no IAM user {name} in account {guard.settings.account}; to list the users: aws iam list-users"
+        ) from error

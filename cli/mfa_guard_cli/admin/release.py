@@ -1,13 +1,12 @@
-"""Release one user, or everybody: the exemption first, so that the release holds."""
+"""Release one user, or all users. The exemption comes first, so that the guard does not enforce again."""
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.progress import Progress
 
 from mfa_guard.adapters.attachments import IamAttachments
 from mfa_guard.core.attachments import Attachment, AttachmentKind, AttachmentRoute
@@ -16,181 +15,166 @@ from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import Field, UserState
 from mfa_guard.use_cases.enforcement import release
-from mfa_guard_cli.admin.exempt import Terms
-from mfa_guard_cli.admin.exemption_records import ExemptionRecords, end_of, in_words, new_exemption
-from mfa_guard_cli.admin.guard import Guard, open_guard, refusals
+from mfa_guard_cli.admin.exemption_records import ExemptionOptions, ExemptionRecords, in_words, new_exemption
+from mfa_guard_cli.admin.guard import Guard, open_guard, translate_iam_errors
 from mfa_guard_cli.common.errors import ProgramError, WrongUse, as_program_error
 from mfa_guard_cli.common.options import Format
-from mfa_guard_cli.common.outcome import Outcome, ask, tell
+from mfa_guard_cli.common.outcome import Outcome, confirm_changes, print_outcome
+from mfa_guard_cli.common.output import console, counted
 from mfa_guard_cli.common.stack_location import StackLocation
 
-_OFF: Final = {
-    AttachmentRoute.DIRECT: "the policy detached",
-    AttachmentRoute.GROUP: "taken out of the enforcement group",
+_RELEASED_FROM: Final[Mapping[AttachmentRoute, str]] = {
+    AttachmentRoute.DIRECT: "the policy is detached",
+    AttachmentRoute.GROUP: "the user is removed from the enforcement group",
 }
 _SHOWN: Final = 20
-_AGAIN: Final = (
-    "When the exemption ends, it binds again: the next event about the user or, in Mode: all, the next sweep enforces."
+_ENFORCED_AGAIN: Final = (
+    "When the exemption ends, the guard enforces again at the next event about the user or, in Mode all, in the next "
+    "sweep."
 )
+
+_Enforced = Mapping[str, frozenset[AttachmentRoute]]
 
 
 @dataclass(frozen=True)
-class _Releasing:
-    """Everything that releasing one user after the other needs."""
+class _Release:
+    """What all releases of one command have in common."""
 
     guard: Guard
-    terms: Terms
+    options: ExemptionOptions
     caller: str
     end: datetime
     now: datetime
 
+    @classmethod
+    def of(cls, guard: Guard, options: ExemptionOptions) -> "_Release":
+        now = guard.now()
+        return cls(guard, options, guard.caller(), options.end(now), now)
+
     def exemption(self, state: UserState) -> Exemption | None:
-        """Return the record that is to be written, None where one holds already and nothing else was asked for."""
+        """Return the exemption to record, or None if the user is exempt and the administrator set no end."""
         if self.guard.settings.exempt_path(state.path):
             return None
-        held = self.guard.exemptions.get(state.id, self.now)
-        asked = self.terms.days is not None or self.terms.until is not None
-        if isinstance(held, Exemption) and held.in_force(self.now) and not asked:
+        existing = self.guard.exemptions.get(state.id, self.now)
+        if isinstance(existing, Exemption) and existing.in_force(self.now) and not self.options.has_end:
             return None
-        return new_exemption(
-            state.id,
-            state.name,
-            owner=self.terms.owner,
-            reason=self.terms.reason,
-            created_by=self.caller,
-            end=self.end,
-            now=self.now,
-        )
+        return new_exemption(state.id, state.name, self.options, created_by=self.caller, end=self.end, now=self.now)
 
-    def release(self, state: UserState, exemption: Exemption | None) -> str:
-        """Record the exemption, then release; returns what was done."""
+    def apply(self, state: UserState, exemption: Exemption | None) -> str:
+        """Record the exemption, then release. Returns what was done, as a sentence."""
         if exemption:
             ExemptionRecords(self.guard.dynamodb, self.guard.settings.exemptions_table).put(exemption)
-        done = release(state, self.guard.users)
-        exempt = f"exempt until {utc_text(exemption.expires_at)}, " if exemption else "exempt already, "
-        return f"{state.name}: {exempt}{' and '.join(_OFF[route] for route in done.released)}."
+        result = release(state, self.guard.users)
+        exempt = f"exempt until {utc_text(exemption.expires_at)}" if exemption else "exempt already"
+        return f"{state.name}: {exempt}; {_released_from(result.released)}."
 
 
-def release_user(name: str, terms: Terms, place: StackLocation, form: Format, *, yes: bool) -> None:
-    """Exempt a user and take the enforcement policy off, and no other."""
-    guard = open_guard(place)
+def _released_from(routes: tuple[AttachmentRoute, ...]) -> str:
+    return " and ".join(_RELEASED_FROM[route] for route in routes)
+
+
+def release_user(
+    name: str, options: ExemptionOptions, location: StackLocation, output_format: Format, *, yes: bool
+) -> None:
+    """Exempt and release a user. Changes no other policy and no other group."""
+    guard = open_guard(location)
     state = guard.user(name, Field.ATTACHED, Field.IN_GROUP)
     if not state.routes():
-        exempt = place.command("exempt", "add", state.name, options=["--owner", "OWNER", "--reason", "REASON"])
-        note = f"{state.name} is not bound; nothing was changed. To keep it so: {exempt}"
-        tell(Outcome(notes=[note], facts={"user": state.name}), form)
+        exempt = location.command("exempt", "add", state.name, options=["--owner", "OWNER", "--reason", "REASON"])
+        note = f"{state.name} is not enforced; nothing was changed. To exempt the user: {exempt}"
+        print_outcome(Outcome(notes=[note], facts={"user": state.name}), output_format)
         return
-    releasing = _releasing(guard, terms)
-    exemption = releasing.exemption(state)
-    plan = [
-        f"{state.name} (id {state.id}) will be exempt {in_words(exemption)}; then: "
-        if exemption
-        else f"{state.name} (id {state.id}) is exempt already; then: "
-    ]
-    plan[0] += f"{' and '.join(_OFF[route] for route in state.routes())}."
-    ask(plan, f"Release {state.name}?", yes=yes)
-    with refusals(), _still_there(state.name):
-        done = releasing.release(state, exemption)
-    tell(
+    request = _Release.of(guard, options)
+    exemption = request.exemption(state)
+    exempt = f"will be exempt {in_words(exemption)}" if exemption else "is exempt already"
+    changes = [f"{state.name} (ID {state.id}) {exempt}. Then {_released_from(state.routes())}."]
+    confirm_changes(changes, f"Release {state.name}?", yes=yes)
+    try:
+        with translate_iam_errors():
+            done = request.apply(state, exemption)
+    except UserGone as error:
+        raise WrongUse(f"{state.name} was deleted meanwhile; nothing is left to release.") from error
+    print_outcome(
         Outcome(
             done=[done],
-            notes=[_AGAIN],
-            back=[place.command("enforce", state.name, options=["--drop-exemption"])],
+            notes=[_ENFORCED_AGAIN],
+            undo=[location.command("enforce", state.name, options=["--drop-exemption"])],
             facts={"user": state.name, "until": utc_text(exemption.expires_at) if exemption else None},
         ),
-        form,
+        output_format,
     )
 
 
-def release_everybody(terms: Terms, place: StackLocation, form: Format, *, yes: bool) -> None:
-    """Exempt and release every user whom the policy binds. What fails for one stops no other."""
-    guard = open_guard(place)
-    with refusals():
-        bound, others = _bound(guard)
-    notes = [f"Left alone: {attachment}." for attachment in others]
-    if not bound:
-        tell(Outcome(notes=["Nobody is bound; nothing was changed.", *notes], facts={"released": 0}), form)
+def release_all(options: ExemptionOptions, location: StackLocation, output_format: Format, *, yes: bool) -> None:
+    """Exempt and release all users who are enforced. An error for one user does not stop the others."""
+    guard = open_guard(location)
+    with translate_iam_errors():
+        enforced, others = _enforced_users(guard)
+    notes = [f"Not changed: {attachment}." for attachment in others]
+    if not enforced:
+        outcome = Outcome(notes=["No user is enforced; nothing was changed.", *notes], facts={"released": 0})
+        print_outcome(outcome, output_format)
         return
-    releasing = _releasing(guard, terms)
-    names = ", ".join(sorted(bound)[:_SHOWN]) + (f" and {len(bound) - _SHOWN} more" if len(bound) > _SHOWN else "")
-    plan = [
-        f"{len(bound)} users will be exempt until {utc_text(releasing.end)}, unless they are already, and released: "
-        f"{names}.",
-        "Each new exemption is a notice to the administrators. New users are still enforced: mfa-guard stop ends that.",
+    request = _Release.of(guard, options)
+    names = sorted(enforced)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    changes = [
+        f"{counted(len(names), 'user')} will be exempt until {utc_text(request.end)}, unless they are exempt already, "
+        f"and released: {', '.join(names[:_SHOWN])}{more}.",
+        "The administrators get a notice for each new exemption. The guard still enforces new users; to end that too: "
+        f"{location.command('stop')}",
     ]
-    ask(plan, f"Release all {len(bound)} users?", yes=yes)
-    done, failed = _release_each(sorted(bound.items()), releasing)
-    tell(
+    confirm_changes(changes, f"Release {counted(len(names), 'user')}?", yes=yes)
+    done, failed = _release_each(enforced, request)
+    enforce = location.command("enforce", "NAME", options=["--drop-exemption"])
+    print_outcome(
         Outcome(
             done=done,
             failed=failed,
-            notes=[f"Released: {len(done)} of {len(bound)}.", _AGAIN, *notes],
-            back=[f"{place.command('enforce', 'NAME', options=['--drop-exemption'])}   (for each of them)"],
+            notes=[f"Released: {len(done)} of {len(names)}.", _ENFORCED_AGAIN, *notes],
+            undo=[f"{enforce}   (for each user)"],
             facts={"released": len(done)},
         ),
-        form,
+        output_format,
     )
 
 
-def _releasing(guard: Guard, terms: Terms) -> _Releasing:
-    now = guard.now()
-    return _Releasing(guard, terms, guard.caller(), end_of(terms.days, terms.until, now), now)
-
-
-def _bound(guard: Guard) -> tuple[dict[str, frozenset[AttachmentRoute]], list[Attachment]]:
-    """Return how each bound user is bound, and what else carries the policy."""
+def _enforced_users(guard: Guard) -> tuple[_Enforced, list[Attachment]]:
+    """Return the routes by which each user is enforced, and what else the policy is attached to."""
     attachments = IamAttachments(guard.iam, guard.settings.policy_arn, guard.settings.group_name)
     routes = {AttachmentKind.POLICY_ON_USER: AttachmentRoute.DIRECT, AttachmentKind.MEMBERSHIP: AttachmentRoute.GROUP}
-    bound: dict[str, frozenset[AttachmentRoute]] = {}
+    enforced: dict[str, frozenset[AttachmentRoute]] = {}
     others: list[Attachment] = []
     for page in (*attachments.attached(), *attachments.members()):
         for attachment in page:
             if attachment.kind in routes:
-                bound[attachment.name] = bound.get(attachment.name, frozenset()) | {routes[attachment.kind]}
+                enforced[attachment.name] = enforced.get(attachment.name, frozenset()) | {routes[attachment.kind]}
             else:
                 others.append(attachment)
-    return bound, others
+    return enforced, others
 
 
-def _release_each(
-    bound: Iterable[tuple[str, frozenset[AttachmentRoute]]], releasing: _Releasing
-) -> tuple[list[str], list[str]]:
+def _release_each(enforced: _Enforced, request: _Release) -> tuple[list[str], list[str]]:
+    """Return what was done and what failed, a line for each user."""
     done, failed = list[str](), list[str]()
-    with _progress(list(bound)) as users:
-        for name, routes in users:
+    errors = console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        for name, routes in progress.track(sorted(enforced.items()), description="Releasing"):
             try:
-                known = releasing.guard.users.user(name)
-                state = replace(
-                    known, attached=AttachmentRoute.DIRECT in routes, in_group=AttachmentRoute.GROUP in routes
-                )
-                done.append(releasing.release(state, releasing.exemption(state)))
+                done.append(_release_one(name, routes, request))
             except UserGone:
-                done.append(f"{name}: gone meanwhile.")
-            except (AwsRequestFailed, ProgramError) as refusal:
-                failed.append(f"{name}: {refusal}")
+                done.append(f"{name}: deleted meanwhile.")
+            except (AwsRequestFailed, ProgramError) as error:
+                failed.append(f"{name}: {error}")
             except (ClientError, BotoCoreError) as error:
                 failed.append(f"{name}: {as_program_error(error)}")
     return done, failed
 
 
-@contextmanager
-def _progress(
-    users: list[tuple[str, frozenset[AttachmentRoute]]],
-) -> Iterator[Iterable[tuple[str, frozenset[AttachmentRoute]]]]:
-    if not sys.stderr.isatty():
-        yield users
-        return
-    from rich.progress import Progress  # only a terminal has a bar
-
-    from mfa_guard_cli.common.output import console
-
-    with Progress(console=console(stderr=True), transient=True) as progress:
-        yield progress.track(users, description="Releasing")
-
-
-@contextmanager
-def _still_there(name: str) -> Iterator[None]:
-    try:
-        yield
-    except UserGone as gone:
-        raise WrongUse(f"{name} has gone meanwhile; the exemption is recorded for an id that nobody has.") from gone
+def _release_one(name: str, routes: frozenset[AttachmentRoute], request: _Release) -> str:
+    state = replace(
+        request.guard.users.user(name),
+        attached=AttachmentRoute.DIRECT in routes,
+        in_group=AttachmentRoute.GROUP in routes,
+    )
+    return request.apply(state, request.exemption(state))

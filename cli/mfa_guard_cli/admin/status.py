@@ -1,4 +1,4 @@
-"""Is the guard well, how does the account stand, and who waits for a decision."""
+"""Show the health of the guard, the state of the account, and the users who await a decision."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,49 +17,49 @@ from mfa_guard.core.mail.digest import in_use
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.admin.guard import Guard, open_guard
-from mfa_guard_cli.admin.switches import Power, power
+from mfa_guard_cli.admin.stop_record import RunState, read_run_state
 from mfa_guard_cli.common.errors import FOUND
 from mfa_guard_cli.common.options import Format
-from mfa_guard_cli.common.output import console, print_json, print_table, printable
+from mfa_guard_cli.common.output import console, counted, print_json, print_table, printable
 from mfa_guard_cli.common.stack_location import StackLocation
 
-# How long IAM may take to make the credential report, in seconds.
+# How long IAM can take to generate the credential report, in seconds.
 _PATIENCE: Final = 30.0
-_UNREAD: Final = "You may not read it, or AWS did not answer; a sweep asks with SweepFunction's rights."
+_UNREAD: Final = "You have no permission to read it, or AWS did not answer. A sweep checks it with its own permissions."
 
 
 @dataclass(frozen=True)
 class _Status:
     settings: Settings
     now: datetime
-    power: Power
+    run_state: RunState
     checks: Sequence[Check]
     counts: Counts
     awaiting: Sequence[Assessment]
     late: str | None
 
 
-def show_status(place: StackLocation, form: Format) -> None:
-    """Print how the guard and the account stand. Ends with exit code 1 when the guard has a problem or is stopped."""
-    with _waiting("Asking AWS"):
-        found = _read(open_guard(place))
-    if form is Format.JSON:
-        print_json(_as_json(found))
+def show_status(location: StackLocation, output_format: Format) -> None:
+    """Print the status of the guard and the account. Exits with 1 if the guard has a problem or is stopped."""
+    with _waiting("Reading from AWS"):
+        status = _read(open_guard(location))
+    if output_format == "json":
+        print_json(_as_json(status))
     else:
-        _print(found, place)
-    if problems(found.checks) or not found.power.on:
+        _print(status, location)
+    if problems(status.checks) or not status.run_state.running:
         raise typer.Exit(FOUND)
 
 
 def _read(guard: Guard) -> _Status:
-    chosen, now = guard.settings, guard.now()
-    account = IamAccount(guard.iam, chosen.policy_arn, chosen.group_name, SystemClock())
+    settings, now = guard.settings, guard.now()
+    account = IamAccount(guard.iam, settings.policy_arn, settings.group_name, SystemClock())
     snapshot = account.read(guard.exemption_list.all(now), _PATIENCE)
-    assessments = assess(snapshot, chosen, now)
+    assessments = assess(snapshot, settings, now)
     return _Status(
-        settings=chosen,
+        settings=settings,
         now=now,
-        power=power(guard),
+        run_state=read_run_state(guard),
         checks=_checks(guard),
         counts=count(assessments),
         awaiting=[each for each in assessments if each.awaits_decision],
@@ -68,7 +68,7 @@ def _read(guard: Guard) -> _Status:
 
 
 def _checks(guard: Guard) -> tuple[Check, ...]:
-    """Return the sweep's own checks, on what the caller may read."""
+    """Return the health checks of a sweep, on what the caller's permissions allow to read."""
     session, deployed = guard.session, guard.deployed
     reader = GuardHealth(
         iam=guard.iam,
@@ -86,7 +86,7 @@ def _checks(guard: Guard) -> tuple[Check, ...]:
 
 @contextmanager
 def _waiting(what: str) -> Iterator[None]:
-    """Show on a terminal that something is going on."""
+    """Show on a terminal what the program waits for."""
     errors = console(stderr=True)
     if not errors.is_terminal:
         yield
@@ -95,45 +95,46 @@ def _waiting(what: str) -> Iterator[None]:
         yield
 
 
-def _print(found: _Status, place: StackLocation) -> None:
-    chosen, counts = found.settings, found.counts
+def _print(status: _Status, location: StackLocation) -> None:
+    settings, counts = status.settings, status.counts
     typer.echo(
-        f"{chosen.stack_name} in {chosen.region}, account {chosen.account}, Mode: {chosen.mode.value}. "
-        f"{printable(found.power.sentence)}"
+        f"{settings.stack_name} in {settings.region}, account {settings.account}, Mode {settings.mode.value}. "
+        f"{printable(status.run_state.sentence)}"
     )
     typer.echo(
-        f"{counts.users} users: {counts.compliant} compliant, {counts.noncompliant} without MFA device, "
-        f"{counts.exempt} exempt; {counts.enforced} enforced; {counts.awaiting} machine users await a decision."
+        f"{counted(counts.users, 'user')}: {counts.compliant} compliant, {counts.noncompliant} without an MFA device, "
+        f"{counts.exempt} exempt; {counts.enforced} enforced; "
+        f"{counted(counts.awaiting, 'machine user')} awaiting a decision."
     )
-    if found.late:
-        typer.echo(printable(found.late))
+    if status.late:
+        typer.echo(printable(status.late))
     typer.echo("")
-    worst_first = sorted(found.checks, key=lambda check: check.verdict is Verdict.FINE)
+    worst_first = sorted(status.checks, key=lambda check: check.verdict is Verdict.FINE)
     rows = [[check.label, check.name, f"{check.reason} {check.advice}".rstrip()] for check in worst_first]
-    print_table(["VERDICT", "CHECK", "WHY, AND WHAT TO DO"], rows)
-    if not found.awaiting:
+    print_table(["VERDICT", "CHECK", "REASON AND NEXT STEP"], rows)
+    if not status.awaiting:
         return
     typer.echo("")
-    waiting = [[each.state.name, in_use(each, found.now)] for each in found.awaiting]
-    print_table(["AWAITS A DECISION", "IN USE"], waiting)
-    exempt = place.command("exempt", "add", "NAME", options=["--owner", "OWNER", "--reason", "REASON"])
-    typer.echo(f"To exempt: {exempt}. To enforce: {place.command('enforce', 'NAME')}.")
+    awaiting = [[each.state.name, in_use(each, status.now)] for each in status.awaiting]
+    print_table(["AWAITS A DECISION", "IN USE"], awaiting)
+    exempt = location.command("exempt", "add", "NAME", options=["--owner", "OWNER", "--reason", "REASON"])
+    typer.echo(f"To exempt: {exempt}. To enforce: {location.command('enforce', 'NAME')}.")
 
 
-def _as_json(found: _Status) -> dict[str, object]:
-    chosen, powered = found.settings, found.power
+def _as_json(status: _Status) -> dict[str, object]:
+    settings, run_state = status.settings, status.run_state
     return {
-        "stack": chosen.stack_name,
-        "region": chosen.region,
-        "account": chosen.account,
-        "mode": chosen.mode.value,
-        "time": utc_text(found.now),
-        "running": powered.on,
-        "off": [{"kind": each.kind.value, "name": each.name} for each in powered.off],
-        "sweeps_throttled": powered.throttled,
-        "stopped_since": utc_text(powered.stop.since) if powered.stop else None,
-        "stopped_by": powered.stop.by if powered.stop else None,
-        "switches_unread": powered.unread,
+        "stack": settings.stack_name,
+        "region": settings.region,
+        "account": settings.account,
+        "mode": settings.mode.value,
+        "time": utc_text(status.now),
+        "running": run_state.running,
+        "off": [{"kind": each.kind.value, "name": each.name} for each in run_state.disabled],
+        "sweeps_throttled": run_state.sweeps_throttled,
+        "stopped_since": utc_text(run_state.stop.since) if run_state.stop else None,
+        "stopped_by": run_state.stop.by if run_state.stop else None,
+        "run_state_unread": run_state.unread,
         "checks": [
             {
                 "name": check.name,
@@ -142,11 +143,12 @@ def _as_json(found: _Status) -> dict[str, object]:
                 "reason": check.reason,
                 "advice": check.advice,
             }
-            for check in found.checks
+            for check in status.checks
         ],
-        "counts": asdict(found.counts),
-        "late": found.late,
+        "counts": asdict(status.counts),
+        "late": status.late,
         "awaiting": [
-            {"name": each.state.name, "id": each.state.id, "in_use": in_use(each, found.now)} for each in found.awaiting
+            {"name": each.state.name, "id": each.state.id, "in_use": in_use(each, status.now)}
+            for each in status.awaiting
         ],
     }

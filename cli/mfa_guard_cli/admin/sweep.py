@@ -1,48 +1,48 @@
-"""Ask for a sweep of the whole account, as the output StartSweep does."""
+"""Request a sweep of the whole account, as the command in the output StartSweep does."""
 
 from mfa_guard.adapters.event_bus import EventBus, SweepNotRequested
 from mfa_guard.core.settings import Mode
 from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard, open_guard
-from mfa_guard_cli.admin.switches import State, Switchboard, sweep_rule
+from mfa_guard_cli.admin.triggers import Triggers, TriggerState, sweep_request_rule
 from mfa_guard_cli.common.errors import AwsError, WrongUse
 from mfa_guard_cli.common.options import Format
-from mfa_guard_cli.common.outcome import Outcome, ask, tell
+from mfa_guard_cli.common.outcome import Outcome, confirm_changes, print_outcome
 from mfa_guard_cli.common.stack_location import StackLocation
 
 
-def request_sweep(place: StackLocation, form: Format, *, audit: bool, yes: bool) -> None:
-    """Put the request on the event bus. Raises WrongUse while nothing would hear it."""
-    guard = open_guard(place)
-    _must_be_heard(guard, place)
+def request_sweep(location: StackLocation, output_format: Format, *, audit: bool, yes: bool) -> None:
+    """Put a sweep request on the event bus. Raises WrongUse while no function would get it."""
+    guard = open_guard(location)
+    _check_running(guard, location)
     writes = guard.settings.mode is Mode.ALL and not audit
     if writes:
-        preview = place.command("sweep", options=["--audit"])
-        plan = f"Mode is all: the sweep binds, releases and tags whom the plan demands. To be told only: {preview}"
-        ask([plan], "Sweep the account?", yes=yes)
+        report = location.command("sweep", options=["--audit"])
+        change = (
+            f"Mode is all, so the sweep enforces, releases and tags users as planned. To get a report only: {report}"
+        )
+        confirm_changes([change], "Sweep the account?", yes=yes)
     try:
         EventBus(guard.events).request_sweep({"mode": "audit"} if audit else {})
-    except SweepNotRequested as refusal:
-        raise AwsError(f"{refusal}; see who may put events on the bus of {guard.settings.region}.") from refusal
-    tell(
+    except SweepNotRequested as error:
+        raise AwsError(f"{error}; check who can put events on the event bus of {guard.settings.region}.") from error
+    print_outcome(
         Outcome(
-            done=[f"A sweep is on its way{'' if writes else ', which reports and changes nobody'}."],
-            notes=[
-                f"It mails a digest when there is news; the log group of {SWEEP_FUNCTION} names every change.",
-            ],
-            back=[f"{place.command('release', 'NAME')}   (for each user whom it binds)"] if writes else [],
+            done=[f"The sweep was requested{'' if writes else '. It reports, and changes no user'}."],
+            notes=[f"It sends a digest if there is news. The log group of {SWEEP_FUNCTION} names every change."],
+            undo=[f"{location.command('release', 'NAME')}   (for each user it enforces)"] if writes else [],
             facts={"mode": "audit" if audit else guard.settings.mode.value},
         ),
-        form,
+        output_format,
     )
 
 
-def _must_be_heard(guard: Guard, place: StackLocation) -> None:
-    """Raise WrongUse when the rule is off or the function may not run: EventBridge takes such an event all the same."""
-    board = Switchboard(guard)
-    rule = sweep_rule(guard)
-    if rule is None or board.state(rule) is not State.ON:
-        raise WrongUse(f"The guard is stopped, so no sweep can be asked for; start it first: {place.command('start')}")
-    # Whoever may not read it learns it from the dead-letter queue.
-    if board.sweeps_known_to_be_throttled():
-        start = place.command("start", options=["--all"])
-        raise WrongUse(f"{SWEEP_FUNCTION} is switched off by its concurrency of 0; switch it on first: {start}")
+def _check_running(guard: Guard, location: StackLocation) -> None:
+    """Raise WrongUse if the rule is disabled or the function cannot run. EventBridge would accept the event anyway."""
+    triggers = Triggers(guard)
+    rule = sweep_request_rule(guard)
+    if rule is None or triggers.state(rule) is not TriggerState.ENABLED:
+        raise WrongUse(f"The guard is stopped, so it cannot sweep; start it first: {location.command('start')}")
+    # If AWS does not allow to read the concurrency, the dead-letter queue will show a throttled sweep.
+    if triggers.sweeps_known_to_be_throttled():
+        start = location.command("start", options=["--all"])
+        raise WrongUse(f"{SWEEP_FUNCTION} has a concurrency of 0, so it cannot sweep; remove that first: {start}")

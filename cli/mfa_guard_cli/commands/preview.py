@@ -47,7 +47,7 @@ def preview(
             show_default=False,
         ),
     ] = None,
-    format_: AsRows = RowFormat.TABLE,
+    format_: AsRows = "table",
     profile: Profile = None,
     region: Region = None,
 ) -> None:
@@ -127,13 +127,13 @@ def _show(predicted: "Preview", format_: RowFormat) -> None:
     from mfa_guard_cli.preview import formats
 
     match format_:
-        case RowFormat.JSON:
+        case "json":
             print_json(formats.as_json(predicted))
-        case RowFormat.CSV:
+        case "csv":
             print_csv(formats.CSV_COLUMNS, [formats.csv_row(user) for user in predicted.users])
             for note in predicted.data.notes:
                 typer.echo(note, err=True)
-        case RowFormat.TABLE:
+        case "table":
             _show_table(predicted)
 
 

@@ -1,1 +1,1 @@
-"""What every sub-command shares: options, output, confirmation, errors."""
+"""What all commands share: options, output, confirmation, errors, the AWS session."""

@@ -1,4 +1,4 @@
-"""Ask before something is changed."""
+"""Ask for confirmation before a change."""
 
 import sys
 
@@ -8,15 +8,15 @@ from mfa_guard_cli.common.errors import WrongUse
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Return when a person agrees, or `yes` was given.
+    """Return if the user agrees on the terminal, or if `yes` is true.
 
-    Raises WrongUse when the person does not, or nobody can be asked, and KeyboardInterrupt.
+    Raises WrongUse if the user does not agree or there is no terminal, and KeyboardInterrupt.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise WrongUse(f"{question} Nobody can be asked here; say --yes to do it.")
-    # typer.confirm puts a part of its question on standard output, and ends with 1, which means a finding.
+        raise WrongUse(f"{question} There is no terminal to confirm on; add --yes to confirm.")
+    # typer.confirm writes part of its question to standard output, and exits with 1, which means a finding.
     typer.echo(f"{question} [y/N]: ", nl=False, err=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise WrongUse("Nothing was changed.")
+        raise WrongUse("Canceled; nothing was changed.")

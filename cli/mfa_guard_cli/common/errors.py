@@ -1,6 +1,7 @@
-"""How a command ends when it cannot do what was asked: one sentence, and an exit code.
+"""How a command ends if it cannot do what was asked: one sentence on standard error, and an exit code.
 
-Exit codes: 0 done, 1 found something, 2 wrong use, 3 AWS said no.
+Exit codes: 0 success, 1 the command found something, 2 wrong use, 3 an AWS request failed. A finding is not an error:
+the command prints it and raises typer.Exit(FOUND).
 """
 
 import errno
@@ -11,7 +12,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConfigParseError,
-    ConnectionError,  # noqa: A004 - botocore's own, of whatever keeps a request from being sent
+    ConnectionError,  # noqa: A004 - botocore's: the request could not be sent
     CredentialRetrievalError,
     HTTPClientError,
     InvalidConfigError,
@@ -28,50 +29,51 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-FOUND: int = 1
-WRONG_USE: int = 2
-AWS_REQUEST_FAILED: int = 3
+FOUND: Final = 1
+WRONG_USE: Final = 2
+AWS_REQUEST_FAILED: Final = 3
 
 
 class ProgramError(Exception):
     """A sentence that says what happened and what to do."""
 
-    exit_code = WRONG_USE
+    exit_code: int = WRONG_USE
 
 
 class WrongUse(ProgramError):
-    """The command was asked for something that cannot be; nothing was changed."""
+    """The command cannot do what was asked. It changed nothing."""
 
 
 class AwsError(ProgramError):
-    """AWS refused, or could not be reached."""
+    """An AWS request failed, or AWS could not be reached."""
 
     exit_code = AWS_REQUEST_FAILED
 
 
 _UNREACHABLE: Final = "AWS cannot be reached: {error} Check the network and --region."
-_UNUSABLE: Final = "The AWS configuration cannot be used: {error} Mend it, or use --profile."
-_BY_TYPE: tuple[tuple[type[Exception], type[ProgramError], str], ...] = (
+_UNUSABLE: Final = "The AWS configuration cannot be used: {error} Correct it, or use --profile."
+# The first class that fits decides.
+_BY_CLASS: Final[tuple[tuple[type[Exception], type[ProgramError], str], ...]] = (
     (
         NoCredentialsError,
         WrongUse,
         "There are no AWS credentials; name a profile with --profile, or sign in with aws login.",
     ),
     (PartialCredentialsError, WrongUse, "The AWS credentials are incomplete: {error} Complete them, or use --profile."),
-    (ProfileNotFound, WrongUse, "{error} aws configure list-profiles shows those there are."),
-    (NoRegionError, WrongUse, "No AWS region is set; give one with --region."),
+    (ProfileNotFound, WrongUse, "{error} To list your profiles: aws configure list-profiles"),
+    (NoRegionError, WrongUse, "No AWS Region is set; give one with --region."),
     (
         UnauthorizedSSOTokenError,
         AwsError,
-        "The Identity Center session has expired; sign in again with aws sso login.",
+        "The IAM Identity Center session has expired; sign in again with aws sso login.",
     ),
-    (SSOTokenLoadError, AwsError, "There is no Identity Center session; sign in with aws sso login."),
-    (TokenRetrievalError, AwsError, "The Identity Center session cannot be renewed; sign in with aws sso login."),
-    (CredentialRetrievalError, AwsError, "{error} Mend what the profile names, or use --profile."),
+    (SSOTokenLoadError, AwsError, "There is no IAM Identity Center session; sign in with aws sso login."),
+    (TokenRetrievalError, AwsError, "The IAM Identity Center session cannot be renewed; sign in with aws sso login."),
+    (CredentialRetrievalError, AwsError, "{error} Correct the profile, or name another with --profile."),
     (
         MissingDependencyException,
         WrongUse,
-        "The credentials of aws login cannot be read here; hand them over, then try again: "
+        "mfa-guard cannot read the credentials of aws login; export them, then try again: "
         'eval "$(aws configure export-credentials --format env)"',
     ),
     (ConfigParseError, WrongUse, _UNUSABLE),
@@ -82,62 +84,63 @@ _BY_TYPE: tuple[tuple[type[Exception], type[ProgramError], str], ...] = (
     (ConnectionError, AwsError, _UNREACHABLE),
     (HTTPClientError, AwsError, _UNREACHABLE),
 )
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-_UNKNOWN = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"})
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-_EXPLICITLY = "explicit deny"
+_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_UNKNOWN_KEY: Final = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"})
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_EXPLICIT_DENY: Final = "explicit deny"
+_UNREADABLE: Final = (
+    "The response cannot be read: it did not come from AWS, or AWS failed; check AWS_ENDPOINT_URL and the proxy, or "
+    "try again."
+)
 
 
 def as_program_error(error: BotoCoreError | ClientError) -> ProgramError:
-    """Return what an error of botocore comes to, as a sentence with the next step."""
+    """Return botocore's error as a sentence with the next step."""
     if isinstance(error, ClientError):
-        return AwsError(_refusal(error))
-    for kind, program_error, sentence in _BY_TYPE:
-        if isinstance(error, kind):
+        return AwsError(_sentence(error))
+    for error_class, program_error, sentence in _BY_CLASS:
+        if isinstance(error, error_class):
             return program_error(sentence.format(error=f"{_on_one_line(error)}."))
     return AwsError(f"{type(error).__name__}: {_on_one_line(error)}.")
 
 
-_NO_ANSWER: Final = (
-    "The answer cannot be read, so what answered is not AWS, or AWS failed; check AWS_ENDPOINT_URL and the network's "
-    "proxy, or try again."
-)
+def environment_error(error: Exception) -> ProgramError | None:
+    """Return the sentence for an error of the configuration, the network or the system; None for a defect.
 
-
-def of_surroundings(error: Exception) -> ProgramError | None:
-    """Return the sentence for what botocore or the system let through as it was; None for a mistake of the program."""
-    # By module, as botocore has no type for any of it, and as who never called it has not imported it.
-    through = {str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)}
-    if "botocore.parsers" in through:
-        return AwsError(_NO_ANSWER)
-    by_botocore = any(module.startswith("botocore.") for module in through)
-    if "botocore.credentials" in through or (by_botocore and isinstance(error, OSError | ValueError)):
-        said = f"{type(error).__name__}, {_on_one_line(error)}"
-        return WrongUse(f"The AWS configuration, or a variable AWS_... of the environment, cannot be used: {said}.")
-    # Whoever closed the pipe, as head does, wants no sentence either.
+    These are errors that botocore passes on as they are.
+    """
+    # By module name: botocore has no class for them, and a command that never calls AWS has not imported botocore.
+    modules = {str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)}
+    if "botocore.parsers" in modules:
+        return AwsError(_UNREADABLE)
+    in_botocore = any(module.startswith("botocore.") for module in modules)
+    if "botocore.credentials" in modules or (in_botocore and isinstance(error, OSError | ValueError)):
+        detail = f"{type(error).__name__}, {_on_one_line(error)}"
+        return WrongUse(f"The AWS configuration, or an AWS_... environment variable, cannot be used: {detail}.")
+    # A reader that closes the pipe, as head does, needs no sentence.
     if isinstance(error, OSError) and error.errno != errno.EPIPE:
         where = f"{error.filename}: " if error.filename else ""
-        return WrongUse(f"The system refused something: {where}{error.strerror or _on_one_line(error)}.")
+        return WrongUse(f"The operating system reported an error: {where}{error.strerror or _on_one_line(error)}.")
     return None
+
+
+def is_denied(error: ClientError) -> bool:
+    """Return whether AWS denied the request for lack of permission."""
+    return error.response.get("Error", {}).get("Code") in _DENIED
+
+
+def _sentence(error: ClientError) -> str:
+    code = error.response.get("Error", {}).get("Code", "Unknown")
+    message = " ".join(error.response.get("Error", {}).get("Message", "").split()).rstrip(".")
+    failed = f"The AWS request {error.operation_name} failed: {code}{f', {message}' if message else ''}."
+    if code in _EXPIRED:
+        return f"{failed} The session has expired; sign in again, or get a new session with mfa-guard session."
+    if code in _UNKNOWN_KEY:
+        return f"{failed} The access key does not exist or is not active; check --profile."
+    if code in _DENIED and _EXPLICIT_DENY in message:
+        return f"{failed} A policy denies it; if the policy requires MFA, mfa-guard doctor shows the next step."
+    return failed
 
 
 def _on_one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
-
-
-def is_denied(error: ClientError) -> bool:
-    """Tell whether AWS refused for want of a permission."""
-    return error.response.get("Error", {}).get("Code") in _DENIED
-
-
-def _refusal(error: ClientError) -> str:
-    code = error.response.get("Error", {}).get("Code", "Unknown")
-    message = " ".join(error.response.get("Error", {}).get("Message", "").split()).rstrip(".")
-    said = f"AWS refused {error.operation_name}: {code}{f', {message}' if message else ''}."
-    if code in _EXPIRED:
-        return f"{said} The session has expired; sign in again, or make a new one with mfa-guard session."
-    if code in _UNKNOWN:
-        return f"{said} The access key is not known or not active; check --profile."
-    if code in _DENIED and _EXPLICITLY in message:
-        return f"{said} A policy denies it; if it asks for MFA, mfa-guard doctor says what to do."
-    return said

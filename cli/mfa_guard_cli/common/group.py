@@ -1,4 +1,4 @@
-"""A program: the group of its commands, and how any of them ends."""
+"""A program: the group of its commands, and how each of them ends."""
 
 import io
 import os
@@ -8,44 +8,51 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
-from mfa_guard_cli.common.errors import ProgramError, WrongUse, as_program_error, of_surroundings
-from mfa_guard_cli.stack.intrinsics import TemplateError
+from mfa_guard_cli.common.errors import ProgramError, as_program_error, environment_error
 
 
 class _Commands(TyperGroup):
-    """A group of commands that turns the errors which any of them may meet into one sentence."""
+    """A group of commands that turns the errors which any command can meet into one sentence."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # the wider type is private to typer
-        """Run a command; exit code 2 for wrong use, 3 when an AWS request failed."""
+        """Run a command. Exits with 2 for wrong use, with 3 if an AWS request failed."""
         try:
             return super().invoke(ctx)
         except ProgramError as error:
-            raise _ended(error) from error
-        except TemplateError as error:
-            raise _ended(WrongUse(str(error))) from error
+            raise _end(error) from error
         except (BotoCoreError, ClientError) as error:
-            raise _ended(as_program_error(error)) from error
+            raise _end(as_program_error(error)) from error
         except Exception as error:
-            if (ended := of_surroundings(error)) is None:
+            if (known := environment_error(error)) is None:
                 raise
-            raise _ended(ended) from error
+            raise _end(known) from error
 
 
-def _ended(error: ProgramError) -> typer.Exit:
-    # Imported here, so that only a command that fails pays for it. AWS's text and table records are untrusted.
+def _end(error: ProgramError) -> typer.Exit:
+    # Imported here because only a command that fails needs it. AWS's messages and table records are untrusted.
     from mfa_guard_cli.common.output import printable
 
     typer.echo(printable(str(error)), err=True)
     return typer.Exit(error.exit_code)
 
 
-def new_app(description: str) -> typer.Typer:
-    """Return a program without commands; `description` is the first line of its help."""
+def new_app(description: str, *, epilog: str | None = None) -> typer.Typer:
+    """Return a program without commands. `description` and `epilog` begin and end its help."""
     app = typer.Typer(
-        cls=_Commands, help=description, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+        cls=_Commands,
+        help=description,
+        epilog=epilog,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
     )
     app.callback()(prepare_streams)
     return app
+
+
+def new_group(description: str) -> typer.Typer:
+    """Return a group of commands within a program."""
+    return typer.Typer(help=description, no_args_is_help=True, rich_markup_mode=None)
 
 
 def prepare_streams() -> None:
@@ -56,5 +63,5 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A name with letters that the terminal cannot show is no reason to fail.
+            # A character that the terminal cannot show is escaped instead of being an error.
             stream.reconfigure(errors="backslashreplace")

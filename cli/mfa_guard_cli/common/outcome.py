@@ -1,4 +1,4 @@
-"""What a command is about to do, and what it did with the way back: said the same way by all of them."""
+"""What a command is about to change, what it changed, and how to undo it. All commands say it the same way."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,29 +13,30 @@ from mfa_guard_cli.common.output import print_json, printable
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done, what AWS refused, what was left alone, what one should know, and the commands that lead back.
+    """The result of a command that changes something, as lines of text.
 
-    All are lines. `facts` are for JSON alone.
+    `done`: changes. `failed`: changes that AWS refused. `left`: what was left unchanged for another reason. `notes`:
+    what the user should know. `undo`: the commands that undo the changes. `facts`: further fields for JSON.
     """
 
     done: Sequence[str] = ()
     failed: Sequence[str] = ()
     left: Sequence[str] = ()
     notes: Sequence[str] = ()
-    back: Sequence[str] = ()
+    undo: Sequence[str] = ()
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
-def ask(plan: Sequence[str], question: str, *, yes: bool) -> None:
-    """Say what will change, on standard error, and return when a person agrees or `yes` was given."""
-    for line in plan:
+def confirm_changes(changes: Sequence[str], question: str, *, yes: bool) -> None:
+    """Print the changes to standard error, and return if the user agrees or `yes` is true. Raises WrongUse."""
+    for line in changes:
         typer.echo(printable(line), err=True)
     confirm(printable(question), yes=yes)
 
 
-def tell(outcome: Outcome, form: Format) -> None:
-    """Print what was done. Ends the program with exit code 3 when AWS refused any of it, 1 when something is left."""
-    if form is Format.JSON:
+def print_outcome(outcome: Outcome, output_format: Format) -> None:
+    """Print the outcome. Exits with 3 if an AWS request failed, with 1 if something was left unchanged."""
+    if output_format == "json":
         print_json(
             {
                 **outcome.facts,
@@ -43,7 +44,7 @@ def tell(outcome: Outcome, form: Format) -> None:
                 "failed": list(outcome.failed),
                 "left": list(outcome.left),
                 "notes": list(outcome.notes),
-                "back": list(outcome.back),
+                "undo": list(outcome.undo),
             }
         )
     else:
@@ -51,9 +52,9 @@ def tell(outcome: Outcome, form: Format) -> None:
             typer.echo(printable(line))
         for line in [*outcome.failed, *outcome.left]:
             typer.echo(printable(line), err=True)
-        if outcome.back:
-            typer.echo("The way back:")
-            for line in outcome.back:
+        if outcome.undo:
+            typer.echo("To undo:")
+            for line in outcome.undo:
                 typer.echo(f"  {printable(line)}")
     if outcome.failed:
         raise typer.Exit(AWS_REQUEST_FAILED)

@@ -1,1 +1,1 @@
-"""The stack's template, rendered, and its rules, matched against recorded events."""
+"""The stack's template as CloudFormation would render it, and recorded events routed through its rules."""

@@ -1,4 +1,4 @@
-"""Match events against EventBridge patterns, each compiled once.
+"""Match events against EventBridge patterns. Each pattern is compiled once.
 
 Patterns: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 """
@@ -18,7 +18,7 @@ Fields: TypeAlias = Mapping[str, object]
 Matcher: TypeAlias = Callable[[Fields], bool]
 _Path: TypeAlias = tuple[str, ...]
 _Test: TypeAlias = Callable[[object], bool]
-# What a part of a pattern is asked: the object at its place, and the whole event.
+# A check of one part of a pattern. It gets the object at that place and the whole event.
 _Check: TypeAlias = Callable[[Fields, Fields], bool]
 
 _OR: Final = "$or"
@@ -26,11 +26,11 @@ _NOTHING: Final[Fields] = {}
 
 
 class PatternError(ValueError):
-    """A pattern that EventBridge would refuse, or an operator this module does not know; one sentence."""
+    """EventBridge would refuse the pattern, or it uses an operator that this module does not know."""
 
 
 def compile_pattern(pattern: object) -> Matcher:
-    """Return a function that tells whether an event matches the pattern.
+    """Return a function that returns whether an event matches the pattern.
 
     Raises PatternError for a pattern that EventBridge would refuse.
     """
@@ -39,9 +39,9 @@ def compile_pattern(pattern: object) -> Matcher:
 
 
 def index(rules: Iterable["Rule"]) -> Callable[[Fields], tuple["Rule", ...]]:
-    """Return a function that tells which rules an event matches, in the order given.
+    """Return a function that returns the rules that an event matches, in the given order.
 
-    Only candidates are tried. Raises PatternError.
+    It tries only candidates. Raises PatternError.
     """
     rules = tuple(rules)
     matchers = {rule.logical_id: compile_pattern(rule.pattern) for rule in rules}
@@ -50,7 +50,7 @@ def index(rules: Iterable["Rule"]) -> Callable[[Fields], tuple["Rule", ...]]:
 
 
 def candidates(rules: Iterable["Rule"]) -> Callable[[Fields], tuple["Rule", ...]]:
-    """Return a function that tells which rules an event may match, by its `source` and `detail.eventName` alone."""
+    """Return a function that returns the rules that an event can match, by `source` and `detail.eventName` alone."""
     rules = tuple(rules)
     places: dict[tuple[str | None, str | None], list[int]] = defaultdict(list)
     for position, rule in enumerate(rules):
@@ -61,7 +61,7 @@ def candidates(rules: Iterable["Rule"]) -> Callable[[Fields], tuple["Rule", ...]
     def candidates_for(event: Fields) -> tuple["Rule", ...]:
         detail = event.get("detail")
         source, name = event.get("source"), detail.get("eventName") if isinstance(detail, dict) else None
-        # Absent fields and arrays are rare, and every rule may have an opinion about them.
+        # Missing fields and arrays are rare, and any rule can match them.
         if not isinstance(source, str) or not isinstance(name, str):
             return rules
         keys = ((source, name), (source, None), (None, name), (None, None))
@@ -71,7 +71,7 @@ def candidates(rules: Iterable["Rule"]) -> Callable[[Fields], tuple["Rule", ...]
 
 
 def _literals(pattern: Fields, path: _Path) -> frozenset[str] | None:
-    """Return the only strings that the field may have, or None when the pattern leaves it open."""
+    """Return the only strings that the pattern allows in the field, or None if it allows others."""
     field = pattern.get(path[0])
     if len(path) > 1 and isinstance(field, dict) and (found := _literals(field, path[1:])) is not None:
         return found
@@ -102,20 +102,20 @@ def _compile_alternatives(alternatives: object, path: _Path) -> _Check:
 def _compile_field(key: str, value: object, path: _Path) -> _Check:
     if isinstance(value, dict):
         inner = _compile_object(value, path)
-        # One element of an array has to satisfy the whole inner pattern, as EventBridge keeps arrays consistent.
+        # One element of an array must match the whole inner pattern, as EventBridge keeps arrays consistent.
         return lambda fields, event: any(inner(child, event) for child in _children(fields.get(key)))
     if not isinstance(value, list) or not value:
         raise PatternError(f"{_spell(path)} must be an object, or an array with at least one value to match.")
     tests = tuple(_compile_test(each, path) for each in value if not _is_exists(each))
-    demands = tuple(each["exists"] for each in value if _is_exists(each))
-    present, absent = True in demands, False in demands
+    exists = tuple(each["exists"] for each in value if _is_exists(each))
+    present, absent = True in exists, False in exists
 
     def check(fields: Fields, event: Fields) -> bool:
         values = tuple(_leaves(fields.get(key, _NOTHING)))
         return (
             (present and bool(values))
             or any(test(leaf) for leaf in values for test in tests)
-            # Absent means absent in the whole event: another element of the same array may have the field.
+            # Absent means absent in the whole event: another element of the same array can have the field.
             or (absent and not values and not any(True for _ in _leaves_at(event, path)))
         )
 
@@ -141,7 +141,7 @@ def _compile_test(value: object, path: _Path) -> _Test:
 def _exact(value: object, path: _Path) -> _Test:
     if not isinstance(value, str | int | float | None):
         raise PatternError(f"{_spell(path)} has a value that is neither a string, a number, a boolean nor null.")
-    # EventBridge compares spellings: 1, 1.0 and true are three values, for Python they are equal.
+    # EventBridge compares spellings, so 1, 1.0 and true are three values. In Python they are equal.
     kind = type(value)
     return lambda leaf: type(leaf) is kind and leaf == value
 
@@ -149,7 +149,7 @@ def _exact(value: object, path: _Path) -> _Test:
 def _anything_but(argument: object, path: _Path) -> _Test:
     if isinstance(argument, dict):
         if len(argument) != 1 or not argument.keys() <= _TEXT_TESTS.keys():
-            raise PatternError(f"{_spell(path)} uses anything-but with an operator that it does not take.")
+            raise PatternError(f"{_spell(path)} uses anything-but with an operator that it does not allow.")
         [(name, inner)] = argument.items()
         unwanted = tuple(_TEXT_TESTS[name](each, path) for each in _listed(inner, path))
     else:
@@ -187,7 +187,7 @@ def _wildcard(argument: object, path: _Path) -> _Test:
     text = _text(argument, "wildcard", path)
     letters = re.findall(r"\\[*\\]|[^\\]", text)
     if "".join(letters) != text:
-        raise PatternError(f"{_spell(path)} has a wildcard with a backslash before something else than * or \\.")
+        raise PatternError(f"{_spell(path)} has a wildcard with a backslash that is not before * or \\.")
     if ("*", "*") in pairwise(letters):
         raise PatternError(f"{_spell(path)} has a wildcard with two * in a row.")
     parts = [""]
@@ -200,7 +200,7 @@ def _wildcard(argument: object, path: _Path) -> _Test:
         return _exact(parts[0], path)
     first, *between, last = parts
 
-    # No regular expression: strangers write the texts, and this never goes back over one.
+    # Not a regular expression: strangers write the values, and this never backtracks.
     def covers(leaf: object) -> bool:
         if not isinstance(leaf, str) or not leaf.startswith(first):
             return False
@@ -230,7 +230,7 @@ def _numeric(argument: object, path: _Path) -> _Test:
     pairs: list[tuple[Callable[[float, float], bool], float]] = []
     for sign, bound in zip(argument[::2], argument[1::2], strict=True):
         if not isinstance(sign, str) or sign not in _COMPARISONS or not _is_number(bound):
-            raise PatternError(f"{_spell(path)} uses numeric with something that is no comparison.")
+            raise PatternError(f"{_spell(path)} uses numeric with something that is not a comparison.")
         pairs.append((_COMPARISONS[sign], bound))
     return lambda leaf: _is_number(leaf) and all(compare(leaf, bound) for compare, bound in pairs)
 
@@ -243,7 +243,7 @@ def _cidr(argument: object, path: _Path) -> _Test:
     try:
         network = ipaddress.ip_network(_text(argument, "cidr", path), strict=False)
     except ValueError as error:
-        raise PatternError(f"{_spell(path)} uses cidr with something that is no address range.") from error
+        raise PatternError(f"{_spell(path)} uses cidr with something that is not an address range.") from error
 
     def contains(leaf: object) -> bool:
         try:
@@ -281,7 +281,7 @@ def _objects_only(value: object, place: str) -> Sequence[Fields]:
 
 
 def _children(value: object) -> Iterator[Fields]:
-    """Yield the objects at a field: itself, or those in its array; an empty one where there are none."""
+    """Yield the object at a field, or the objects in its array, or one empty object if there are none."""
     if isinstance(value, dict):
         yield value
     elif objects := [each for each in _flat(value) if isinstance(each, dict)]:

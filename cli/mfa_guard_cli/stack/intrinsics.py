@@ -1,4 +1,4 @@
-"""Resolve CloudFormation's intrinsic functions against what one deployed stack would know.
+"""Resolve CloudFormation's intrinsic functions for one stack.
 
 Functions: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
 """
@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
+from mfa_guard_cli.common.errors import WrongUse
+
 Fields: TypeAlias = Mapping[str, object]
 
 _SUB_VARIABLE: Final = re.compile(r"\$\{(!?)([^{}]+)\}")
 _NAME_LIMIT: Final = 64
 
 
-class TemplateError(ValueError):
-    """The template, or what it is rendered for, is wrong; one sentence."""
+class TemplateError(WrongUse):
+    """The template is wrong, or the account, region or parameters do not fit it."""
 
 
 class _Absent(Enum):
@@ -28,7 +30,7 @@ class _Absent(Enum):
 
 @dataclass(frozen=True)
 class _Kind:
-    """What Ref and Fn::GetAtt return for a resource type; `named_by` is the property that sets the physical name."""
+    """What Ref and Fn::GetAtt return for a resource type. The property `named_by` sets the physical name."""
 
     named_by: str | None
     attributes: Mapping[str, str]
@@ -36,7 +38,7 @@ class _Kind:
 
 
 def _kind(named_by: str, arn: str, *, ref: str = "{name}", **attributes: str) -> _Kind:
-    """Return a kind with an ARN, which is written here from the service onwards."""
+    """Return a kind that has an ARN. `arn` begins with the service."""
     return _Kind(named_by, {"Arn": f"arn:{{partition}}:{arn}", **attributes}, ref)
 
 
@@ -73,7 +75,7 @@ _UNNAMED: Final = _Kind(None, {})
 class Resolver:
     """The values of one stack's intrinsic functions.
 
-    `pseudo` holds the pseudo parameters, AWS::NoValue excepted. Every method raises TemplateError for what it cannot
+    `pseudo` holds the pseudo parameters except AWS::NoValue. Every method raises TemplateError for what it cannot
     resolve.
     """
 
@@ -116,7 +118,7 @@ class Resolver:
         return None if resolved is _Absent.NO_VALUE else resolved
 
     def exists(self, logical_id: str) -> bool:
-        """Tell whether the stack has this resource, its condition considered."""
+        """Return whether the stack has this resource, given the resource's condition."""
         resource = self._resources.get(logical_id)
         if resource is None:
             return False
@@ -124,14 +126,14 @@ class Resolver:
         return condition is None or self.is_true(condition)
 
     def physical_id(self, logical_id: str) -> str:
-        """Return the resource's own name, or one such as CloudFormation would make up; the same every time."""
+        """Return the resource's name, or one like those that CloudFormation generates. It is the same every time."""
         if logical_id not in self._physical_ids:
             with self._once(logical_id):
                 self._physical_ids[logical_id] = self._name(logical_id)
         return self._physical_ids[logical_id]
 
     def is_true(self, condition: object) -> bool:
-        """Tell whether a condition is true: the name of one, or an expression."""
+        """Return whether a condition is true. It is the name of a condition, or an expression."""
         if isinstance(condition, dict) and condition.keys() == {"Condition"}:
             condition = condition["Condition"]
         if not isinstance(condition, str):
@@ -188,12 +190,14 @@ class Resolver:
 
     def _attribute(self, logical_id: str, attribute: str | None) -> str:
         if not self.exists(logical_id):
-            raise TemplateError(f"{logical_id} is referred to, but it is neither a parameter nor a resource here.")
+            raise TemplateError(
+                f"{logical_id} is neither a parameter nor a resource of this stack, but the template refers to it."
+            )
         type_ = str(self._resources[logical_id].get("Type"))
         kind = _KINDS.get(type_, _UNNAMED if type_.startswith("Custom::") else None)
         form = kind and (kind.ref if attribute is None else kind.attributes.get(attribute))
         if not form:
-            raise TemplateError(f"{attribute or 'Ref'} of {logical_id} is not known: its type is {type_}.")
+            raise TemplateError(f"{attribute or 'Ref'} of {logical_id} is unknown for the type {type_}.")
         return form.format(
             partition=self._pseudo["AWS::Partition"],
             region=self._pseudo["AWS::Region"],
@@ -219,7 +223,7 @@ class Resolver:
     def _sub(self, argument: object) -> str:
         text, variables = (argument, {}) if isinstance(argument, str) else self._list("Fn::Sub", argument, 2)
         if not isinstance(text, str) or not isinstance(variables, dict):
-            raise TemplateError("Fn::Sub needs a text, and an object of variables where it has a second argument.")
+            raise TemplateError("Fn::Sub needs a string, and an object of variables if it has a second argument.")
 
         def replace(found: re.Match[str]) -> str:
             literal, name = found.groups()
@@ -267,7 +271,7 @@ class Resolver:
     def _contains(self, argument: object) -> bool:
         choices, value = self._resolved_list("Fn::Contains", argument, 2)
         if not isinstance(choices, list):
-            raise TemplateError("Fn::Contains needs a list to look in.")
+            raise TemplateError("Fn::Contains needs a list to search.")
         return as_text(value) in map(as_text, choices)
 
     def _and(self, argument: object) -> bool:
@@ -290,9 +294,9 @@ class Resolver:
 
 
 def as_text(value: object) -> str:
-    """Return a scalar as CloudFormation writes it into a text: true, not True. Raises TemplateError for others."""
+    """Return a scalar as CloudFormation writes it: true, not True. Raises TemplateError for other values."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
-    raise TemplateError(f"A text was expected instead of {str(value)[:200]}.")
+    raise TemplateError(f"Expected a string, not {str(value)[:200]}.")

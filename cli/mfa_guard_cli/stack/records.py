@@ -1,8 +1,8 @@
-"""Read recorded CloudTrail events from files, in every form in which people have them.
+"""Read recorded CloudTrail events from files.
 
-A file may hold one document or several, one per line or just one after the other, compressed with gzip or not:
-EventBridge envelopes, CloudTrail records, lists of either, CloudTrail's log files as S3 keeps them
-(`{"Records": [...]}`), and what `aws cloudtrail lookup-events` prints.
+A file holds one document or several, on separate lines or one after the other, with or without gzip. A document is an
+EventBridge event, a CloudTrail record, a list of either, a CloudTrail log file (`{"Records": [...]}`), or the output
+of `aws cloudtrail lookup-events`.
 """
 
 import gzip
@@ -33,20 +33,20 @@ _API_CALL: Final = "AWS API Call via CloudTrail"
 
 
 class FileNotRead(ValueError):
-    """A file or folder that cannot be read as JSON; one sentence that begins with its path."""
+    """A file or folder cannot be read as JSON. The sentence begins with its path."""
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A place in a file where a record should be and is not."""
+class BrokenRecord:
+    """A place in a file that should hold a record and does not."""
 
     reason: str
 
 
 def find_files(paths: Iterable[Path], report: Callable[[FileNotRead], None]) -> Iterator[Path]:
-    """Yield the files, and of folders every file at any depth whose name is a JSON file's, sorted by path.
+    """Yield the files, and the JSON files at any depth of the folders, sorted by path.
 
-    A folder that cannot be listed is reported and left out.
+    Reports and skips a folder that cannot be listed.
     """
 
     def unlisted(error: OSError) -> None:
@@ -55,23 +55,23 @@ def find_files(paths: Iterable[Path], report: Callable[[FileNotRead], None]) -> 
     for path in paths:
         if path.is_dir():
             walked = (Path(folder, name) for folder, _, names in os.walk(path, onerror=unlisted) for name in names)
-            # A pipe would keep the program waiting for whoever writes to it.
+            # Reading a named pipe would wait for a writer.
             yield from sorted(file for file in walked if file.name.lower().endswith(_SUFFIXES) and not file.is_fifo())
         else:
             yield path
 
 
 def read_records(path: Path) -> Iterator[object]:
-    """Yield what a file holds, record by record and in order: anything JSON can be, or Broken.
+    """Yield the records of a file in order. A record is any JSON value, or BrokenRecord.
 
-    Raises FileNotRead, before the first record, when the file as a whole is not JSON.
+    Raises FileNotRead, before the first record, if the file as a whole is not JSON.
     """
     for document in _documents(path, _read_text(path)):
         yield from _expand(document)
 
 
 def envelope_of(record: Fields) -> Fields:
-    """Return the record itself if it is an EventBridge envelope, otherwise the one that EventBridge would make.
+    """Return the record if it is an EventBridge event, otherwise the event that EventBridge would make of it.
 
     Fields that the record lacks are null.
     """
@@ -106,7 +106,7 @@ def _read_text(path: Path) -> str:
             content = gzip.decompress(content)
         return _decoded(content)
     except UnicodeDecodeError as error:
-        raise FileNotRead(f"{path}: the file is not JSON: it is no UTF-8 text.") from error
+        raise FileNotRead(f"{path}: the file is not JSON: it is not UTF-8 text.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileNotRead(f"{path}: the file cannot be unpacked: its gzip data is damaged or cut off.") from error
     except OSError as error:
@@ -114,7 +114,7 @@ def _read_text(path: Path) -> str:
 
 
 def _decoded(content: bytes) -> str:
-    """Return the text; lines that are no UTF-8 become lines that are no JSON, unless there are no others."""
+    """Return the text. A line that is not UTF-8 becomes a line that is not JSON, if at least one line is UTF-8."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -132,7 +132,7 @@ def _is_text(line: bytes) -> bool:
     return True
 
 
-# Stands for a line that is no UTF-8, and is no JSON either.
+# Replaces a line that is not UTF-8. It is not JSON either.
 _NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -140,13 +140,13 @@ def _integer(digits: str) -> int | str:
     try:
         return int(digits)
     except ValueError:
-        # More digits than Python converts; nothing in a record that is read here is such a number.
+        # More digits than Python converts. No field that this program uses is such a number.
         return digits
 
 
 @dataclass(frozen=True)
 class _Document:
-    """A JSON value of a text, or Broken, and where it stands."""
+    """A JSON value in a text, or BrokenRecord, and its place."""
 
     value: object
     alone: bool
@@ -158,15 +158,16 @@ class _Document:
 
 
 def _documents(path: Path, text: str) -> Iterator[_Document]:
-    """Yield the documents of a text; a line that is none is Broken, as long as the text is JSON at all.
+    """Yield the documents of a text. A line that is not JSON is a BrokenRecord.
 
-    It is when the first document is one, or any that begins in its line's first column (a document that was printed
-    with indentation and then cut off has lines that read as JSON too), or when nothing is broken.
+    Raises FileNotRead if the text as a whole is not JSON: it is empty, or something is broken and no object or array
+    stands before that or begins in the first column of a line. (Of a document that was printed with indentation and
+    cut off, some lines are JSON too, but none that begins in the first column.)
     """
     held: list[_Document] = []
     is_json = any_broken = False
     for document in _scan(text, path.name):
-        any_broken = any_broken or isinstance(document.value, Broken)
+        any_broken = any_broken or isinstance(document.value, BrokenRecord)
         is_json = is_json or (document.is_structured and (document.in_first_column or not any_broken))
         held.append(document)
         if is_json:
@@ -191,10 +192,10 @@ def _scan(text: str, name: str) -> Iterator[_Document]:
             value, position = decode(text, start)
         except (ValueError, RecursionError):
             value = _NOTHING
-        # Two values on one line are no two documents, unless they are objects.
+        # Two values on one line are two documents only if they are objects or arrays.
         if value is _NOTHING or (not isinstance(value, dict | list) and text[position:end_of_line].strip(_WHITESPACE)):
             line, counted = line + text.count("\n", counted, start), start
-            value, position = Broken(f"Line {line} of {name} is not JSON."), end_of_line
+            value, position = BrokenRecord(f"Line {line} of {name} is not JSON."), end_of_line
         position = _skip_whitespace(text, position)
         yield _Document(
             value,
@@ -217,7 +218,7 @@ def _expand(document: _Document) -> Iterator[object]:
         for each in value:
             yield from _expand_object(each)
     else:
-        # Among other documents an array is a record that is broken.
+        # Among other documents, an array is a broken record.
         yield value
 
 
@@ -228,7 +229,7 @@ def _expand_object(value: object) -> Iterator[object]:
         yield from value["Records"]
     elif isinstance(value.get("Events"), list):
         yield from map(_looked_up, value["Events"])
-    # CloudTrail keeps its digest files beside the log files; they hold no records.
+    # CloudTrail stores digest files, which hold no records, beside its log files.
     elif "digestS3Object" not in value:
         yield value
 
@@ -240,4 +241,4 @@ def _looked_up(event: object) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return Broken("The looked-up event's CloudTrailEvent is not JSON.")
+        return BrokenRecord("The CloudTrailEvent of the looked-up event is not JSON.")

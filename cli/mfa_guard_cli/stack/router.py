@@ -1,4 +1,4 @@
-"""Route recorded events through the template's rules: what they would wake, and whom they are about."""
+"""Route recorded events through the template's rules: which functions they invoke, and which users they are about."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,23 +10,23 @@ from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood, Subject, actor_of, parse_user_event, subject_of
 from mfa_guard.core.partitions import partition_of
 from mfa_guard_cli.stack.event_pattern import Matcher, candidates, compile_pattern
-from mfa_guard_cli.stack.records import Broken, envelope_of
+from mfa_guard_cli.stack.records import BrokenRecord, envelope_of
 from mfa_guard_cli.stack.template import SAMPLE_ACCOUNT, Rule, Stack, Template, is_account_id
 
 Fields: TypeAlias = Mapping[str, object]
 
-# How each function reads the records that wake it.
+# How each function parses the records that invoke it.
 _PARSERS: Final[Mapping[str, Callable[[Fields], object]]] = {
     "UserEventFunction": parse_user_event,
     "AlertFunction": parse_alert,
 }
-# Stacks, and rules compiled for one of them, that are kept for further records: some kilobytes each.
+# How many stacks, and how many rules compiled for one stack, are kept for later records. Each has some kilobytes.
 _KEPT: Final = 4096
 
 
 @dataclass(frozen=True)
 class Routed:
-    """One record: the rules it matches, the functions these wake, whom it is about, and who acted."""
+    """One record: the rules it matches, the functions that they invoke, its subject and its actor."""
 
     event_id: str | None = None
     event_name: str | None = None
@@ -55,10 +55,10 @@ class Routed:
 
 
 class Router:
-    """The template's rules, rendered for the account and the partition that each record belongs to.
+    """The template's rules, rendered for the account and the partition of each record.
 
-    Which rules a record may match does not depend on its account, so only those are rendered, and compiled once for
-    all where their pattern is the same for everybody.
+    Which rules a record can match does not depend on its account, so only those are rendered. A rule whose pattern is
+    the same for all accounts is compiled once.
     """
 
     def __init__(self, template: Template) -> None:
@@ -75,14 +75,14 @@ class Router:
         self._compiled_for = lru_cache(_KEPT)(self._compile)
 
     def route(self, record: object) -> Routed:
-        """Return what a record wakes. Never raises for a record, whatever it is: its `problem` says what is wrong."""
+        """Return what a record invokes. Never raises for a record: its `problem` says what is wrong with it."""
         try:
             return self._route(record)
         except RecursionError:
             return Routed(problem="The record is nested too deeply.")
 
     def _route(self, record: object) -> Routed:
-        if isinstance(record, Broken):
+        if isinstance(record, BrokenRecord):
             return Routed(problem=record.reason)
         if not isinstance(record, dict):
             return Routed(problem="The record is not an object.")
@@ -107,14 +107,16 @@ class Router:
         return [rule for rule in self._candidates(envelope) if self._matcher(rule, envelope, detail)(envelope)]
 
     def _matcher(self, rule: Rule, envelope: Fields, detail: Fields) -> Matcher:
-        for_everybody = self._compiled.get(rule.logical_id)
-        return for_everybody or self._compiled_for(rule.logical_id, _account(envelope, detail), _home(envelope, detail))
+        for_all_accounts = self._compiled.get(rule.logical_id)
+        return for_all_accounts or self._compiled_for(
+            rule.logical_id, _account(envelope, detail), _home(envelope, detail)
+        )
 
     def _compile(self, rule: str, account: str, region: str) -> Matcher:
         return compile_pattern(self._stack(account, region).resolve(self._unrendered[rule]))
 
     def _render(self, account: str, region: str) -> Stack:
-        # The parameters were checked once, and the template's Rules have no say in where a record comes from.
+        # The parameters were checked once, and the template's Rules do not restrict where a record comes from.
         return replace(self._sample, account=account, region=region)
 
 
@@ -131,7 +133,7 @@ def _account(envelope: Fields, detail: Fields) -> str:
 
 
 def _home(envelope: Fields, detail: Fields) -> str:
-    """Return the region where the stack of the record's account would be."""
+    """Return the region that the stack would be deployed in, in the record's account."""
     return partition_of(_text(detail, "awsRegion") or _text(envelope, "region") or "").home_region
 
 
@@ -143,18 +145,18 @@ def _subject(detail: Fields) -> Subject | None:
 
 
 def _malformed(envelope: Fields, detail: Fields) -> str | None:
-    """Return what makes the record no CloudTrail record; an envelope of something else need not be one."""
+    """Return why the record is not a CloudTrail record, or None. An event of another source need not be one."""
     kind = envelope.get("detail-type")
     if "eventName" not in detail and isinstance(kind, str) and not kind.endswith("via CloudTrail"):
         return None
     for field in ("eventName", "eventSource"):
         if not _text(detail, field):
-            return f"The record's {field} is {'not a text' if detail.get(field) else 'missing'}."
-    return "The record's eventID is not a text." if not isinstance(detail.get("eventID"), str | None) else None
+            return f"The record's {field} is {'not a string' if detail.get(field) else 'missing'}."
+    return "The record's eventID is not a string." if not isinstance(detail.get("eventID"), str | None) else None
 
 
 def _not_understood(functions: Sequence[str], detail: Fields) -> str | None:
-    """Return why a woken function could do nothing with the record."""
+    """Return why an invoked function cannot use the record, or None."""
     try:
         for function in functions:
             if function in _PARSERS:

@@ -1,6 +1,6 @@
 """Read the stack's template, and render it as CloudFormation would for one account.
 
-Rules, policies, roles and environments come from here alone; nothing keeps a second copy of them.
+It is the only source of rules, policies, roles and environment variables; nothing keeps a second copy of them.
 """
 
 import re
@@ -26,13 +26,13 @@ _ACCOUNT_ID: Final = re.compile(r"[0-9]{12}")
 
 
 def is_account_id(value: object) -> TypeGuard[str]:
-    """Tell whether a value is a text of twelve digits."""
+    """Return whether a value is a string of twelve digits."""
     return isinstance(value, str) and _ACCOUNT_ID.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)
 class Rule:
-    """An EventBridge rule; `functions` are the logical ids of the functions it invokes."""
+    """An EventBridge rule. `functions` are the logical IDs of the functions that it invokes."""
 
     logical_id: str
     name: str
@@ -43,7 +43,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of a rendered stack, its properties resolved."""
+    """One resource of a rendered stack, with resolved properties."""
 
     logical_id: str
     type: str
@@ -55,7 +55,7 @@ class Resource:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """The template, its SAM resources already translated to CloudFormation's own."""
+    """The template, with its SAM resources translated to CloudFormation resources."""
 
     body: Fields
     _sections: dict[str, Mapping[str, Fields]] = field(default_factory=dict, init=False, repr=False)
@@ -68,13 +68,12 @@ class Template:
         stack_name: str = "mfa-guard",
         parameters: Mapping[str, str] = _NONE_GIVEN,
     ) -> "Stack":
-        """Return the stack that CloudFormation would create; its parts are resolved when they are asked for.
+        """Return the stack that CloudFormation would create. Its parts are resolved when they are read.
 
-        Raises TemplateError when a parameter is unknown, missing or not allowed, or when one of the template's own
-        Rules refuses.
+        Raises TemplateError if a parameter is unknown, missing or not allowed, or if one of the template's Rules fails.
         """
         if not is_account_id(account):
-            raise TemplateError(f"An account id has twelve digits; {account[:40]!a} does not.")
+            raise TemplateError(f"{account[:40]!a} is not an account ID, which has twelve digits.")
         declared = self.section("Parameters")
         if unknown := sorted(parameters.keys() - declared.keys()):
             raise TemplateError(f"The template has no parameter {', '.join(unknown)}.")
@@ -84,7 +83,7 @@ class Template:
         return stack
 
     def section(self, name: str) -> Mapping[str, Fields]:
-        """Return one of the template's top-level sections, empty where the template has none."""
+        """Return one of the template's top-level sections, or an empty one if the template has none."""
         if name not in self._sections:
             section = self.body.get(name, {})
             if not isinstance(section, dict) or not all(isinstance(each, dict) for each in section.values()):
@@ -97,7 +96,7 @@ class Template:
 class Stack:
     """The template rendered for one account, region and set of parameters.
 
-    Every method raises TemplateError for what the template does not have, or what cannot be resolved.
+    Every method raises TemplateError for what the template lacks or what cannot be resolved.
     """
 
     template: Template
@@ -108,12 +107,12 @@ class Stack:
 
     @property
     def partition(self) -> str:
-        """Return the partition that the region belongs to."""
+        """Return the name of the region's partition."""
         return partition_of(self.region).name
 
     @cached_property
     def resources(self) -> Mapping[str, Resource]:
-        """Return the resources whose conditions hold, by logical id, in the template's order."""
+        """Return the resources whose conditions are true, by logical ID, in the template's order."""
         return {logical_id: self.resource(logical_id) for logical_id in self._logical_ids()}
 
     def resource(self, logical_id: str) -> Resource:
@@ -132,7 +131,7 @@ class Stack:
         )
 
     def physical_id(self, logical_id: str) -> str:
-        """Return a resource's name as the services know it."""
+        """Return the name that the resource has in its service."""
         return self._resolver.physical_id(logical_id)
 
     def resolve(self, value: object) -> object:
@@ -140,13 +139,13 @@ class Stack:
         return self._resolver.resolve(value)
 
     def check(self) -> None:
-        """Raise TemplateError with the template's own words when one of its Rules refuses."""
+        """Raise TemplateError with the template's own description if one of its Rules fails."""
         for name, rule in self.template.section("Rules").items():
             if "RuleCondition" in rule and not self._resolver.is_true(rule["RuleCondition"]):
                 continue
             for assertion in map(_fields, _list(rule.get("Assertions"))):
                 if not self._resolver.is_true(assertion.get("Assert")):
-                    raise TemplateError(str(assertion.get("AssertDescription", f"The template's rule {name} refuses.")))
+                    raise TemplateError(str(assertion.get("AssertDescription", f"The template's rule {name} fails.")))
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the EventBridge rules that match events, in the template's order."""
@@ -176,9 +175,9 @@ class Stack:
         return _fields(self.resource(logical_id).properties.get("PolicyDocument"))
 
     def role_statements(self, role: str) -> tuple[Fields, ...]:
-        """Return every statement that the stack's policies give a role, inline or managed.
+        """Return the statements of all the stack's policies for a role, inline and managed.
 
-        Raises TemplateError when the role also has a policy from elsewhere, whose statements nobody here knows.
+        Raises TemplateError if the role also has a policy that is not in the template.
         """
         properties = self.resource(role).properties
         documents = [_fields(inline)["PolicyDocument"] for inline in _list(properties.get("Policies", []))]
@@ -195,7 +194,7 @@ class Stack:
         return tuple(statement for document in documents for statement in _statements(_fields(document)))
 
     def outputs(self) -> Mapping[str, str]:
-        """Return the outputs whose conditions hold."""
+        """Return the outputs whose conditions are true."""
         return {
             name: as_text(self.resolve(output.get("Value")))
             for name, output in self.template.section("Outputs").items()
@@ -209,7 +208,7 @@ class Stack:
 
     @cached_property
     def _functions(self) -> Mapping[object, str]:
-        """The logical ids of the functions by their ARNs."""
+        """The logical IDs of the functions, by ARN."""
         logical_ids = self._logical_ids("AWS::Lambda::Function")
         return {self.resolve({"Fn::GetAtt": [each, "Arn"]}): each for each in logical_ids}
 
@@ -235,9 +234,9 @@ class Stack:
 
 
 def load_template(path: Path | None = None) -> Template:
-    """Read the template: the checkout's own, or outside a checkout the copy installed with the program.
+    """Return the template of the checkout, or outside a checkout the copy that the program ships.
 
-    Raises TemplateError when the file cannot be read or SAM refuses it.
+    Raises TemplateError if the file cannot be read or SAM refuses it.
     """
     path = path or _default_path()
     try:
@@ -257,14 +256,14 @@ def _default_path() -> Path:
 
 
 def _translate(document: Fields, path: Path) -> Fields:
-    # The translator takes longer to import than the rest of the program to run, so only who renders pays for it.
+    # Imported here because the import takes longer than most commands.
     from samtranslator.metrics.metrics import DummyMetricsPublisher, Metrics
     from samtranslator.model.exceptions import InvalidDocumentException
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
-    # Any region will do: nothing that the template leaves to the translator depends on it. A stand-in for the session
-    # keeps the translator from reading somebody's AWS configuration.
+    # Nothing that the translator does for this template depends on the region. The stand-in for a session keeps the
+    # translator from reading the AWS configuration.
     session = SimpleNamespace(region_name=COMMERCIAL.home_region)
     metrics = Metrics("mfa-guard", DummyMetricsPublisher())
     translator = Translator(None, Parser(), boto_session=session, metrics=metrics)  # type: ignore[arg-type]
@@ -274,13 +273,13 @@ def _translate(document: Fields, path: Path) -> Fields:
         reasons = " ".join(cause.message for cause in error.causes)
         raise TemplateError(f"SAM refuses the template {path}: {reasons}") from error
     finally:
-        # Into nowhere; metrics that were never published make the translator complain on standard error.
+        # The publisher discards them. Unpublished metrics make the translator write to standard error.
         metrics.publish()
     return _fields(translated)
 
 
 def _as_if_uploaded(document: Fields) -> dict[str, object]:
-    """Return a copy whose functions have their code in S3, because the translator accepts nothing else."""
+    """Return a copy whose functions have their code in Amazon S3, since the translator requires it."""
     copy = deepcopy(dict(document))
     functions = [_fields(_fields(copy.get("Globals", {})).get("Function", {}))]
     functions += [_fields(_fields(each).get("Properties", {})) for each in _fields(copy["Resources"]).values()]
@@ -301,8 +300,8 @@ def _parameter(name: str, declaration: Fields, given: str | None) -> object:
     if (isinstance(pattern, str) and not re.fullmatch(pattern, value)) or (
         isinstance(longest, int) and len(value) > longest
     ):
-        demanded = declaration.get("ConstraintDescription", f"has to match {pattern}.")
-        raise TemplateError(f"The parameter {name} does not allow {value[:80]!a}: it {demanded}")
+        constraint = declaration.get("ConstraintDescription", f"must match {pattern}.")
+        raise TemplateError(f"The parameter {name} does not allow {value[:80]!a}: it {constraint}")
     is_list = declaration.get("Type") == "CommaDelimitedList"
     return [each.strip() for each in value.split(",")] if is_list else value
 
@@ -314,27 +313,27 @@ def _statements(document: Fields) -> tuple[Fields, ...]:
 
 def _fields(value: object) -> Fields:
     if not isinstance(value, Mapping):
-        raise TemplateError(f"An object was expected instead of {str(value)[:200]}.")
+        raise TemplateError(f"Expected an object, not {str(value)[:200]}.")
     return value
 
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list | tuple):
-        raise TemplateError(f"A list was expected instead of {str(value)[:200]}.")
+        raise TemplateError(f"Expected a list, not {str(value)[:200]}.")
     return list(value)
 
 
 if TYPE_CHECKING:
     _SafeLoader = yaml.SafeLoader
 else:
-    # Where PyYAML was built without libyaml its own parser does, ten times slower.
+    # Without libyaml, PyYAML's own parser works too, but ten times slower.
     _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SafeLoader):
-    """A safe loader that knows the short forms such as !Ref, and no booleans but true and false.
+    """A safe loader that reads short forms such as !Ref, and only true and false as booleans.
 
-    YAML 1.1 would read an event named Off as False, and a policy's version as a date.
+    YAML 1.1 reads an event named Off as False, and the version of a policy as a date.
     """
 
 

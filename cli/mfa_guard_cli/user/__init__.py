@@ -1,1 +1,1 @@
-"""For the user who was just blocked: what enroll, session and doctor do."""
+"""What the enroll, session and doctor commands do for a user to whom the enforcement policy applies."""

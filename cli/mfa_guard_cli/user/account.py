@@ -1,4 +1,4 @@
-"""The caller's own corner of AWS: the only module here that calls it. Refusals become what the commands know."""
+"""The AWS requests of the user's commands. This is the only module here that calls AWS."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,15 +26,15 @@ _PAGE: Final = 1000
 
 
 class CodeRefused(AwsError):
-    """AWS did not take the code, or the two codes."""
+    """AWS did not accept the code, or the two codes."""
 
 
 class NameTaken(Exception):
-    """There is a device of that name."""
+    """There is already a device with that name."""
 
 
 class NotAllowed(Exception):
-    """A policy refuses the call; the ClientError is the cause."""
+    """AWS denied the request. The cause is the ClientError."""
 
     def __init__(self, error: ClientError) -> None:
         super().__init__(str(error))
@@ -43,7 +43,7 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True)
 class VirtualDevice:
-    """A virtual device of the account, assigned to somebody or not."""
+    """A virtual device of the account. `assigned`: a user has it."""
 
     device: Device
     assigned: bool
@@ -51,14 +51,14 @@ class VirtualDevice:
 
 @dataclass(frozen=True)
 class NewDevice:
-    """A virtual device that was just made; its seed is known now and never again."""
+    """A virtual device that was just created. AWS shows its seed only once."""
 
     device: Device
     seed: str = field(repr=False)
 
 
 class Account:
-    """Calls AWS as the owner of a boto3 session."""
+    """Calls AWS with the credentials of a boto3 session."""
 
     def __init__(self, session: "boto3.Session") -> None:
         self._session = session
@@ -66,20 +66,20 @@ class Account:
 
     @cached_property
     def _iam(self) -> "IAMClient":
-        # A session from the cache needs none.
+        # Created late, because a session from the cache does not need it.
         return self._session.client("iam")
 
     @property
     def endpoint(self) -> str:
-        """Where STS is asked."""
+        """Return the endpoint of STS."""
         return self._sts.meta.endpoint_url
 
     def whoami(self) -> Identity:
-        """Return who calls. No policy can refuse that."""
+        """Return the caller's identity. No policy can deny this request."""
         return self.whoami_and_skew()[0]
 
     def whoami_and_skew(self) -> tuple[Identity, timedelta | None]:
-        """Return who calls, and by how much this machine's clock is ahead of AWS's."""
+        """Return the caller's identity, and how far this machine's clock is ahead of AWS's."""
         answer = self._sts.get_caller_identity()
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         return identity(answer["Arn"]), skew(headers, datetime.now(UTC))
@@ -108,7 +108,7 @@ class Account:
             raise _not_allowed(error) from error
 
     def create_device(self, name: str) -> NewDevice:
-        """Make a virtual device that is nobody's yet. Raises NameTaken and NotAllowed."""
+        """Create a virtual device, not yet assigned. Raises NameTaken and NotAllowed."""
         try:
             made = self._iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]
         except self._iam.exceptions.EntityAlreadyExistsException as error:
@@ -128,12 +128,12 @@ class Account:
             )
         except self._iam.exceptions.InvalidAuthenticationCodeException as error:
             clock = hint(skew(headers_of(error.response), datetime.now(UTC)))
-            raise CodeRefused(f"AWS did not take these codes.{clock}") from error
+            raise CodeRefused(f"AWS did not accept these codes.{clock}") from error
         except ClientError as error:
             raise _not_allowed(error) from error
 
     def delete_device(self, device: Device) -> bool:
-        """Remove a virtual device that is nobody's; tell whether that could be done. Whoever asks says what is left."""
+        """Delete a virtual device that is not assigned. Returns whether AWS deleted it."""
         try:
             self._iam.delete_virtual_mfa_device(SerialNumber=device.serial)
         except (BotoCoreError, ClientError):
@@ -149,19 +149,19 @@ class Account:
             clock = hint(skew(headers_of(error.response), datetime.now(UTC)))
             if _WRONG_CODE in message:
                 raise CodeRefused(
-                    f"AWS did not take the code of {device.serial}: it is wrong, too old or used already (each works"
-                    f" once); wait for the next one.{clock}"
+                    f"AWS did not accept the code of {device.serial}: it is wrong, expired or already used; wait for"
+                    f" the next code.{clock}"
                 ) from error
             if _WRONG_DEVICE in message:
                 raise AwsError(
-                    f"AWS cannot check codes of {device.serial}: is the device yours, and does it make codes?"
+                    f"AWS cannot validate codes of {device.serial}: it is not your device, or it makes no codes;"
                     " mfa-guard doctor lists your devices."
                 ) from error
             raise
         return _credentials(answer["Credentials"])
 
     def role(self, session: Credentials, arn: str, name: str, seconds: int) -> Credentials:
-        """Return credentials of a role, assumed with a session."""
+        """Return the credentials of a role, assumed with a session."""
         sts = self._session.client(
             "sts",
             aws_access_key_id=session.access_key_id,
@@ -172,7 +172,7 @@ class Account:
         return _credentials(answer["Credentials"])
 
     def probe(self) -> None:
-        """Make a call that reads next to nothing, and that the enforcement policy denies without MFA.
+        """Call a request that reads almost nothing and that the enforcement policy denies without MFA.
 
         Raises ClientError.
         """

@@ -1,8 +1,8 @@
-"""Sessions that were made with a code, kept until shortly before they end.
+"""A cache of sessions that were made with an MFA code, until shortly before they expire.
 
-One file for each question, named after a hash of it, mode 0600, in a folder of mode 0700. Only what GetSessionToken
-gave for a code, or AssumeRole for such a session, is ever written. A file that is broken, that somebody else could have
-written, or that answers another question is as good as none.
+Each session is a file with mode 0600, named after a hash of its key, in a folder with mode 0700. The cache holds only
+what GetSessionToken returned for a code, or AssumeRole for such a session. A file that is broken, that another user
+could have written, or that belongs to another key counts as missing.
 """
 
 import hashlib
@@ -19,20 +19,20 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from mfa_guard_cli.common.errors import WrongUse
-from mfa_guard_cli.user.credentials import LONGEST, Credentials
-from mfa_guard_cli.user.private_files import MODE, private_folder, read_private, replace_private
+from mfa_guard_cli.user.credentials import MAXIMUM, Credentials
+from mfa_guard_cli.user.private_files import FILE_MODE, private_folder, read_private, replace_private
 
 # SDKs of the botocore family ask for new credentials when 15 minutes are left, at every call until they get them.
 MARGIN: Final = timedelta(minutes=15)
 _VERSION: Final = 1
-# Seconds: a lock that is held longer is told of; and as long as a person may take to find a phone.
+# Seconds to wait for the lock: before the user is told, and in total, since the other process may wait for a user.
 _NOTICEABLE: Final = 0.5
 _PATIENCE: Final = 300.0
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a cached session answers: whose key, which device was asked for, where, for how long, and which role."""
+class CacheKey:
+    """What a session in the cache is for. `device` and `duration` are as requested."""
 
     access_key_id: str
     device: str | None
@@ -43,12 +43,12 @@ class Question:
 
     @property
     def file_name(self) -> str:
-        """A name that says nothing."""
+        """Return a file name that reveals nothing."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:40]
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Return where sessions are kept: below XDG_CACHE_HOME, or LOCALAPPDATA on Windows.
+    """Return the folder of the cache: below XDG_CACHE_HOME, or LOCALAPPDATA on Windows.
 
     Raises WrongUse without a home folder.
     """
@@ -62,84 +62,80 @@ def cache_folder(environment: Mapping[str, str] = os.environ, platform: str = sy
 
 
 class Cache:
-    """The sessions below a folder. Raises WrongUse when the folder cannot be used."""
+    """The sessions in a folder. Raises WrongUse if the folder cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
             private_folder(folder)
         except OSError as error:
-            raise WrongUse(
-                f"The cache folder {folder} cannot be used ({_why(error)}); --no-cache does without."
-            ) from error
+            raise _unusable(f"The cache folder {folder} cannot be used", error) from error
 
-    def read(self, question: Question, now: datetime) -> Credentials | None:
-        """Return the session that answers a question and is good for a while."""
+    def read(self, key: CacheKey, now: datetime) -> Credentials | None:
+        """Return the session of a key, if it is valid for a while."""
         try:
-            entry = json.loads(read_private(self._path(question)))
-            credentials = _credentials(entry, question)
+            entry = json.loads(read_private(self._path(key)))
+            credentials = _credentials(entry, key)
             made = datetime.fromisoformat(entry["made"])
             lifetime = credentials.expiration - made
             left = credentials.expiration - now
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if not timedelta() < lifetime <= timedelta(seconds=LONGEST) + MARGIN:
+        if not timedelta() < lifetime <= timedelta(seconds=MAXIMUM) + MARGIN:
             return None
         return credentials if left > min(MARGIN, lifetime / 2) else None
 
-    def write(self, question: Question, credentials: Credentials, now: datetime) -> None:
-        """Keep a session. Raises WrongUse when it cannot be written."""
+    def write(self, key: CacheKey, credentials: Credentials, now: datetime) -> None:
+        """Store a session. Raises WrongUse if it cannot be written."""
         entry = {
             "version": _VERSION,
-            "question": asdict(question),
+            "key": asdict(key),
             "made": now.isoformat(),
             **asdict(credentials),
             "expiration": credentials.expiration.isoformat(),
         }
         try:
-            replace_private(self._path(question), json.dumps(entry, indent=1).encode())
+            replace_private(self._path(key), json.dumps(entry, indent=1).encode())
         except OSError as error:
-            raise WrongUse(
-                f"The session cannot be kept in {self._folder} ({_why(error)}); --no-cache does without."
-            ) from error
+            raise _unusable(f"The session cannot be stored in {self._folder}", error) from error
 
     @contextmanager
-    def locked(self, question: Question, tell: Callable[[str], None]) -> Iterator[None]:
-        """Let one process at a time look for an answer; the next finds it in the cache.
+    def locked(self, key: CacheKey, show: Callable[[str], None]) -> Iterator[None]:
+        """Let one process at a time get the session of a key. The next process finds it in the cache.
 
-        Raises WrongUse when the other takes longer than five minutes, and where nothing can be locked.
+        `show` tells the user why the process waits. Raises WrongUse if the other process takes longer than five minutes
+        or the folder does not support locks.
         """
-        lock = FileLock(self._folder / f"{question.file_name}.lock", mode=MODE)
+        lock = FileLock(self._folder / f"{key.file_name}.lock", mode=FILE_MODE)
         try:
             lock.acquire(timeout=_NOTICEABLE)
         except Timeout:
-            tell("Waiting for another mfa-guard session that is getting the same credentials.")
+            show("Waiting for another mfa-guard session that is getting the same credentials.")
             try:
                 lock.acquire(timeout=_PATIENCE)
             except Timeout as error:
-                raise WrongUse("Another mfa-guard session still waits for its code; end it, and try again.") from error
+                raise WrongUse("Another mfa-guard session still waits for its code; end it, then try again.") from error
         except (NotImplementedError, OSError) as error:
-            # A folder that is read-only, or on a file system without locks.
-            raise WrongUse(
-                f"Nothing can be locked in {self._folder} ({_why(error)}); --no-cache does without."
-            ) from error
+            # The folder is read-only, or its file system has no locks.
+            raise _unusable(f"Files in {self._folder} cannot be locked", error) from error
         try:
             yield
         finally:
             lock.release()
 
-    def _path(self, question: Question) -> Path:
-        return self._folder / f"{question.file_name}.json"
+    def _path(self, key: CacheKey) -> Path:
+        return self._folder / f"{key.file_name}.json"
 
 
-def _why(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
-
-
-def _credentials(entry: Mapping[str, object], question: Question) -> Credentials:
-    if entry["version"] != _VERSION or entry["question"] != asdict(question):
-        raise ValueError("the answer to another question")
+def _credentials(entry: Mapping[str, object], key: CacheKey) -> Credentials:
+    if entry["version"] != _VERSION or entry["key"] != asdict(key):
+        raise ValueError("an entry of another key")
     texts = [entry[name] for name in ("access_key_id", "secret_access_key", "session_token")]
-    key, secret, token = (text for text in texts if isinstance(text, str) and text)
+    key_id, secret, token = (text for text in texts if isinstance(text, str) and text)
     expiration = datetime.fromisoformat(str(entry["expiration"]))
-    return Credentials(key, secret, token, expiration)
+    return Credentials(key_id, secret, token, expiration)
+
+
+def _unusable(what: str, error: Exception) -> WrongUse:
+    why = str(getattr(error, "strerror", None) or error)
+    return WrongUse(f"{what} ({why}); use --no-cache to work without a cache.")

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-# TOTP codes change every 30 seconds; signatures are good for 5 minutes
+# TOTP codes change every 30 seconds. Signatures are valid for 5 minutes
 # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html).
-CODES_SUFFER: Final = timedelta(seconds=30)
-SIGNATURES_SUFFER: Final = timedelta(minutes=5)
+CODE_TOLERANCE: Final = timedelta(seconds=30)
+SIGNATURE_TOLERANCE: Final = timedelta(minutes=5)
 
 
 def skew(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Return by how much `now` is ahead of the Date header, in whole seconds; None without a header."""
+    """Return how far `now` is ahead of the Date header, in whole seconds, or None without a header."""
     try:
         theirs = parsedate_to_datetime(headers.get("date", ""))
         return timedelta(seconds=round((now - theirs).total_seconds()))
@@ -21,7 +21,7 @@ def skew(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def in_words(ahead: timedelta) -> str:
-    """Say how far the clock is off: `75 s ahead of AWS`. The header has whole seconds, so one more is no difference."""
+    """Return the skew in words: `75 s ahead of AWS`. The header has whole seconds, so one second is no difference."""
     seconds = int(ahead.total_seconds())
     if abs(seconds) <= 1:
         return "right"
@@ -29,7 +29,7 @@ def in_words(ahead: timedelta) -> str:
 
 
 def hint(ahead: timedelta | None) -> str:
-    """Return the sentence to add to a refused code, beginning with a space; empty while the clock is right enough."""
-    if ahead is None or abs(ahead) <= CODES_SUFFER:
+    """Return the sentence to add to a refused code, after a space; empty if the clock is right enough."""
+    if ahead is None or abs(ahead) <= CODE_TOLERANCE:
         return ""
-    return f" This machine's clock is {in_words(ahead)}: if it makes the codes, set it right."
+    return f" This machine's clock is {in_words(ahead)}; if this machine makes the codes, set its clock."

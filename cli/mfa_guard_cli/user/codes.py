@@ -1,4 +1,4 @@
-"""Where the six digits come from. This program never computes them: the second factor stays a second one."""
+"""The sources of MFA codes. This program never computes a code, so that the second factor stays separate."""
 
 import os
 import re
@@ -14,60 +14,63 @@ from mfa_guard_cli.user.terminal import Terminal
 
 _CODE: Final = re.compile(r"[0-9]{6}")
 _CODE_IN_TEXT: Final = re.compile(r"(?<!\w)[0-9]{6}(?!\w)")
-# Seconds: somebody may have to touch a key or to unlock a vault.
+# Seconds, since the user may have to touch a key or unlock a vault.
 _PATIENCE: Final = 120.0
-_TRIES: Final = 3
+_ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True)
 class CodeSource:
-    """Gives a code of a device, by its serial number; `again` when a refused code is worth asking for another."""
+    """Where codes come from. `read` returns a code of a device, by serial number.
 
-    take: Callable[[str], str]
-    again: bool = False
+    `can_retry`: after a refused code, `read` can return another one.
+    """
+
+    read: Callable[[str], str]
+    can_retry: bool = False
 
 
 def as_code(text: str) -> str | None:
-    """Return the six digits of a text, which may be grouped as apps show them; None when it is something else."""
+    """Return the six digits of a text, which can be grouped as apps show them, or None."""
     digits = re.sub(r"[ \u00a0-]", "", text.strip())
     return digits if _CODE.fullmatch(digits) else None
 
 
-def typed(terminal: Callable[[], Terminal]) -> CodeSource:
-    """Return the source that asks a person; the terminal is opened when a code is needed."""
+def typed_code(open_terminal: Callable[[], Terminal]) -> CodeSource:
+    """Return the source that asks the user. It opens the terminal when a code is needed."""
 
-    def take(serial: str) -> str:
-        opened = terminal()
-        for _ in range(_TRIES):
-            answer = opened.ask(f"MFA code of {printable(serial)}: ")
+    def read(serial: str) -> str:
+        terminal = open_terminal()
+        for _ in range(_ATTEMPTS):
+            answer = terminal.ask(f"MFA code of {printable(serial)}: ")
             if code := as_code(answer):
                 return code
-            opened.say("A code has six digits.")
-        raise WrongUse("No code of six digits was typed.")
+            terminal.show("A code has six digits.")
+        raise WrongUse("You typed no code of six digits; run the command again.")
 
-    return CodeSource(take, again=True)
+    return CodeSource(read, can_retry=True)
 
 
-def given(text: str) -> CodeSource:
-    """Return the source for a code on the command line, or on standard input where it is `-`."""
+def code_from_option(text: str) -> CodeSource:
+    """Return the source for the code in --token, or on standard input if it is `-`."""
 
-    def take(_: str) -> str:
-        if code := as_code(_line_of_input() if text == "-" else text):
+    def read(_: str) -> str:
+        if code := as_code(_read_line() if text == "-" else text):
             return code
-        raise WrongUse(f"{'Standard input' if text == '-' else '--token'} is no code of six digits.")
+        raise WrongUse(f"{'Standard input' if text == '-' else '--token'} must be a code of six digits.")
 
-    return CodeSource(take)
+    return CodeSource(read)
 
 
-def from_command(command: str, *, patience: float = _PATIENCE) -> CodeSource:
-    """Return the source that runs a command and finds the one code in what it prints.
+def code_from_command(command: str, *, patience: float = _PATIENCE) -> CodeSource:
+    """Return the source that runs a command and finds the only code in its output.
 
-    The command is a line for the shell, as with git's aliases, so pipelines work; it comes from the user's own command
-    line or configuration. It reads from the terminal, and its standard error is shown. What it printed never gets into
-    an error.
+    The command is a line for the shell, as git's aliases are, so pipelines work. It comes from the user's own command
+    line or configuration. It can read from the terminal, and its standard error is shown. No error message quotes its
+    output.
     """
 
-    def take(_: str) -> str:
+    def read(_: str) -> str:
         output = _run(command, patience)
         codes = {as_code(output)} - {None} or set(_CODE_IN_TEXT.findall(output))
         if len(codes) != 1:
@@ -75,11 +78,11 @@ def from_command(command: str, *, patience: float = _PATIENCE) -> CodeSource:
             raise WrongUse(f"The --token-command printed {found} of six digits; it must print one.")
         return str(codes.pop())
 
-    return CodeSource(take)
+    return CodeSource(read)
 
 
-def _line_of_input() -> str:
-    # Byte by byte: what follows belongs to the command that gets the session.
+def _read_line() -> str:
+    # Byte by byte, because the rest of standard input belongs to the command that gets the session.
     line = b""
     while (byte := os.read(sys.stdin.fileno(), 1)) not in (b"", b"\n"):
         line += byte
@@ -88,11 +91,11 @@ def _line_of_input() -> str:
 
 def _run(command: str, patience: float) -> str:
     try:
-        keyboard = open("/dev/tty", "rb")  # noqa: SIM115, PTH123 - closed below; a vault may ask there
+        keyboard = open("/dev/tty", "rb")  # noqa: SIM115, PTH123 - closed below; a vault can ask there
     except OSError:
         keyboard = None
     try:
-        process = subprocess.Popen(  # noqa: S602  # nosec B602 - the user's own command, see from_command
+        process = subprocess.Popen(  # noqa: S602  # nosec B602 - the user's own command, see code_from_command
             command, shell=True, stdin=keyboard or subprocess.DEVNULL, stdout=subprocess.PIPE
         )
     finally:
@@ -102,11 +105,13 @@ def _run(command: str, patience: float) -> str:
         output, _ = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired as error:
         process.kill()
-        # The end of its output is not waited for: what it started may hold the pipe open.
+        # Do not wait for the end of the output: a child process of the command can hold the pipe open.
         if process.stdout:
             process.stdout.close()
         process.wait()
-        raise WrongUse(f"The --token-command did not end within {patience:.0f} seconds.") from error
+        raise WrongUse(
+            f"The --token-command did not end within {patience:.0f} seconds; run it by itself to see why."
+        ) from error
     if process.returncode:
-        raise WrongUse(f"The --token-command ended with exit code {process.returncode}.")
+        raise WrongUse(f"The --token-command ended with exit code {process.returncode}; run it by itself to see why.")
     return output.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""A profile in the shared credentials file, written in place: every other line stays as it is.
+"""Write a profile to the shared credentials file. Every other line stays as it is.
 
 https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 """
@@ -16,36 +16,36 @@ from filelock import FileLock, Timeout
 
 from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.user.credentials import Credentials
-from mfa_guard_cli.user.private_files import FOLDER_MODE, MODE, replace_private
+from mfa_guard_cli.user.private_files import FILE_MODE, FOLDER_MODE, replace_private
 
 _KEY: Final = "aws_access_key_id"
 _TOKEN: Final = "aws_session_token"  # noqa: S105 - a key's name
 # An old name of aws_session_token, which botocore prefers.
 _OLD_TOKEN: Final = "aws_security_token"  # noqa: S105 - a key's name
 _BOM: Final = "\ufeff"
-# Seconds that somebody else may take to write.
+# Seconds to wait for another program that writes.
 _PATIENCE: Final = 10
 
 
 def credentials_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the shared credentials file is, as the SDKs look for it. Raises WrongUse without a home folder."""
+    """Return the path of the shared credentials file, as the SDKs find it. Raises WrongUse without a home folder."""
     named = environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
     try:
         return Path(os.path.expandvars(named)).expanduser()
     except RuntimeError as error:
-        raise WrongUse(f"There is no home folder for {named}; set HOME, or AWS_SHARED_CREDENTIALS_FILE.") from error
+        raise WrongUse(f"There is no home folder for {named}; set HOME or AWS_SHARED_CREDENTIALS_FILE.") from error
 
 
 def checked_name(name: str) -> str:
-    """Return a profile's name. Raises WrongUse for one that the file, or a command line, could not hold."""
+    """Return the name of a profile. Raises WrongUse if the file or a command line cannot hold it."""
     if name.isprintable() and name and not set(name) & set(" []#;\"'\\"):
         return name
-    raise WrongUse("--write-profile takes a profile's name without spaces, quotes, brackets, # and ;.")
+    raise WrongUse("--write-profile must be a profile name without spaces, quotes, brackets, # and ;.")
 
 
 @dataclass(frozen=True)
 class _Text:
-    """The text of a file, and how it was written."""
+    """The text of a file, and how it is encoded."""
 
     text: str
     prefix: str = ""
@@ -65,29 +65,29 @@ class _Text:
 
 
 class CredentialsFile:
-    """The shared credentials file. What cannot be done raises WrongUse and leaves the file as it is."""
+    """The shared credentials file. A change that is not possible raises WrongUse and leaves the file as it is."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def check(self, name: str) -> None:
-        """Raise WrongUse when profile `name` could not be written: ask before a code is used up."""
+        """Raise WrongUse if profile `name` cannot be written. Call this before a code is used."""
         folder = next(folder for folder in self._target().parents if folder.exists())
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise self._refused(f"the folder {folder} is read-only")
+            raise self._not_written(f"the folder {folder} is read-only")
         self._edited(name, {_KEY: "A", _TOKEN: "T"})
 
     def write(self, name: str, credentials: Credentials) -> None:
-        """Write a session as profile `name`. Two who write at once wait for each other, so that neither is lost."""
+        """Write a session as profile `name`. Processes that write at the same time wait for each other."""
         target = self._target()
         try:
             target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            with FileLock(target.with_name(f".{target.name}.lock"), mode=MODE, timeout=_PATIENCE):
+            with FileLock(target.with_name(f".{target.name}.lock"), mode=FILE_MODE, timeout=_PATIENCE):
                 self._write(target, name, credentials)
         except Timeout as error:
-            raise self._refused("another program keeps it locked") from error
+            raise self._not_written("another program has locked it; try again") from error
         except OSError as error:
-            raise self._refused(error.strerror or str(error)) from error
+            raise self._not_written(error.strerror or str(error)) from error
 
     def _write(self, target: Path, name: str, credentials: Credentials) -> None:
         content = self._edited(
@@ -105,7 +105,7 @@ class CredentialsFile:
         old = self._parsed(found.text)
         if name in old and _KEY in old[name] and not {_TOKEN, _OLD_TOKEN} & set(old[name]):
             raise WrongUse(
-                f"Profile {name} in {self._path} holds a long-term access key, whose secret would be lost; write to"
+                f"Profile {name} in {self._path} holds a long-term access key, whose secret would be lost; choose"
                 " another profile."
             )
         try:
@@ -115,7 +115,7 @@ class CredentialsFile:
         parsed = self._parsed(new)
         others = {section: values for section, values in parsed.items() if section != name}
         if others != {section: values for section, values in old.items() if section != name}:
-            raise self._refused("it cannot be edited without a change to other profiles")
+            raise self._not_written("the change would also change other profiles; choose another profile")
         return found.content(new)
 
     def _read(self) -> _Text:
@@ -125,21 +125,21 @@ class CredentialsFile:
         except FileNotFoundError:
             return _Text("")
         except OSError as error:
-            raise self._refused(error.strerror or str(error)) from error
+            raise self._not_written(error.strerror or str(error)) from error
         if not stat.S_ISREG(mode):
-            raise self._refused("it is no ordinary file")
-        # Root may write everything, so its own wish is looked up too.
+            raise self._not_written("it is not a regular file")
+        # The root user can write every file, so the file's own mode counts too.
         if not mode & stat.S_IWUSR or not os.access(target, os.W_OK):
-            raise self._refused("it is read-only")
+            raise self._not_written("it is read-only")
         try:
             return _Text.of(target.read_bytes())
         except UnicodeDecodeError as error:
-            raise self._refused("it is not UTF-8") from error
+            raise self._not_written("it is not UTF-8") from error
         except OSError as error:
-            raise self._refused(error.strerror or str(error)) from error
+            raise self._not_written(error.strerror or str(error)) from error
 
     def _target(self) -> Path:
-        # A link stays a link: what it points to is replaced.
+        # A link stays a link: its target is replaced.
         return Path(os.path.realpath(self._path))
 
     def _parsed(self, text: str) -> Mapping[str, Mapping[str, str]]:
@@ -151,13 +151,15 @@ class CredentialsFile:
         return {section: dict(parser.items(section)) for section in parser.sections()}
 
     def _broken(self, error: configparser.Error) -> WrongUse:
-        # The parser's message quotes the line, and the line may hold a secret.
+        # The parser's message quotes the line, and the line can hold a secret.
         number = getattr(error, "lineno", None)
         lines = [number] if number else [line for line, _ in getattr(error, "errors", [])]
         where = f" (line {lines[0]})" if lines else ""
-        return WrongUse(f"{self._path} cannot be understood{where}, and was left as it is; mend it first.")
+        return WrongUse(
+            f"{self._path} is not a valid credentials file{where}, and was left as it is; correct it first."
+        )
 
-    def _refused(self, why: str) -> WrongUse:
+    def _not_written(self, why: str) -> WrongUse:
         return WrongUse(f"{self._path} cannot be written and was left as it is: {why}.")
 
 
@@ -179,7 +181,7 @@ def _update(section: Section, values: Mapping[str, str]) -> None:
         if key in section:
             section[key] = value
         elif options:
-            # Not at the end: comments there belong to the next profile.
+            # Not at the end, because comments there belong to the next profile.
             options[-1].add_after.option(key, value)
         else:
             section.insert_at(0).option(key, value)

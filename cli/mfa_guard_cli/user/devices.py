@@ -1,6 +1,6 @@
 """MFA devices by kind, and which of them to take a code from.
 
-A serial number says what a device is; https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa.html
+The serial number shows the kind; https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa.html
     arn:aws:iam::ACCOUNT:mfa/NAME                virtual: an authenticator app
     arn:aws:iam::ACCOUNT:u2f/user/NAME/KEY       passkey or security key: makes no codes
     arn:aws:iam::ACCOUNT:sms-mfa/NAME            text message: no longer offered
@@ -18,7 +18,7 @@ from mfa_guard_cli.user.terminal import Terminal
 
 
 class DeviceKind(StrEnum):
-    """What a device is."""
+    """The kind of an MFA device."""
 
     VIRTUAL = "authenticator app"
     PASSKEY = "passkey or security key"
@@ -31,43 +31,43 @@ _KINDS: Final[Mapping[str, DeviceKind]] = {"mfa": DeviceKind.VIRTUAL, "u2f": Dev
 
 @dataclass(frozen=True)
 class Device:
-    """One MFA device of a user."""
+    """An MFA device of a user."""
 
     serial: str
 
     @property
     def kind(self) -> DeviceKind:
-        """What the serial number says that it is."""
+        """Return the kind that the serial number shows."""
         if not self.serial.startswith("arn:"):
             return DeviceKind.HARDWARE
         return _KINDS.get(self.serial.split(":", 5)[-1].partition("/")[0], DeviceKind.OTHER)
 
     @property
     def name(self) -> str:
-        """The last part of the serial number, which is the whole of a hardware token's."""
+        """Return the last part of the serial number. For a hardware token it is the whole serial number."""
         return self.serial.rpartition("/")[2]
 
     @property
     def makes_codes(self) -> bool:
-        """Whether GetSessionToken takes its codes."""
+        """Return whether GetSessionToken accepts the device's codes."""
         return self.kind in (DeviceKind.VIRTUAL, DeviceKind.HARDWARE)
 
 
 def is_serial(text: str) -> bool:
-    """Tell whether a text is a whole serial number of a virtual device, rather than its name."""
+    """Return whether a text is the whole serial number of a virtual device, not its name."""
     return text.startswith("arn:") and Device(text).makes_codes
 
 
-def choose(devices: Sequence[Device], wanted: str | None, terminal: Terminal | None) -> Device:
-    """Return the device to take a code from: the wanted one, the only one, or the one that a person names.
+def choose(devices: Sequence[Device], requested: str | None, terminal: Terminal | None) -> Device:
+    """Return the device to take a code from: the requested one, the only one, or the one that the user chooses.
 
-    `wanted` is a serial number or a name. Raises WrongUse, which says what to do instead.
+    `requested` is a serial number or a name. Raises WrongUse, with the next step.
     """
     able = [device for device in devices if device.makes_codes]
-    if wanted is not None:
-        return _wanted(devices, wanted)
+    if requested is not None:
+        return _requested(devices, requested)
     if not devices:
-        raise WrongUse("You have no MFA device yet; make one with: mfa-guard enroll")
+        raise WrongUse("You have no MFA device yet; create one with: mfa-guard enroll")
     if not able:
         raise WrongUse(
             "Your only MFA devices are passkeys or security keys, which make no codes for sts:GetSessionToken; sign in"
@@ -78,27 +78,27 @@ def choose(devices: Sequence[Device], wanted: str | None, terminal: Terminal | N
     if terminal is None:
         names = ", ".join(printable(device.serial) for device in able)
         raise WrongUse(f"You have {len(able)} devices that make codes; choose one with --device: {names}.")
-    return _asked(able, terminal)
+    return _ask(able, terminal)
 
 
-def _wanted(devices: Sequence[Device], wanted: str) -> Device:
-    found = [device for device in devices if wanted in (device.serial, device.name)]
+def _requested(devices: Sequence[Device], requested: str) -> Device:
+    found = [device for device in devices if requested in (device.serial, device.name)]
     if not found:
         names = ", ".join(printable(device.serial) for device in devices) or "none"
-        raise WrongUse(f"You have no MFA device {printable(wanted)}; yours: {names}.")
+        raise WrongUse(f"You have no MFA device {printable(requested)}; your devices: {names}.")
     for device in found:
         if device.makes_codes:
             return device
     raise WrongUse(f"{printable(found[0].serial)} is a {found[0].kind}, which makes no codes; sign in with aws login.")
 
 
-def _asked(devices: Sequence[Device], terminal: Terminal) -> Device:
-    terminal.say("You have more than one device that makes codes:")
+def _ask(devices: Sequence[Device], terminal: Terminal) -> Device:
+    terminal.show("You have several devices that make codes:")
     for number, device in enumerate(devices, start=1):
-        terminal.say(f"  {number}  {printable(device.serial)} ({device.kind})")
+        terminal.show(f"  {number}  {printable(device.serial)} ({device.kind})")
     by_answer = {str(number): device for number, device in enumerate(devices, start=1)}
     by_answer |= {device.name: device for device in devices}
     while True:
-        answer = terminal.ask(f"Which one (1-{len(devices)}; --device chooses it without asking)? ")
+        answer = terminal.ask(f"Which one (1-{len(devices)}; --device chooses it without a question)? ")
         if answer in by_answer:
             return by_answer[answer]

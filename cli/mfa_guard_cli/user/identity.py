@@ -1,4 +1,4 @@
-"""Who calls: read from the ARN that sts:GetCallerIdentity answers.
+"""The caller's identity, read from the ARN that sts:GetCallerIdentity returns.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
     arn:aws:iam::ACCOUNT:root
@@ -16,7 +16,7 @@ from mfa_guard.core.mail.console_urls import console_url, sign_in_url
 
 
 class Principal(StrEnum):
-    """What kind of identity calls."""
+    """The kind of principal that calls."""
 
     USER = "IAM user"
     ROOT = "root user"
@@ -35,7 +35,7 @@ _PRINCIPALS: Final[Mapping[str, Principal]] = {
 
 @dataclass(frozen=True)
 class Identity:
-    """Who calls. `name` is the user's, without path; the role's; or `root`."""
+    """The caller. `name` is the user's name without path, the role's name, or `root`."""
 
     principal: Principal
     name: str
@@ -45,17 +45,17 @@ class Identity:
 
     @property
     def security_page(self) -> str:
-        """The console's page with the user's own MFA devices."""
+        """Return the console page with the user's own MFA devices."""
         return console_url(self.partition, "iam/home#/security_credentials")
 
     @property
     def sign_in_page(self) -> str:
-        """Where the account's users sign in."""
+        """Return the page where the account's users sign in."""
         return sign_in_url(self.partition, self.account)
 
 
 def identity(arn: str) -> Identity:
-    """Read an identity from its ARN; what is not understood is of the kind OTHER."""
+    """Return the identity of an ARN. An ARN of an unknown kind has the principal OTHER."""
     _, partition, _, _, account, resource = (arn.split(":", 5) + [""] * 6)[:6]
     kind, _, rest = resource.partition("/")
     principal = _PRINCIPALS.get(kind, Principal.OTHER)

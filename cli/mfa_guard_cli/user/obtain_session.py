@@ -1,4 +1,4 @@
-"""Get MFA-authenticated credentials: from the cache, or from AWS with a code."""
+"""Obtain credentials with MFA: from the cache, or from AWS with a code."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -8,11 +8,11 @@ from typing import Final, Protocol
 
 from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.user.account import CodeRefused, NotAllowed
-from mfa_guard_cli.user.cache import Cache, Question
+from mfa_guard_cli.user.cache import Cache, CacheKey
 from mfa_guard_cli.user.codes import CodeSource
 from mfa_guard_cli.user.credentials import (
-    LONGEST_OF_ROLE,
-    USUAL,
+    DEFAULT,
+    MAXIMUM_OF_ROLE,
     Credentials,
     Role,
     role_session_name,
@@ -22,11 +22,11 @@ from mfa_guard_cli.user.devices import Device, choose, is_serial
 from mfa_guard_cli.user.identity import Identity, Principal
 from mfa_guard_cli.user.terminal import Terminal
 
-_TRIES: Final = 3
+_ATTEMPTS: Final = 3
 
 
 class Aws(Protocol):
-    """What is asked of AWS; `user.account.Account` does it."""
+    """The AWS requests that this module needs. `user.account.Account` makes them."""
 
     @property
     def endpoint(self) -> str: ...
@@ -37,8 +37,8 @@ class Aws(Protocol):
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What was asked for: `duration` in seconds; `renew` to leave what the cache has unread."""
+class SessionRequest:
+    """What the user asks for. `duration` is in seconds. `renew`: ignore the sessions in the cache."""
 
     device: str | None = None
     duration: int | None = None
@@ -47,76 +47,83 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """Everything else that it takes: `terminal` gives None where nobody can be asked."""
+class SessionDependencies:
+    """What else is needed. `terminal` returns None if there is no terminal; `show` prints a line for the user."""
 
     codes: CodeSource
     terminal: Callable[[], Terminal | None]
-    tell: Callable[[str], None]
+    show: Callable[[str], None]
     now: Callable[[], datetime]
     cache: Cache | None = None
 
 
-def obtain(aws: Aws, access_key_id: str, wish: Wish, around: Surroundings) -> Credentials:
-    """Return credentials of a session, or of the role assumed with it.
+def obtain(aws: Aws, access_key_id: str, request: SessionRequest, dependencies: SessionDependencies) -> Credentials:
+    """Return the credentials of a session, or of the role that is assumed with it.
 
-    A role's hour ends long before the session does, and is renewed with the session in the cache, without a code.
-    Raises ProgramError, Hangup, and botocore's errors.
+    The role's credentials last for an hour at most. With a cache, they are renewed with the session and without a code.
+    Raises ProgramError, EndOfInput, and botocore's errors.
     """
-    session = Question(access_key_id, wish.device, aws.endpoint, wish.duration)
-    role = wish.role and replace(session, role_arn=wish.role.arn, role_session_name=wish.role.session_name)
-    wanted = role or session
-    if (found := _cached(wanted, wish, around)) is not None:
+    session_key = CacheKey(access_key_id, request.device, aws.endpoint, request.duration)
+    role_key = request.role and replace(
+        session_key, role_arn=request.role.arn, role_session_name=request.role.session_name
+    )
+    wanted = role_key or session_key
+    if (found := _read(wanted, request, dependencies)) is not None:
         return found
-    with around.cache.locked(session, around.tell) if around.cache else nullcontext():
-        # Whoever held the lock may have brought it meanwhile.
-        if (found := _cached(wanted, wish, around)) is not None:
+    cache = dependencies.cache
+    with cache.locked(session_key, dependencies.show) if cache else nullcontext():
+        # The process that held the lock before can have stored it meanwhile.
+        if (found := _read(wanted, request, dependencies)) is not None:
             return found
-        base = _cached(session, wish, around)
-        if base is None:
-            base = _kept(session, _made(aws, wish, around), around)
-        if wish.role is None:
-            return base
-        name = wish.role.session_name or role_session_name(wish.role, aws.whoami())
-        seconds = min(wish.duration or USUAL, LONGEST_OF_ROLE)
-        return _kept(wanted, aws.role(base, wish.role.arn, name, seconds), around)
+        session = _read(session_key, request, dependencies)
+        if session is None:
+            session = _store(session_key, _new_session(aws, request, dependencies), dependencies)
+        if request.role is None:
+            return session
+        name = request.role.session_name or role_session_name(request.role, aws.whoami())
+        seconds = min(request.duration or DEFAULT, MAXIMUM_OF_ROLE)
+        return _store(wanted, aws.role(session, request.role.arn, name, seconds), dependencies)
 
 
-def _made(aws: Aws, wish: Wish, around: Surroundings) -> Credentials:
+def _new_session(aws: Aws, request: SessionRequest, dependencies: SessionDependencies) -> Credentials:
     caller = aws.whoami()
     if caller.principal not in (Principal.USER, Principal.ROOT):
-        raise WrongUse(f"{caller.arn} is no IAM user: a {caller.principal} has no MFA devices to take a code from.")
-    seconds = session_duration(wish.duration, caller)
-    device = _device(aws, caller, wish, around)
-    for _ in range(_TRIES - 1 if around.codes.again else 0):
+        raise WrongUse(
+            f"{caller.arn} is not an IAM user, and only users have MFA devices; name the profile of your access key"
+            " with --profile."
+        )
+    seconds = session_duration(request.duration, caller)
+    device = _device(aws, caller, request, dependencies)
+    codes = dependencies.codes
+    for _ in range(_ATTEMPTS - 1 if codes.can_retry else 0):
         try:
-            return aws.session(device, around.codes.take(device.serial), seconds)
+            return aws.session(device, codes.read(device.serial), seconds)
         except CodeRefused as error:
-            around.tell(str(error))
-    return aws.session(device, around.codes.take(device.serial), seconds)
+            dependencies.show(str(error))
+    return aws.session(device, codes.read(device.serial), seconds)
 
 
-def _device(aws: Aws, caller: Identity, wish: Wish, around: Surroundings) -> Device:
-    if wish.device and is_serial(wish.device):
-        return Device(wish.device)
+def _device(aws: Aws, caller: Identity, request: SessionRequest, dependencies: SessionDependencies) -> Device:
+    if request.device and is_serial(request.device):
+        return Device(request.device)
     try:
         devices = aws.devices(caller)
     except NotAllowed as error:
         raise WrongUse(
-            "You are not allowed to list your MFA devices; name yours with --device, by its whole serial number such as"
-            f" arn:{caller.partition}:iam::{caller.account}:mfa/{caller.name}."
+            "You are not allowed to list your MFA devices; name your device with --device, by its whole serial number"
+            f" such as arn:{caller.partition}:iam::{caller.account}:mfa/{caller.name}."
         ) from error
     several = sum(device.makes_codes for device in devices) > 1
-    return choose(devices, wish.device, around.terminal() if several and not wish.device else None)
+    return choose(devices, request.device, dependencies.terminal() if several and not request.device else None)
 
 
-def _cached(question: Question, wish: Wish, around: Surroundings) -> Credentials | None:
-    if around.cache is None or wish.renew:
+def _read(key: CacheKey, request: SessionRequest, dependencies: SessionDependencies) -> Credentials | None:
+    if dependencies.cache is None or request.renew:
         return None
-    return around.cache.read(question, around.now())
+    return dependencies.cache.read(key, dependencies.now())
 
 
-def _kept(question: Question, credentials: Credentials, around: Surroundings) -> Credentials:
-    if around.cache is not None:
-        around.cache.write(question, credentials, around.now())
+def _store(key: CacheKey, credentials: Credentials, dependencies: SessionDependencies) -> Credentials:
+    if dependencies.cache is not None:
+        dependencies.cache.write(key, credentials, dependencies.now())
     return credentials

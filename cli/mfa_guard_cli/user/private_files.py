@@ -1,4 +1,4 @@
-"""Files that nobody else may read."""
+"""Files that only their owner can read."""
 
 import contextlib
 import os
@@ -7,14 +7,14 @@ import stat
 from pathlib import Path
 from typing import Final
 
-MODE: Final = 0o600
+FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Put a file with mode 0600 in the place of another, or of none: completely or not at all.
+    """Write a file with mode 0600, atomically, also if there is one.
 
-    Raises OSError; the old file is as it was then.
+    Raises OSError, and leaves the old file as it is.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -27,19 +27,19 @@ def replace_private(path: Path, content: bytes) -> None:
 
 
 def create_private(path: Path, content: bytes) -> None:
-    """Make a file with mode 0600. Raises FileExistsError when there is one, and OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+    """Write a new file with mode 0600. Raises FileExistsError if there is one, and OSError."""
+    # A umask can only remove permissions.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
-        # A umask can only have taken rights away.
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder with mode 0700, or take the rights of others away from one that is there.
+    """Create a folder with mode 0700, or remove the permissions of other users from an existing one.
 
-    Raises PermissionError when it belongs to somebody else, NotADirectoryError, and OSError.
+    Raises PermissionError if another user owns it, NotADirectoryError, and OSError.
     """
     path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     if os.name != "posix":
@@ -48,15 +48,15 @@ def private_folder(path: Path) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise NotADirectoryError(f"{path} is not a folder")
     if found.st_uid != os.geteuid():
-        raise PermissionError(f"{path} belongs to somebody else")
+        raise PermissionError(f"{path} belongs to another user")
     if stat.S_IMODE(found.st_mode) != FOLDER_MODE:
         path.chmod(FOLDER_MODE)
 
 
 def read_private(path: Path) -> bytes:
-    """Return the content of a file that is one's own, and that nobody else can have written.
+    """Return the content of a file that the current user owns and that no other user can have written.
 
-    Raises PermissionError when that is not so, and OSError.
+    Raises PermissionError for another file, and OSError.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     with os.fdopen(descriptor, "rb") as file:

@@ -1,4 +1,4 @@
-"""Run a command with a session, as if it had been run directly."""
+"""Run a command with a session, as if the user had run it directly."""
 
 import shutil
 import signal
@@ -14,13 +14,13 @@ from mfa_guard_cli.common.output import printable
 _NOT_FOUND: Final = 127
 _NOT_EXECUTABLE: Final = 126
 _BY_SIGNAL: Final = 128
-# A terminal sends these to the command as well, which decides what they mean.
+# A terminal sends these to the command too, and the command decides what they mean.
 _SHARED: Final = ("SIGINT", "SIGQUIT")
 _FORWARDED: Final = ("SIGTERM", "SIGHUP")
 
 
 class NoSuchCommand(ProgramError):
-    """There is no such command."""
+    """The command does not exist."""
 
     exit_code = _NOT_FOUND
 
@@ -32,14 +32,14 @@ class NotExecutable(ProgramError):
 
 
 def find_command(name: str) -> str:
-    """Return where a command is. Raises NoSuchCommand: better before a code is asked for than after."""
+    """Return the path of a command. Raises NoSuchCommand."""
     if found := shutil.which(name):
         return found
-    raise NoSuchCommand(f"There is no command {printable(name)}.")
+    raise NoSuchCommand(f"The command {printable(name)} was not found; check its name and PATH.")
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Return the exit code of a command; 128 and its number when a signal ended it. Raises NotExecutable."""
+    """Return the exit code of a command, or 128 plus the signal's number if a signal ended it. Raises NotExecutable."""
     executable = find_command(command[0])
     running: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -51,16 +51,16 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
             process.send_signal(number)
 
     def leave(_: int, __: FrameType | None) -> None:
-        """Do nothing. A handler, since a child would inherit that a signal is ignored."""
+        """Do nothing. This is a handler because a child process would inherit an ignored signal."""
 
     for names, handler in ((_SHARED, leave), (_FORWARDED, forward)):
         for name in names:
             number = getattr(signal, name, None)
-            # What is ignored already, as by nohup, the command inherits.
+            # The command inherits what is ignored already, as by nohup.
             if number and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, handler)
     try:
-        process = subprocess.Popen(  # noqa: S603 - running it is what the user asks for
+        process = subprocess.Popen(  # noqa: S603 - the user asks to run it
             command, executable=executable, env=environment
         )
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`mfa-guard dead-letters`: every shape is told, handed to the guard's own functions, and never lost."""
+"""`mfa-guard dead-letters` lists every message, invokes only the guard's functions, and loses no message."""
 
 import json
 from collections.abc import Mapping
@@ -14,23 +14,25 @@ from support.factories import NOW, ROOT_OF_THE_PROJECT
 EVENT = json.loads((ROOT_OF_THE_PROJECT / "events" / "create-user.json").read_text("utf-8"))
 
 
-def send(deployed: Deployed, body: object, marks: Mapping[str, str] | None = None) -> str:
+def send(deployed: Deployed, body: object, attributes: Mapping[str, str] | None = None) -> str:
     text = body if isinstance(body, str) else json.dumps(body)
     return deployed.account.clients.sqs.send_message(
         QueueUrl=deployed.account.stack.physical_id("DeadLetterQueue"),
         MessageBody=text,
-        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in (marks or {}).items()},
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()
+        },
     )["MessageId"]
 
 
 def of_rule(deployed: Deployed, arn: str | None = None) -> str:
-    marks = {
+    attributes = {
         "RULE_ARN": "arn:aws:events:us-east-1:111122223333:rule/mfa-guard-new-credentials",
         "TARGET_ARN": arn or deployed.arn("UserEventFunction"),
         "ERROR_CODE": "NO_PERMISSIONS",
         "ERROR_MESSAGE": "User is not authorized to perform: lambda:InvokeFunction",
     }
-    return send(deployed, EVENT, marks)
+    return send(deployed, EVENT, attributes)
 
 
 def of_function(deployed: Deployed, function: str = "UserEventFunction") -> str:
@@ -94,7 +96,7 @@ class TestList:
         result = deployed.run("dead-letters", "list")
         assert (result.exit_code, result.stdout) == (0, "The dead-letter queue is empty.\n")
 
-    def test_every_shape_with_its_function_and_reason(self, deployed: Deployed) -> None:
+    def test_every_sender_with_its_function_and_reason(self, deployed: Deployed) -> None:
         deployed.exempt("AIDAONE")
         ids = [of_rule(deployed), of_function(deployed), of_stream(deployed), send(deployed, "no JSON")]
         rows = {row["id"]: row for row in deployed.rows("dead-letters", "list", exit_code=1)}
@@ -104,7 +106,7 @@ class TestList:
             "NO_PERMISSIONS User is not authorized to perform: lambda:InvokeFunction",
             "RetriesExhausted Refused IAM is away",
             "RetryAttemptsExhausted",
-            "The body is no JSON object.",
+            "The body is not a JSON object.",
         ]
         name = EVENT["detail"]["requestParameters"]["userName"]
         assert [row["what"] for row in found[:2]] == [f"CreateUser about {name}"] * 2
@@ -114,14 +116,14 @@ class TestList:
             "AlertFunction",
         ]
 
-    def test_nothing_is_hidden_by_it(self, deployed: Deployed) -> None:
+    def test_all_messages_stay_visible(self, deployed: Deployed) -> None:
         ids = {of_rule(deployed) for _ in range(23)}
         assert waiting(deployed) == ids
         assert waiting(deployed) == ids
 
-    def test_a_strangers_words_cannot_steer_the_terminal(self, deployed: Deployed) -> None:
-        marks = {"TARGET_ARN": "arn:\x1b[2J", "ERROR_MESSAGE": "x\x1b[2J"}
-        send(deployed, {"source": "x", "detail": {"eventName": "\x1b]0;owned\x07"}}, marks)
+    def test_control_characters_are_escaped(self, deployed: Deployed) -> None:
+        attributes = {"TARGET_ARN": "arn:\x1b[2J", "ERROR_MESSAGE": "x\x1b[2J"}
+        send(deployed, {"source": "x", "detail": {"eventName": "\x1b]0;owned\x07"}}, attributes)
         for form in ("table", "json", "csv"):
             text = deployed.run("dead-letters", "list", "--format", form).stdout
             assert not {"\x1b", "\x07"} & set(text)
@@ -129,7 +131,7 @@ class TestList:
 
 class TestRedrive:
     @pytest.mark.parametrize("make", [of_rule, of_function])
-    def test_the_function_gets_the_event_and_the_message_goes(self, deployed: Deployed, make: object) -> None:
+    def test_the_function_gets_the_event_and_the_message_is_deleted(self, deployed: Deployed, make: object) -> None:
         assert callable(make)
         make(deployed)
         assert deployed.run("dead-letters", "redrive", "--yes").exit_code == 0
@@ -145,27 +147,27 @@ class TestRedrive:
 
     def test_one_of_them_by_its_id(self, deployed: Deployed) -> None:
         one, other = of_rule(deployed), of_function(deployed)
-        told = deployed.json("dead-letters", "redrive", one, "--yes")
-        assert told["deleted"] == [one]
+        outcome = deployed.json("dead-letters", "redrive", one, "--yes")
+        assert outcome["deleted"] == [one]
         assert waiting(deployed) == {other}
 
     def test_an_id_that_is_not_there_is_wrong_use(self, deployed: Deployed) -> None:
         letter = of_rule(deployed)
-        result = deployed.run("dead-letters", "redrive", letter, "nobody", "--yes")
-        assert (result.exit_code, "There is no message 'nobody'" in result.stderr) == (2, True)
+        result = deployed.run("dead-letters", "redrive", letter, "missing", "--yes")
+        assert (result.exit_code, "There is no message 'missing'" in result.stderr) == (2, True)
         assert deployed.invoked == []
 
-    def test_what_lambda_refuses_stays_and_can_be_read_at_once(self, deployed: Deployed) -> None:
+    def test_what_lambda_refuses_stays_and_is_visible_at_once(self, deployed: Deployed) -> None:
         letter = of_rule(deployed)
         deployed.failing = {"Invoke": "TooManyRequestsException"}
-        told = deployed.json("dead-letters", "redrive", "--yes", exit_code=3)
-        assert "left in the queue. AWS refused Invoke" in str(told["failed"])
+        outcome = deployed.json("dead-letters", "redrive", "--yes", exit_code=3)
+        assert "left in the queue. The AWS request Invoke failed" in str(outcome["failed"])
         assert waiting(deployed) == {letter}
 
     @pytest.mark.parametrize(
         "function",
         [
-            "arn:aws:lambda:us-east-1:111122223333:function:somebody-elses",
+            "arn:aws:lambda:us-east-1:111122223333:function:another",
             "arn:aws:lambda:us-east-1:999999999999:function:mfa-guard-UserEventFunction-RY3NZ73OJXSF",
             "",
         ],
@@ -174,35 +176,35 @@ class TestRedrive:
         self, deployed: Deployed, function: str
     ) -> None:
         letter = of_rule(deployed, function or "x")
-        told = deployed.json("dead-letters", "redrive", "--yes", exit_code=1)
-        assert "which is none of the guard's" in str(told["left"])
+        outcome = deployed.json("dead-letters", "redrive", "--yes", exit_code=1)
+        assert "which is not a function of the guard" in str(outcome["left"])
         assert deployed.invoked == []
         assert waiting(deployed) == {letter}
 
-    def test_the_release_is_none_of_them(self, deployed: Deployed) -> None:
+    def test_teardown_is_not_one_of_them(self, deployed: Deployed) -> None:
         of_function(deployed, "TeardownFunction")
         assert deployed.run("dead-letters", "redrive", "--yes").exit_code == 1
         assert deployed.invoked == []
 
-    def test_what_nobody_understands_is_left_with_the_reason_and_the_rest_goes_on(self, deployed: Deployed) -> None:
+    def test_an_unknown_message_is_left_with_the_reason_and_the_others_are_redriven(self, deployed: Deployed) -> None:
         odd = [send(deployed, body) for body in ("no JSON", "[1]", {"requestPayload": 1}, {"source": "x"}, "{}")]
         of_rule(deployed)
-        told = deployed.json("dead-letters", "redrive", "--yes", exit_code=1)
+        outcome = deployed.json("dead-letters", "redrive", "--yes", exit_code=1)
         assert len(deployed.invoked) == 1
-        assert len(str(told["left"]).split("left in the queue")) == len(odd) + 1
+        assert len(str(outcome["left"]).split("left in the queue")) == len(odd) + 1
         assert waiting(deployed) == set(odd)
 
-    def test_what_was_invoked_and_not_deleted_is_said_so(self, deployed: Deployed) -> None:
+    def test_a_message_that_cannot_be_deleted_is_a_failure(self, deployed: Deployed) -> None:
         letter = of_rule(deployed)
         deployed.failing = {"DeleteMessage": "AccessDenied"}
-        told = deployed.json("dead-letters", "redrive", "--yes", exit_code=3)
-        assert "AWS refused DeleteMessage" in str(told["failed"])
+        outcome = deployed.json("dead-letters", "redrive", "--yes", exit_code=3)
+        assert "The AWS request DeleteMessage failed" in str(outcome["failed"])
         deployed.failing = {}
         assert waiting(deployed) == {letter}
 
 
 class TestTheStream:
-    def test_records_that_are_still_there_are_handed_over_as_lambda_would(self, deployed: Deployed) -> None:
+    def test_records_are_passed_on_as_lambda_would(self, deployed: Deployed) -> None:
         for user_id in ("AIDAONE", "AIDATWO", "AIDATHREE"):
             deployed.exempt(user_id)
         of_stream(deployed, first=1, last=1)
@@ -224,12 +226,12 @@ class TestTheStream:
         assert isinstance(event, dict)
         assert parse_exemption_change(event["Records"][0], NOW).user_id == "AIDAONE"
 
-    def test_records_that_are_gone_leave_the_message_and_say_what_is_lost(self, deployed: Deployed) -> None:
+    def test_without_the_records_the_message_stays_and_the_reason_says_what_is_lost(self, deployed: Deployed) -> None:
         deployed.exempt("AIDAONE")
         letter = of_stream(deployed)
         deployed.failing = {"GetShardIterator": "TrimmedDataAccessException"}
-        told = deployed.json("dead-letters", "redrive", "--yes", exit_code=1)
-        assert "Only the notice is lost" in str(told["left"])
+        outcome = deployed.json("dead-letters", "redrive", "--yes", exit_code=1)
+        assert "Only the notice is lost" in str(outcome["left"])
         assert deployed.invoked == []
         deployed.failing = {}
         assert waiting(deployed) == {letter}
@@ -238,6 +240,6 @@ class TestTheStream:
         deployed.exempt("AIDAONE")
         of_stream(deployed, arn=stream_of(deployed).replace("ExemptionsTable", "OtherTable"))
         deployed.made.clear()
-        told = deployed.json("dead-letters", "redrive", "--yes", exit_code=1)
-        assert "is not the exemption table's" in str(told["left"])
+        outcome = deployed.json("dead-letters", "redrive", "--yes", exit_code=1)
+        assert "is not that of the exemption table" in str(outcome["left"])
         assert "GetRecords" not in deployed.made

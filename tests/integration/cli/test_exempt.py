@@ -25,7 +25,7 @@ class TestAdd:
         assert parsed.created_by == CAROL
         assert timedelta(days=364) < parsed.expires_at - now <= timedelta(days=365)
 
-    def test_without_a_term_it_is_thirty_days(self, deployed: Deployed) -> None:
+    def test_by_default_it_is_thirty_days(self, deployed: Deployed) -> None:
         user_id = deployed.user()
         deployed.run(*ADD, "--yes")
         end = parse_utc((deployed.record(user_id) or {})["expires_at"])
@@ -33,7 +33,7 @@ class TestAdd:
         assert timedelta(days=29) < end - datetime.now(UTC) <= timedelta(days=30)
 
     @pytest.mark.parametrize(("given", "kept"), [("", "T00:00:00Z"), ("T18:30:00Z", "T18:30:00Z")])
-    def test_until_a_day_or_a_time(self, deployed: Deployed, given: str, kept: str) -> None:
+    def test_the_end_is_a_date_or_a_time(self, deployed: Deployed, given: str, kept: str) -> None:
         user_id = deployed.user()
         day = (datetime.now(UTC) + timedelta(days=40)).strftime("%Y-%m-%d")
         assert deployed.run(*ADD, "--until", day + given, "--yes").exit_code == 0
@@ -55,7 +55,7 @@ class TestAdd:
             ("--owner", "x" * 201),
         ],
     )
-    def test_what_would_not_count_is_not_recorded(self, deployed: Deployed, options: tuple[str, ...]) -> None:
+    def test_a_malformed_exemption_is_not_recorded(self, deployed: Deployed, options: tuple[str, ...]) -> None:
         user_id = deployed.user()
         result = deployed.run(*ADD, *options, "--yes")
         assert result.exit_code == 2
@@ -63,37 +63,37 @@ class TestAdd:
         assert "\x1b[2J" not in result.stderr
         assert deployed.record(user_id) is None
 
-    def test_where_nobody_can_be_asked_nothing_is_changed_without_yes(self, deployed: Deployed) -> None:
+    def test_without_a_terminal_and_yes_nothing_is_changed(self, deployed: Deployed) -> None:
         user_id = deployed.user()
         result = deployed.run(*ADD, typed="y\n")
         assert (result.exit_code, result.stdout) == (2, "")
         assert "will be exempt until" in result.stderr
-        assert "say --yes to do it" in result.stderr
+        assert "add --yes to confirm" in result.stderr
         assert deployed.record(user_id) is None
 
-    def test_the_way_back_and_that_it_ends_are_told(self, deployed: Deployed) -> None:
+    def test_the_outcome_shows_how_to_undo_it_and_that_it_ends(self, deployed: Deployed) -> None:
         deployed.user()
-        told = deployed.json(*ADD, "--yes")
-        assert told["back"] == ["mfa-guard exempt remove alice"]
-        assert "binds again" in str(told["notes"])
+        outcome = deployed.json(*ADD, "--yes")
+        assert outcome["undo"] == ["mfa-guard exempt remove alice"]
+        assert "enforces again" in str(outcome["notes"])
 
-    def test_what_it_replaces_is_shown_and_is_the_way_back(self, deployed: Deployed) -> None:
+    def test_the_replaced_exemption_is_shown_and_can_be_restored(self, deployed: Deployed) -> None:
         deployed.exempt(deployed.user(), expires_at="2026-12-31T00:00:00Z", ends=timedelta(0))
         result = deployed.run(*ADD, "--yes")
         assert "This replaces the exemption until 2026-12-31T00:00:00Z, owner platform" in result.stderr
         back = "mfa-guard exempt add alice --owner platform --reason 'build machine' --until 2026-12-31T00:00:00Z"
         assert back in result.stdout
 
-    def test_when_the_table_refuses_aws_said_no(self, deployed: Deployed) -> None:
+    def test_an_error_of_the_table_is_a_failed_request(self, deployed: Deployed) -> None:
         deployed.user()
         deployed.failing = {"PutItem": "AccessDeniedException"}
         result = deployed.run(*ADD, "--yes")
         assert (result.exit_code, result.stdout) == (3, "")
-        assert "AWS refused PutItem" in result.stderr
+        assert "The AWS request PutItem failed" in result.stderr
 
 
 class TestList:
-    def test_every_state_is_told_apart(self, deployed: Deployed) -> None:
+    def test_every_state_is_shown(self, deployed: Deployed) -> None:
         deployed.exempt(deployed.user("valid"), "valid")
         deployed.exempt(deployed.user("over"), "over", ends=timedelta(days=-1))
         deployed.exempt(deployed.user("broken"), "broken", owner="")
@@ -108,7 +108,7 @@ class TestList:
         assert rows["broken"]["problem"] == "The exemption record lacks owner."
         assert (rows["valid"]["owner"], rows["valid"]["created_by"]) == ("platform", "nadia")
 
-    def test_whoever_was_renamed_has_the_name_of_today(self, deployed: Deployed) -> None:
+    def test_a_renamed_user_is_shown_with_the_new_name(self, deployed: Deployed) -> None:
         deployed.exempt(deployed.user("alice"), "alice")
         deployed.account.iam.update_user("alice", new_user_name="alicia")
         assert [row["user"] for row in deployed.rows("exempt", "list")] == ["alicia"]
@@ -122,7 +122,7 @@ class TestList:
         assert lines[0] == "user,user_id,state,until,owner,reason,created_by,problem"
         assert ",'=HYPERLINK(1)," in lines[1]
 
-    def test_a_reason_cannot_steer_the_terminal(self, deployed: Deployed) -> None:
+    def test_control_characters_of_a_reason_are_escaped(self, deployed: Deployed) -> None:
         deployed.exempt(deployed.user(), reason="x\x1b[2J\x9b31m\u202ey")
         for form in ("table", "json", "csv"):
             text = deployed.run("exempt", "list", "--format", form).stdout
@@ -130,29 +130,31 @@ class TestList:
 
 
 class TestRemove:
-    def test_the_record_goes_and_the_way_back_is_the_same_record(self, deployed: Deployed) -> None:
+    def test_the_record_is_deleted_and_can_be_restored(self, deployed: Deployed) -> None:
         user_id = deployed.user()
         end = utc_text(datetime.now(UTC) + timedelta(days=30))
         deployed.exempt(user_id, expires_at=end)
-        told = deployed.json("exempt", "remove", "alice", "--yes")
+        outcome = deployed.json("exempt", "remove", "alice", "--yes")
         assert deployed.record(user_id) is None
-        assert told["back"] == [f"mfa-guard exempt add alice --owner platform --reason 'build machine' --until {end}"]
+        assert outcome["undo"] == [
+            f"mfa-guard exempt add alice --owner platform --reason 'build machine' --until {end}"
+        ]
 
-    def test_of_a_user_who_is_gone_by_name_or_id(self, deployed: Deployed) -> None:
+    def test_of_a_deleted_user_by_name_or_id(self, deployed: Deployed) -> None:
         for asked in ("gone", "AIDAGONE"):
             deployed.exempt("AIDAGONE", "gone")
             assert deployed.run("exempt", "remove", asked, "--yes").exit_code == 0
             assert deployed.record("AIDAGONE") is None
 
-    def test_a_new_user_of_the_name_is_not_the_one_who_is_exempt(self, deployed: Deployed) -> None:
-        # alice was renamed, and somebody else is called alice now.
+    def test_a_new_user_of_the_same_name_is_not_the_exempt_one(self, deployed: Deployed) -> None:
+        # alice was renamed, and another user has the name alice now.
         deployed.exempt(deployed.user("alice"), "alice")
         deployed.account.iam.update_user("alice", new_user_name="alicia")
         deployed.user("alice")
         result = deployed.run("exempt", "remove", "alice", "--yes")
         assert (result.exit_code, "There is no exemption of alice" in result.stderr) == (2, True)
 
-    def test_several_who_are_gone_and_had_one_name_are_told_apart_by_id(self, deployed: Deployed) -> None:
+    def test_several_deleted_users_of_one_name_are_told_apart_by_id(self, deployed: Deployed) -> None:
         for user_id in ("AIDAONE", "AIDATWO"):
             deployed.exempt(user_id, "gone")
         result = deployed.run("exempt", "remove", "gone", "--yes")

@@ -1,4 +1,4 @@
-"""`mfa-guard explain` says what the plan says, and what IAM's simulation says."""
+"""`mfa-guard explain` shows the plan, and the decisions of IAM's policy simulator."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -23,7 +23,7 @@ def machine(deployed: Deployed) -> None:
 
 RULES: Mapping[int, Callable[[Deployed], object]] = {
     3: exempt,
-    4: lambda deployed: deployed.user(bound=True),
+    4: lambda deployed: deployed.user(enforced=True),
     5: machine,
     7: lambda deployed: deployed.user(password=True),
 }
@@ -45,49 +45,47 @@ def strict(stack: Stack, fresh_clients: None, monkeypatch: pytest.MonkeyPatch) -
         yield deploy(account, monkeypatch)
 
 
-def test_a_user_without_password_where_enforcing_is_for_the_console(strict: Deployed) -> None:
+def test_a_user_without_a_password_if_enforcement_is_for_console_users(strict: Deployed) -> None:
     strict.user()
     rule = strict.json("explain", "alice")["rule"]
     assert isinstance(rule, dict)
     assert rule["number"] == 6
 
 
-def test_a_path_that_exempts_is_named(strict: Deployed) -> None:
+def test_an_exempt_path_is_named(strict: Deployed) -> None:
     strict.user(path="/machines/ci/")
     text = strict.run("explain", "alice").stdout
-    assert "Rule 3 of 7 decides: exempt, as users below /machines/ are (ExemptPathPrefixes)." in text
+    assert "Rule 3 of 7 decides: the user is exempt, because of the path /machines/ (ExemptPathPrefixes)." in text
 
 
 def test_what_the_guard_would_do_and_when(strict: Deployed) -> None:
     strict.user(password=True)
     key = strict.key()
     text = strict.run("explain", "alice").stdout
-    assert "At the next event about this user, or with the next sweep, the guard would: bind by the enforcement" in text
-    assert "policy, tag noncompliant.\n" in text
+    assert "or in the next sweep, the guard would: enforce, tag as noncompliant.\n" in text
     assert f"Access keys in use that would stop working without MFA: {key}." in text
 
 
 def test_in_mode_events_a_sweep_does_nothing(deployed: Deployed) -> None:
     deployed.user(password=True)
-    assert "At the next event about this user, the guard would: bind" in deployed.run("explain", "alice").stdout
+    assert "At the next event about this user, the guard would: enforce" in deployed.run("explain", "alice").stdout
 
 
-def test_an_exemption_that_ended_is_told_beside_the_rule(deployed: Deployed) -> None:
+def test_an_expired_exemption_is_shown_beside_the_rule(deployed: Deployed) -> None:
     deployed.exempt(deployed.user(password=True), ends=timedelta(days=-1))
     text = deployed.run("explain", "alice").stdout
-    assert "Exemption record: expired, until " in text
+    assert "Exemption: expired, until " in text
     assert "Rule 7 of 7 decides" in text
 
 
-def test_a_record_that_does_not_count_is_told_with_its_problem(deployed: Deployed) -> None:
+def test_a_malformed_exemption_is_shown_with_its_problem(deployed: Deployed) -> None:
     deployed.exempt(deployed.user(password=True), owner=" ")
-    assert (
-        "Exemption record: does not count. The exemption record lacks owner." in deployed.run("explain", "alice").stdout
-    )
+    text = deployed.run("explain", "alice").stdout
+    assert "Exemption: malformed, so it exempts no user. The exemption record lacks owner." in text
 
 
-def test_the_simulation_shows_what_the_policy_closes_and_leaves_open(deployed: Deployed) -> None:
-    deployed.user(bound=True, device=True)
+def test_the_simulation_shows_what_the_policy_denies_and_allows(deployed: Deployed) -> None:
+    deployed.user(enforced=True, device=True)
     simulation = deployed.json("explain", "alice")["simulation"]
     assert isinstance(simulation, dict)
     by_action = {each.pop("action"): each for each in simulation["actions"]}
@@ -110,11 +108,14 @@ def test_the_simulation_shows_what_the_policy_closes_and_leaves_open(deployed: D
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("AccessDenied", "You may not ask IAM's simulation (iam:SimulatePrincipalPolicy): AccessDenied by the test"),
-        ("501", "IAM's simulation is not available here: 501, 501 by the test"),
+        (
+            "AccessDenied",
+            "(iam:SimulatePrincipalPolicy): AccessDenied by the test",
+        ),
+        ("501", "not available here: 501, 501 by the test"),
     ],
 )
-def test_without_a_simulation_it_says_so_and_tells_the_rest(deployed: Deployed, code: str, words: str) -> None:
+def test_without_a_simulation_the_rest_is_shown(deployed: Deployed, code: str, words: str) -> None:
     deployed.user()
     deployed.failing = {"SimulatePrincipalPolicy": code}
     result = deployed.run("explain", "alice")
@@ -123,11 +124,11 @@ def test_without_a_simulation_it_says_so_and_tells_the_rest(deployed: Deployed, 
     assert words in result.stdout
 
 
-def test_somebody_who_does_not_exist_is_said_so(deployed: Deployed) -> None:
+def test_a_missing_user_is_wrong_use(deployed: Deployed) -> None:
     result = deployed.run("explain", "ghost")
     assert (result.exit_code, result.stdout) == (2, "")
     assert (
-        result.stderr == "There is no IAM user ghost in account 111122223333; aws iam list-users shows who is there.\n"
+        result.stderr == "There is no IAM user ghost in account 111122223333; to list the users: aws iam list-users\n"
     )
 
 
@@ -138,17 +139,17 @@ def test_the_root_user_is_rule_1(deployed: Deployed, name: str) -> None:
     assert result.stderr.startswith("The root user is rule 1: ")
 
 
-def test_an_iam_user_called_root_is_no_root_user(deployed: Deployed) -> None:
+def test_an_iam_user_named_root_is_not_the_root_user(deployed: Deployed) -> None:
     deployed.user("root", password=True)
     assert "Rule 7 of 7" in deployed.run("explain", "root").stdout
 
 
 @pytest.mark.parametrize("name", ["al ice", "x" * 65, "", "a\x1b[31m", "../root", "ålice", "a;b"])
-def test_what_nobody_can_be_called_is_wrong_use_and_no_call(deployed: Deployed, name: str) -> None:
+def test_an_invalid_name_is_wrong_use_and_makes_no_call(deployed: Deployed, name: str) -> None:
     deployed.made.clear()
     result = deployed.run("explain", "--", name)
     assert result.exit_code == 2
-    assert "is no name of an IAM user" in result.stderr
+    assert "is not a valid IAM user name" in result.stderr
     assert "\x1b" not in result.stderr
     assert "GetUser" not in deployed.made
 
@@ -158,12 +159,12 @@ def test_a_name_that_looks_like_an_option_is_a_name(deployed: Deployed) -> None:
     assert "Rule 7 of 7" in deployed.run("explain", "--", "-rf").stdout
 
 
-def test_a_read_that_iam_refuses_is_one_sentence(deployed: Deployed) -> None:
+def test_a_request_that_iam_refuses_is_one_sentence(deployed: Deployed) -> None:
     deployed.user()
     deployed.failing = {"GetLoginProfile": "AccessDenied"}
     result = deployed.run("explain", "alice")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert result.stderr == "AWS refused GetLoginProfile: AccessDenied, AccessDenied by the test.\n"
+    assert result.stderr == "The AWS request GetLoginProfile failed: AccessDenied, AccessDenied by the test.\n"
 
 
 def test_only_reads_are_made(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

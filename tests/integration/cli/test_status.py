@@ -1,4 +1,4 @@
-"""`mfa-guard status` sees what a sweep sees."""
+"""`mfa-guard status` shows the checks of a sweep."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ def verdicts(found: dict[str, object]) -> dict[str, str]:
 
 @pytest.fixture
 def well(deployed: Deployed) -> Deployed:
-    """Return a stack to whose topics somebody is subscribed: then every check is fine."""
+    """Return a stack whose topics have a subscriber, so that every check is fine."""
     for topic in ("NoticesTopic", "OperationsTopic"):
         arn = str(deployed.account.stack.resolve({"Ref": topic}))
         deployed.account.clients.sns.subscribe(TopicArn=arn, Protocol="email", Endpoint="admin@example.com")
@@ -47,11 +47,11 @@ def test_sweeps_that_are_switched_off_are_shown(well: Deployed) -> None:
     well.concurrency = 0
     result = well.run("status")
     assert result.exit_code == 1
-    assert "off: SweepFunction (no concurrency)" in result.stdout
+    assert "disabled: SweepFunction (concurrency 0)" in result.stdout
 
 
-def test_the_account_is_counted_and_whoever_waits_is_named(well: Deployed) -> None:
-    well.user("ann", password=True, device=True, bound=True)
+def test_users_are_counted_and_those_who_await_a_decision_are_named(well: Deployed) -> None:
+    well.user("ann", password=True, device=True, enforced=True)
     well.user("bob", password=True)
     well.user("ci")
     well.key("ci", used=timedelta(days=2))
@@ -64,7 +64,10 @@ def test_the_account_is_counted_and_whoever_waits_is_named(well: Deployed) -> No
     assert isinstance(awaiting, list)
     assert [each["name"] for each in awaiting] == ["ci"]
     text = well.run("status").stdout
-    assert "5 users: 2 compliant, 2 without MFA device, 1 exempt; 1 enforced; 1 machine users await a decision." in text
+    assert (
+        "5 users: 2 compliant, 2 without an MFA device, 1 exempt; 1 enforced; 1 machine user awaiting a decision."
+        in text
+    )
     assert "mfa-guard enforce NAME" in text
 
 
@@ -72,22 +75,22 @@ def test_what_the_caller_may_not_read_cannot_be_verified_and_is_no_problem(well:
     well.failing = {"GetAccountSummary": "AccessDenied", "GetFunctionConcurrency": "AccessDeniedException"}
     found = well.json("status")
     assert verdicts(found)["root"] == "cannot verify"
-    assert "AccessDeniedException" in str(found["switches_unread"])
+    assert "AccessDeniedException" in str(found["run_state_unread"])
     text = " ".join(well.run("status").stdout.split())
-    assert "a sweep asks with SweepFunction's rights" in text
+    assert "A sweep checks it with its own permissions" in text
     assert "compare SweepFunction's role" not in text
 
 
-def test_without_the_right_to_read_the_account_aws_said_no(well: Deployed) -> None:
+def test_without_permission_to_read_the_account_the_request_failed(well: Deployed) -> None:
     well.failing = {"GetAccountAuthorizationDetails": "AccessDenied"}
     result = well.run("status")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert result.stderr.startswith("AWS refused GetAccountAuthorizationDetails: AccessDenied")
+    assert result.stderr.startswith("The AWS request GetAccountAuthorizationDetails failed: AccessDenied")
     assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", [["status"], ["sweep"], ["release", "alice", "--yes"], ["dead-letters", "list"]])
-def test_a_stack_that_is_not_there_is_said_so(deployed: Deployed, command: list[str]) -> None:
+def test_a_missing_stack_is_wrong_use(deployed: Deployed, command: list[str]) -> None:
     result = deployed.run(*command, "--stack", "guard-2")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (

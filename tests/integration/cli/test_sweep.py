@@ -1,4 +1,4 @@
-"""`mfa-guard sweep` puts on the bus what SweepFunction understands, and nothing that nobody would hear."""
+"""`mfa-guard sweep` requests what SweepFunction understands, and only if the guard runs."""
 
 import json
 from collections.abc import Iterator
@@ -28,12 +28,12 @@ def asked(deployed: Deployed) -> SweepRequest:
     return parse_sweep_request({**event, "detail": json.loads(entry["Detail"])})
 
 
-def test_where_sweeps_only_report_nobody_is_asked(deployed: Deployed) -> None:
+def test_a_sweep_that_only_reports_needs_no_yes(deployed: Deployed) -> None:
     assert deployed.run("sweep").exit_code == 0
     assert asked(deployed) == SweepRequest("1", audit=False, round=1)
 
 
-def test_where_a_sweep_changes_users_yes_is_needed(writing: Deployed) -> None:
+def test_a_sweep_that_changes_users_needs_yes(writing: Deployed) -> None:
     result = writing.run("sweep")
     assert (result.exit_code, writing.put) == (2, [])
     assert "Mode is all" in result.stderr
@@ -41,28 +41,28 @@ def test_where_a_sweep_changes_users_yes_is_needed(writing: Deployed) -> None:
     assert asked(writing).audit is False
 
 
-def test_an_audit_changes_nobody_and_needs_no_yes(writing: Deployed) -> None:
+def test_an_audit_changes_no_user_and_needs_no_yes(writing: Deployed) -> None:
     assert writing.run("sweep", "--audit").exit_code == 0
     assert asked(writing).audit is True
 
 
-def test_a_stopped_guard_would_not_hear(deployed: Deployed) -> None:
+def test_a_stopped_guard_cannot_sweep(deployed: Deployed) -> None:
     deployed.account.clients.events.disable_rule(Name="mfa-guard-sweep-requested")
     result = deployed.run("sweep")
     assert (result.exit_code, result.stderr, deployed.put) == (
         2,
-        "The guard is stopped, so no sweep can be asked for; start it first: mfa-guard start\n",
+        "The guard is stopped, so it cannot sweep; start it first: mfa-guard start\n",
         [],
     )
 
 
-def test_a_function_that_is_switched_off_would_not_run(deployed: Deployed) -> None:
+def test_a_function_without_concurrency_cannot_sweep(deployed: Deployed) -> None:
     deployed.concurrency = 0
     result = deployed.run("sweep")
     assert (result.exit_code, deployed.put) == (2, [])
     assert "mfa-guard start --all" in result.stderr
 
 
-def test_whoever_may_not_read_the_concurrency_may_ask_all_the_same(deployed: Deployed) -> None:
+def test_without_permission_to_read_the_concurrency_a_sweep_can_be_requested(deployed: Deployed) -> None:
     deployed.failing = {"GetFunctionConcurrency": "AccessDeniedException"}
     assert deployed.run("sweep").exit_code == 0

@@ -1,4 +1,4 @@
-"""What waits in the dead-letter queue is understood, or said to be none of the three shapes."""
+"""Dead-letter messages are of a rule, of a function, of the stream, or unknown."""
 
 import json
 from datetime import UTC, datetime
@@ -7,30 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfa_guard_cli.admin.dead_letter_messages import Batch, Message, Shape, parse_letter, stream_event
+from mfa_guard_cli.admin.dead_letter_messages import Batch, QueueMessage, Sender, parse_message, stream_event
 from support.factories import detail, envelope, stream_record
 
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:mfa-guard-UserEventFunction-1"
 
 
-def message(body: object, **marks: str) -> Message:
-    return Message(
-        "1", body if isinstance(body, str) else json.dumps(body), marks, datetime(2026, 3, 1, tzinfo=UTC), "r"
+def message(body: object, **attributes: str) -> QueueMessage:
+    return QueueMessage(
+        "1", body if isinstance(body, str) else json.dumps(body), attributes, datetime(2026, 3, 1, tzinfo=UTC), "r"
     )
 
 
-def test_of_the_schedule_is_like_of_a_rule() -> None:
+def test_a_message_of_the_schedule_is_like_one_of_a_rule() -> None:
     request = {"id": "x", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
-    letter = parse_letter(message(request, TARGET_ARN=FUNCTION, ERROR_CODE="THROTTLED"))
-    assert (letter.shape, letter.what, letter.reason) == (Shape.RULE, "Sweep requested", "THROTTLED")
+    letter = parse_message(message(request, TARGET_ARN=FUNCTION, ERROR_CODE="THROTTLED"))
+    assert (letter.sender, letter.subject, letter.reason) == (Sender.RULE, "Sweep requested", "THROTTLED")
     assert letter.event == request
 
 
 def test_the_version_in_a_functions_arn_is_left_out() -> None:
     body = {"requestPayload": envelope(detail("CreateUser")), "requestContext": {"functionArn": f"{FUNCTION}:$LATEST"}}
-    letter = parse_letter(message(body))
+    letter = parse_message(message(body))
     assert (letter.function, letter.function_name) == (FUNCTION, "mfa-guard-UserEventFunction-1")
-    assert letter.what == "CreateUser about alice"
+    assert letter.subject == "CreateUser about alice"
 
 
 json_values = st.recursive(
@@ -49,31 +49,29 @@ json_values = st.recursive(
 
 
 @given(json_values | st.text(), st.dictionaries(st.sampled_from(["TARGET_ARN", "ERROR_CODE"]), st.text()))
-def test_whatever_somebody_sends_is_read_without_an_error_and_shown_on_one_line(
-    body: object, marks: dict[str, str]
-) -> None:
-    letter = parse_letter(message(body, **marks))
-    for shown in (letter.what, letter.reason, letter.function_name):
+def test_any_message_is_read_without_an_error_and_shown_on_one_line(body: object, attributes: dict[str, str]) -> None:
+    letter = parse_message(message(body, **attributes))
+    for shown in (letter.subject, letter.reason, letter.function_name):
         assert not {"\n", "\x1b", "\x9b", "\u202e"} & set(shown)
 
 
-def test_a_body_that_is_nested_too_deeply_is_no_json() -> None:
-    assert parse_letter(message("[" * 200_000)).reason == "The body is no JSON object."
+def test_a_body_that_is_nested_too_deeply_is_not_json() -> None:
+    assert parse_message(message("[" * 200_000)).reason == "The body is not a JSON object."
 
 
 @pytest.mark.parametrize("size", [None, "1", True, 0, -1, 10**9])
-def test_a_batch_that_does_not_say_where_it_is_is_not_understood(size: object) -> None:
+def test_a_batch_of_an_impossible_size_is_unknown(size: object) -> None:
     info = {"streamArn": "a", "shardId": "b", "startSequenceNumber": "1", "endSequenceNumber": "2", "batchSize": size}
-    assert parse_letter(message({"DDBStreamBatchInfo": info})).shape is Shape.UNKNOWN
+    assert parse_message(message({"DDBStreamBatchInfo": info})).sender is Sender.UNKNOWN
 
 
 @pytest.mark.parametrize("last", ["", "x", "1; DROP"])
-def test_a_sequence_number_that_is_none_is_not_understood(last: str) -> None:
+def test_a_batch_with_a_malformed_sequence_number_is_unknown(last: str) -> None:
     info = {"streamArn": "a", "shardId": "b", "startSequenceNumber": "1", "endSequenceNumber": last, "batchSize": 1}
-    assert parse_letter(message({"DDBStreamBatchInfo": info})).shape is Shape.UNKNOWN
+    assert parse_message(message({"DDBStreamBatchInfo": info})).sender is Sender.UNKNOWN
 
 
-def test_records_behind_the_batch_are_left_out_and_times_are_seconds() -> None:
+def test_records_after_the_batch_are_left_out_and_times_become_seconds() -> None:
     def record(number: str) -> dict[str, object]:
         made = stream_record("INSERT", {"user_id": f"AIDA{number}"})
         stream = made["dynamodb"]
@@ -81,7 +79,7 @@ def test_records_behind_the_batch_are_left_out_and_times_are_seconds() -> None:
         when = datetime(2026, 3, 1, tzinfo=UTC)
         return {**made, "dynamodb": {**stream, "SequenceNumber": number, "ApproximateCreationDateTime": when}}
 
-    # As numbers: as texts, "900" would come behind "1000".
+    # Compared as numbers: as strings, "900" would come after "1000".
     event = stream_event([record("900"), record("1000"), record("1001")], Batch("a", "b", "900", 1000, 2))
     records = event["Records"]
     assert isinstance(records, list)

@@ -1,4 +1,4 @@
-"""Asking before something is changed."""
+"""Confirmation before a change."""
 
 import io
 import sys
@@ -10,7 +10,7 @@ from mfa_guard_cli.common.errors import WRONG_USE, WrongUse
 
 
 class Keyboard(io.StringIO):
-    """What a person types."""
+    """A terminal, and what the user types on it."""
 
     def isatty(self) -> bool:
         return True
@@ -26,15 +26,15 @@ def test_the_question_is_on_standard_error_alone(
 
 
 @pytest.mark.parametrize("typed", ["n\n", "\n", "", "yesterday\n"])
-def test_whoever_does_not_agree_changed_nothing_and_found_nothing(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_agreement_the_command_ends_as_wrong_use(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Keyboard(typed))
-    with pytest.raises(WrongUse, match=r"^Nothing was changed\.$") as ended:
+    with pytest.raises(WrongUse, match=r"nothing was changed\.$") as ended:
         confirm("Stop the guard?", yes=False)
     assert ended.value.exit_code == WRONG_USE
 
 
-def test_nobody_is_asked_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_yes_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
-    with pytest.raises(WrongUse, match=r"Nobody can be asked here; say --yes"):
+    with pytest.raises(WrongUse, match="--yes"):
         confirm("Stop the guard?", yes=False)
     confirm("Stop the guard?", yes=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mfa_guard_cli.stack.records import Broken, FileNotRead, envelope_of, find_files, read_records
+from mfa_guard_cli.stack.records import BrokenRecord, FileNotRead, envelope_of, find_files, read_records
 from support.factories import detail, envelope
 
 ONE, TWO = detail("CreateUser"), detail("CreateAccessKey")
@@ -83,16 +83,16 @@ def test_a_broken_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     lines = [json.dumps(ONE), '{"eventName": "Crea', "nonsense", json.dumps(TWO), '{"cut']
     assert read(tmp_path, "\n".join(lines)) == [
         ONE,
-        Broken("Line 2 of file.json is not JSON."),
-        Broken("Line 3 of file.json is not JSON."),
+        BrokenRecord("Line 2 of file.json is not JSON."),
+        BrokenRecord("Line 3 of file.json is not JSON."),
         TWO,
-        Broken("Line 5 of file.json is not JSON."),
+        BrokenRecord("Line 5 of file.json is not JSON."),
     ]
 
 
 def test_a_line_that_is_no_utf_8_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     lines = [json.dumps(ONE).encode(), b'{"eventName": "\xff"}', json.dumps(TWO).encode()]
-    assert read(tmp_path, b"\n".join(lines)) == [ONE, Broken("Line 2 of file.json is not JSON."), TWO]
+    assert read(tmp_path, b"\n".join(lines)) == [ONE, BrokenRecord("Line 2 of file.json is not JSON."), TWO]
 
 
 def test_a_number_of_any_length_hides_no_record(tmp_path: Path) -> None:
@@ -105,13 +105,13 @@ def test_a_number_of_any_length_hides_no_record(tmp_path: Path) -> None:
 
 def test_the_first_line_may_be_the_broken_one(tmp_path: Path) -> None:
     for line in ('{"eventName"', '"eventName": 1}', "1 2 3", "]"):
-        assert read(tmp_path, f"{line}\n{json.dumps(TWO)}\n") == [Broken("Line 1 of file.json is not JSON."), TWO]
+        assert read(tmp_path, f"{line}\n{json.dumps(TWO)}\n") == [BrokenRecord("Line 1 of file.json is not JSON."), TWO]
 
 
 def test_a_looked_up_event_that_is_broken_is_named(tmp_path: Path) -> None:
     events = [{"CloudTrailEvent": "{"}, {"CloudTrailEvent": None}, 5]
     assert read(tmp_path, json.dumps({"Events": events})) == [
-        Broken("The looked-up event's CloudTrailEvent is not JSON."),
+        BrokenRecord("The CloudTrailEvent of the looked-up event is not JSON."),
         {"CloudTrailEvent": None},
         5,
     ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfa_guard.core.cloudtrail import Subject, SubjectKind
-from mfa_guard_cli.stack.records import Broken
+from mfa_guard_cli.stack.records import BrokenRecord
 from mfa_guard_cli.stack.router import Routed, Router
 from mfa_guard_cli.stack.template import load_template
 from support.factories import detail, envelope
@@ -50,7 +50,7 @@ def test_the_json_form_has_the_keys_of_the_contract(router: Router) -> None:
     }
 
 
-def test_a_record_about_nobody_has_a_subject_of_nulls(router: Router) -> None:
+def test_a_record_without_a_subject_has_a_subject_of_nulls(router: Router) -> None:
     record = detail("ListBuckets", eventSource="s3.amazonaws.com")
     assert json.loads(router.route(record).as_json())["subject"] == {"kind": None, "name": None}
 
@@ -158,15 +158,15 @@ Resources:
         (None, "The record is not an object."),
         ([], "The record is not an object."),
         ({}, "The record's eventName is missing."),
-        (Broken("Line 7 of a.json is not JSON."), "Line 7 of a.json is not JSON."),
+        (BrokenRecord("Line 7 of a.json is not JSON."), "Line 7 of a.json is not JSON."),
         ({"detail": 5, "source": "aws.iam"}, "The envelope's detail is not an object."),
         ({"detail-type": "AWS API Call via CloudTrail"}, "The envelope's detail is not an object."),
         ({"detail": {}, "detail-type": "AWS API Call via CloudTrail"}, "The record's eventName is missing."),
         (detail(""), "The record's eventName is missing."),
         (detail("CreateUser", eventName=None), "The record's eventName is missing."),
-        (detail("CreateUser", eventName=["CreateUser"]), "The record's eventName is not a text."),
-        (detail("CreateUser", eventSource=5), "The record's eventSource is not a text."),
-        (detail("CreateUser", eventID=5), "The record's eventID is not a text."),
+        (detail("CreateUser", eventName=["CreateUser"]), "The record's eventName is not a string."),
+        (detail("CreateUser", eventSource=5), "The record's eventSource is not a string."),
+        (detail("CreateUser", eventID=5), "The record's eventID is not a string."),
     ],
 )
 def test_a_broken_record_has_a_problem(router: Router, record: object, problem: str) -> None:
@@ -207,7 +207,7 @@ def test_every_sample_event_is_routed_without_a_problem(router: Router) -> None:
     for file in files:
         event = json.loads(file.read_text("utf-8"))
         assert router.route(event).problem is None, file.name
-        # What S3 keeps of it wakes the same.
+        # The copy of it in S3 invokes the same.
         assert router.route(event["detail"]) == router.route(event), file.name
 
 

@@ -190,7 +190,7 @@ def test_the_templates_own_rules_refuse_in_their_own_words(tmp_path: Path) -> No
     template.render(region="eu-west-1", account="444455556666")
     with pytest.raises(TemplateError, match=r"^Only in us-east-1\.$"):
         template.render(region="eu-west-1")
-    with pytest.raises(TemplateError, match="rule Home refuses"):
+    with pytest.raises(TemplateError, match="rule Home fails"):
         template.render(stack_name="other")
 
 
@@ -218,7 +218,7 @@ Resources:
         ("a: [", "cannot be read"),
         ("just text", "has no resources"),
         ("Resources: []", "has no resources"),
-        ("Resources: {T: topic}", "An object was expected instead of topic"),
+        ("Resources: {T: topic}", "Expected an object, not topic"),
         ("Transform: AWS::Serverless-2016-10-31\nResources: {F: {Type: AWS::Serverless::Function}}", "SAM refuses"),
     ],
 )

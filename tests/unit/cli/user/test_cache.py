@@ -1,4 +1,4 @@
-"""Sessions that are kept."""
+"""The cache of sessions."""
 
 import json
 import stat
@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mfa_guard_cli.common.errors import WrongUse
-from mfa_guard_cli.user.cache import Cache, Question, cache_folder
+from mfa_guard_cli.user.cache import Cache, CacheKey, cache_folder
 from support.user import NOW, credentials
 
-QUESTION = Question("AKIAALICE", None, "https://sts.us-east-1.amazonaws.com", None)
+KEY = CacheKey("AKIAALICE", None, "https://sts.us-east-1.amazonaws.com", None)
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def file_of(folder: Path) -> Path:
     return file
 
 
-def test_what_is_kept_is_found_again(folder: Path) -> None:
+def test_what_is_stored_is_found_again(folder: Path) -> None:
     kept = credentials()
-    Cache(folder).write(QUESTION, kept, NOW)
-    assert Cache(folder).read(QUESTION, NOW) == kept
+    Cache(folder).write(KEY, kept, NOW)
+    assert Cache(folder).read(KEY, NOW) == kept
 
 
-def test_nobody_else_may_read_it(folder: Path) -> None:
-    Cache(folder).write(QUESTION, credentials(), NOW)
+def test_only_the_owner_can_read_it(folder: Path) -> None:
+    Cache(folder).write(KEY, credentials(), NOW)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(file_of(folder).stat().st_mode) == 0o600
 
@@ -48,23 +48,23 @@ def test_a_folder_that_others_may_enter_is_closed(folder: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(QUESTION, access_key_id="AKIABOB"),
-        replace(QUESTION, device="work"),
-        replace(QUESTION, endpoint="http://localhost:4566"),
-        replace(QUESTION, duration=900),
-        replace(QUESTION, role_arn="arn:aws:iam::111122223333:role/Deployer"),
+        replace(KEY, access_key_id="AKIABOB"),
+        replace(KEY, device="work"),
+        replace(KEY, endpoint="http://localhost:4566"),
+        replace(KEY, duration=900),
+        replace(KEY, role_arn="arn:aws:iam::111122223333:role/Deployer"),
     ],
 )
-def test_another_question_is_not_answered(folder: Path, other: Question) -> None:
+def test_another_key_finds_nothing(folder: Path, other: CacheKey) -> None:
     cache = Cache(folder)
-    cache.write(QUESTION, credentials(), NOW)
+    cache.write(KEY, credentials(), NOW)
     assert cache.read(other, NOW) is None
 
 
-def test_an_answer_moved_to_another_question_is_not_taken(folder: Path) -> None:
+def test_an_entry_that_was_moved_to_another_key_is_ignored(folder: Path) -> None:
     cache = Cache(folder)
-    cache.write(QUESTION, credentials(), NOW)
-    other = replace(QUESTION, access_key_id="AKIABOB")
+    cache.write(KEY, credentials(), NOW)
+    other = replace(KEY, access_key_id="AKIABOB")
     file_of(folder).rename(folder / f"{other.file_name}.json")
     assert cache.read(other, NOW) is None
 
@@ -84,8 +84,8 @@ def test_an_answer_moved_to_another_question_is_not_taken(folder: Path) -> None:
 )
 def test_it_is_made_anew_some_minutes_before_it_ends(folder: Path, lasts: int, used: int, good: bool) -> None:
     cache = Cache(folder)
-    cache.write(QUESTION, credentials(seconds=lasts), NOW)
-    assert (cache.read(QUESTION, NOW + timedelta(seconds=used)) is not None) is good
+    cache.write(KEY, credentials(seconds=lasts), NOW)
+    assert (cache.read(KEY, NOW + timedelta(seconds=used)) is not None) is good
 
 
 def entry_with(**changes: object) -> Callable[[str], str]:
@@ -108,36 +108,36 @@ def entry_with(**changes: object) -> Callable[[str], str]:
         entry_with(expiration="2026-11-23T12:00:00"),
         entry_with(expiration="2999-01-01T00:00:00+00:00"),
         entry_with(made="2027-01-01T00:00:00+00:00"),
-        entry_with(question={}),
+        entry_with(key={}),
     ],
 )
 def test_a_broken_file_is_as_good_as_none(folder: Path, spoil: Callable[[str], str]) -> None:
     cache = Cache(folder)
-    cache.write(QUESTION, credentials(), NOW)
+    cache.write(KEY, credentials(), NOW)
     file = file_of(folder)
     file.write_text(spoil(file.read_text()), encoding="latin-1")
-    assert cache.read(QUESTION, NOW) is None
-    cache.write(QUESTION, credentials("new"), NOW)
-    assert cache.read(QUESTION, NOW) == credentials("new")
+    assert cache.read(KEY, NOW) is None
+    cache.write(KEY, credentials("new"), NOW)
+    assert cache.read(KEY, NOW) == credentials("new")
 
 
 def test_a_file_that_others_could_have_written_is_not_taken(folder: Path) -> None:
     cache = Cache(folder)
-    cache.write(QUESTION, credentials(), NOW)
+    cache.write(KEY, credentials(), NOW)
     file_of(folder).chmod(0o620)
-    assert cache.read(QUESTION, NOW) is None
+    assert cache.read(KEY, NOW) is None
 
 
 def test_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
     cache = Cache(folder)
-    cache.write(QUESTION, credentials(), NOW)
+    cache.write(KEY, credentials(), NOW)
     file = file_of(folder)
     file.symlink_to(file.rename(tmp_path / "elsewhere"))
-    assert cache.read(QUESTION, NOW) is None
+    assert cache.read(KEY, NOW) is None
 
 
 def test_the_name_of_a_file_says_nothing(folder: Path) -> None:
-    Cache(folder).write(QUESTION, credentials(), NOW)
+    Cache(folder).write(KEY, credentials(), NOW)
     assert "AKIA" not in file_of(folder).name
 
 
@@ -147,40 +147,40 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
         Cache(tmp_path / "file")
 
 
-def test_a_folder_in_which_nothing_can_be_locked_is_one_sentence(folder: Path) -> None:
+def test_a_folder_without_locks_is_one_sentence(folder: Path) -> None:
     cache = Cache(folder)
-    (folder / f"{QUESTION.file_name}.lock").mkdir()
+    (folder / f"{KEY.file_name}.lock").mkdir()
     with (
-        pytest.raises(WrongUse, match=r"Nothing can be locked in .* --no-cache does without\."),
-        cache.locked(QUESTION, print),
+        pytest.raises(WrongUse, match=r"cannot be locked .*--no-cache"),
+        cache.locked(KEY, print),
     ):
         pytest.fail("it is not locked")
 
 
 def test_the_second_waits_for_the_first(folder: Path) -> None:
     cache = Cache(folder)
-    told: list[str] = []
+    shown: list[str] = []
     order: list[str] = []
     first_has_it, first_may_go = threading.Event(), threading.Event()
 
     def first() -> None:
-        with cache.locked(QUESTION, told.append):
+        with cache.locked(KEY, shown.append):
             first_has_it.set()
             first_may_go.wait(10)
             order.append("first")
 
-    def tell(text: str) -> None:
-        told.append(text)
+    def show(text: str) -> None:
+        shown.append(text)
         first_may_go.set()
 
     thread = threading.Thread(target=first)
     thread.start()
     assert first_has_it.wait(10)
-    with Cache(folder).locked(QUESTION, tell):
+    with Cache(folder).locked(KEY, show):
         order.append("second")
     thread.join()
     assert order == ["first", "second"]
-    assert told == ["Waiting for another mfa-guard session that is getting the same credentials."]
+    assert shown == ["Waiting for another mfa-guard session that is getting the same credentials."]
 
 
 @pytest.mark.parametrize(
@@ -197,12 +197,12 @@ def test_the_folder_is_where_caches_belong(environment: dict[str, str], platform
     assert cache_folder(environment, platform) == Path(expected)
 
 
-def test_nobody_without_a_home_gets_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "home", _homeless)
+def test_without_a_home_folder_there_is_no_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", _no_home)
     with pytest.raises(WrongUse, match="set HOME or XDG_CACHE_HOME, or use --no-cache"):
         cache_folder({}, "linux")
     assert cache_folder({"XDG_CACHE_HOME": "/caches"}, "linux") == Path("/caches/mfa-guard")
 
 
-def _homeless() -> Path:
+def _no_home() -> Path:
     raise RuntimeError("Could not determine home directory.")

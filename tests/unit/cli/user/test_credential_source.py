@@ -1,4 +1,4 @@
-"""Whose access key a session is made from."""
+"""The access key that a session is made from."""
 
 import json
 import os
@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ProfileNotFound
 
 from mfa_guard_cli.common.errors import WrongUse
-from mfa_guard_cli.user.credential_source import access_key_id, open_source, refuse_as_target, whereabouts
-from mfa_guard_cli.user.recursion import MARK
+from mfa_guard_cli.user.credential_source import access_key_id, check_target_profile, location_variables, open_source
+from mfa_guard_cli.user.session_environment import WAITING_PROFILES
 
 CONFIG = """\
 [default]
@@ -85,7 +85,7 @@ def test_without_a_name_it_is_the_default_profile() -> None:
 
 
 @pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
-def test_an_inherited_profile_counts_only_when_it_may(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_an_inherited_profile_counts_only_if_it_may(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "work")
     assert found(inherit_profile=True) == "AKIAWORK"
     assert found(inherit_profile=False) == "AKIADEFAULT"
@@ -119,37 +119,41 @@ def test_a_key_in_the_credentials_file_comes_before_the_process() -> None:
 
 def test_a_profile_that_waits_for_this_very_session_is_refused() -> None:
     with pytest.raises(WrongUse, match="from mfa-guard itself"):
-        found("work", environment={MARK: '["work"]'})
+        found("work", environment={WAITING_PROFILES: '["work"]'})
 
 
-def test_whatever_is_called_from_here_is_told_who_waits() -> None:
-    environment = {MARK: '["outer"]'}
+def test_a_profile_that_waits_is_recorded_for_child_processes() -> None:
+    environment = {WAITING_PROFILES: '["outer"]'}
     found("work", environment=environment)
-    assert json.loads(environment[MARK]) == ["outer", "work"]
+    assert json.loads(environment[WAITING_PROFILES]) == ["outer", "work"]
 
 
-@pytest.mark.parametrize("mark", ["", "nonsense", '"text"', "[1]"])
-def test_a_broken_mark_stops_nobody(mark: str) -> None:
-    assert found("work", environment={MARK: mark} if mark else {}) == "AKIAWORK"
+@pytest.mark.parametrize("variable", ["", "nonsense", '"text"', "[1]"])
+def test_a_malformed_variable_is_ignored(variable: str) -> None:
+    assert found("work", environment={WAITING_PROFILES: variable} if variable else {}) == "AKIAWORK"
 
 
 @pytest.mark.parametrize(
     ("profile", "why"),
-    [("session", "holds a session already"), ("role", "assumes a role"), ("sso", "signs in through Identity Center")],
+    [
+        ("session", "already holds a session"),
+        ("role", "assumes a role"),
+        ("sso", "signs in through IAM Identity Center"),
+    ],
 )
 def test_only_an_access_key_is_a_source(profile: str, why: str) -> None:
     with pytest.raises(WrongUse, match=why):
         found(profile)
 
 
-def test_a_session_in_the_environment_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_in_the_environment_is_refused_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "x")
     with pytest.raises(WrongUse, match="unset AWS_SESSION_TOKEN"):
         found(environment={"AWS_ACCESS_KEY_ID": "x"})
 
 
-def test_no_key_at_all_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_key_it_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     with pytest.raises(WrongUse, match="no access key"):
         found()
@@ -162,15 +166,15 @@ def test_a_profile_that_does_not_exist_is_botocores_error() -> None:
 
 class TestTarget:
     def refuse(self, name: str, profile: str | None = "work") -> None:
-        refuse_as_target(open_source(profile, None, inherit_profile=False, environment=dict(os.environ)), name)
+        check_target_profile(open_source(profile, None, inherit_profile=False, environment=dict(os.environ)), name)
 
     @pytest.mark.parametrize("name", ["fresh", "session", "default"])
-    def test_a_session_may_go_to_a_profile_that_is_nobody_elses(self, name: str) -> None:
+    def test_a_session_can_be_written_to_a_profile_of_its_own(self, name: str) -> None:
         self.refuse(name)
 
     @pytest.mark.parametrize("name", ["mfa", "role", "sso"])
-    def test_a_profile_with_another_way_to_credentials_is_refused(self, name: str) -> None:
-        with pytest.raises(WrongUse, match="in another way"):
+    def test_a_profile_with_another_source_of_credentials_is_refused(self, name: str) -> None:
+        with pytest.raises(WrongUse, match="gets its credentials from its"):
             self.refuse(name)
 
     def test_the_source_is_no_target(self) -> None:
@@ -183,10 +187,10 @@ class TestTarget:
         self.refuse("default", profile=None)
 
 
-class TestWhereabouts:
+class TestLocationVariables:
     def of(self, profile: str, region: str | None = None, **environment: str) -> dict[str, str]:
         session = open_source(profile, region, inherit_profile=False, environment={})
-        return dict(whereabouts(session, region, environment))
+        return dict(location_variables(session, region, environment))
 
     def test_a_command_works_where_the_profile_says(self) -> None:
         assert self.of("work") == {
@@ -195,7 +199,7 @@ class TestWhereabouts:
             "AWS_ENDPOINT_URL": "http://localhost:4566",
         }
 
-    def test_everybody_reads_the_default_profile(self) -> None:
+    def test_a_command_reads_the_default_profile_itself(self) -> None:
         assert self.of("default") == {}
 
     def test_what_the_environment_says_stays(self) -> None:

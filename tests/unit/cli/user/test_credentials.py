@@ -17,7 +17,7 @@ def test_sts_takes_a_quarter_of_an_hour_to_a_day_and_a_half(seconds: int | None)
 
 @pytest.mark.parametrize("seconds", [0, -1, 899, 129_601])
 def test_other_durations_are_refused_before_the_call(seconds: int) -> None:
-    with pytest.raises(WrongUse, match="900 to 129600"):
+    with pytest.raises(WrongUse, match="from 900 to 129600"):
         checked_duration(seconds)
 
 

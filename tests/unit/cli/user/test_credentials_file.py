@@ -1,4 +1,4 @@
-"""A profile in the credentials file, and everything else as it was."""
+"""A profile is written to the credentials file, and everything else stays as it is."""
 
 import os
 import stat
@@ -92,7 +92,7 @@ def test_a_new_profile_goes_to_the_end(written: Path) -> None:
     assert text[len(FILE) :].startswith("\n[fresh]\naws_access_key_id = ASIANEW\n")
 
 
-def test_rights_of_others_are_taken_away(written: Path) -> None:
+def test_permissions_of_other_users_are_removed(written: Path) -> None:
     written.chmod(0o644)
     write(written)
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
@@ -103,7 +103,7 @@ def test_nothing_else_is_left_in_the_folder(written: Path) -> None:
     assert others(written) == []
 
 
-def test_two_who_write_at_once_lose_nothing(written: Path) -> None:
+def test_writers_at_the_same_time_lose_nothing(written: Path) -> None:
     names = [f"session-{number}" for number in range(8)]
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: write(written, name), names))
@@ -142,7 +142,7 @@ def test_a_long_term_key_is_never_overwritten(written: Path, name: str) -> None:
 )
 def test_a_broken_file_is_left_as_it_is_and_its_lines_are_not_quoted(written: Path, text: str) -> None:
     written.write_text(text)
-    with pytest.raises(WrongUse, match=r"cannot be understood \(line \d\), and was left as it is") as refused:
+    with pytest.raises(WrongUse, match=r"not a valid credentials file \(line \d\), and was left as it is") as refused:
         write(written)
     assert SECRET not in str(refused.value)
     assert written.read_text() == text
@@ -164,7 +164,7 @@ def test_a_read_only_file_stays(written: Path) -> None:
 
 def test_a_folder_in_the_place_of_the_file_is_one_sentence(path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(WrongUse, match="no ordinary file"):
+    with pytest.raises(WrongUse, match="not a regular file"):
         write(path)
 
 
@@ -234,10 +234,10 @@ def test_the_file_is_where_the_sdks_look() -> None:
     assert credentials_path({"AWS_SHARED_CREDENTIALS_FILE": "~/other"}) == Path.home() / "other"
 
 
-def test_nobody_without_a_home_has_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless(_: Path) -> Path:
+def test_without_a_home_folder_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home(_: Path) -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(Path, "expanduser", homeless)
-    with pytest.raises(WrongUse, match="set HOME, or AWS_SHARED_CREDENTIALS_FILE"):
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    with pytest.raises(WrongUse, match="set HOME or AWS_SHARED_CREDENTIALS_FILE"):
         credentials_path({})

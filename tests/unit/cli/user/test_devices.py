@@ -50,7 +50,7 @@ def test_a_hardware_token_is_chosen_by_its_serial_number() -> None:
 
 
 def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(WrongUse, match=r"no MFA device phone; yours: .*mfa/alice, .*mfa/work"):
+    with pytest.raises(WrongUse, match=r"no MFA device phone; your devices: .*mfa/alice, .*mfa/work"):
         choose([APP, WORK], "phone", None)
 
 

@@ -76,7 +76,7 @@ def test_it_gets_the_environment_and_nothing_else() -> None:
 
 
 def test_a_command_that_is_not_there_is_127_as_in_a_shell() -> None:
-    with pytest.raises(NoSuchCommand, match="no command nowhere") as refused:
+    with pytest.raises(NoSuchCommand, match="nowhere was not found") as refused:
         find_command("nowhere")
     assert refused.value.exit_code == 127
 

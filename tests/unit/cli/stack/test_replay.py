@@ -1,4 +1,4 @@
-"""`mfa-guard replay` as a person or a script meets it: output, errors, exit codes, terminals."""
+"""`mfa-guard replay` as a user or a script runs it: output, errors, exit codes, terminals."""
 
 import gzip
 import io
@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from mfa_guard_cli.commands import replay as module
 from mfa_guard_cli.main import app
-from mfa_guard_cli.stack import template
+from mfa_guard_cli.stack import replay as module
 from mfa_guard_cli.stack.template import TemplateError
 from support.factories import detail, envelope
 
@@ -55,7 +54,7 @@ def test_paths_are_read_in_the_order_given(tmp_path: Path) -> None:
     assert ids(run("--format", "json", two, one, two)) == ["2", "1", "2"]
 
 
-def test_a_broken_record_is_a_line_and_no_failure(tmp_path: Path) -> None:
+def test_a_broken_record_is_a_line_and_not_a_failure(tmp_path: Path) -> None:
     file = write(tmp_path / "a.json", 5, detail("CreateUser", eventID="1"), {})
     result = run("--format", "json", file)
     problems = [json.loads(line)["problem"] for line in result.stdout.splitlines()]
@@ -67,7 +66,7 @@ def test_a_broken_record_is_a_line_and_no_failure(tmp_path: Path) -> None:
     ("content", "sentence"),
     [
         (b"not JSON", "the file is not JSON."),
-        (b"\xff", "the file is not JSON: it is no UTF-8 text."),
+        (b"\xff", "the file is not JSON: it is not UTF-8 text."),
         (b"", "the file is not JSON: it is empty."),
         (gzip.compress(b"{}" * 100, mtime=0)[:20], "the file cannot be unpacked: its gzip data is damaged or cut off."),
     ],
@@ -82,7 +81,7 @@ def test_a_file_that_is_not_json_is_reported_and_the_others_are_read(
     assert ids(result) == ["1", "2"]
     assert result.stderr == f"{tmp_path / 'b.json'}: {sentence}\n"
     assert result.exit_code == 1
-    assert run(tmp_path).stdout.endswith("2 records: 2 woke a function, 0 problems, 1 file not read.\n")
+    assert run(tmp_path).stdout.endswith("2 records: 2 would invoke a function, 0 problems, 1 file not read.\n")
 
 
 def test_a_path_that_does_not_exist_is_wrong_use_and_nothing_is_read(tmp_path: Path) -> None:
@@ -106,12 +105,12 @@ def test_a_template_that_cannot_be_used_is_one_sentence(monkeypatch: pytest.Monk
     def broken() -> None:
         raise TemplateError("The template is broken.")
 
-    monkeypatch.setattr(template, "load_template", broken)
+    monkeypatch.setattr(module, "load_template", broken)
     result = run(EVENTS)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", "The template is broken.\n")
 
 
-def test_the_table_says_what_each_record_wakes_and_ends_with_a_summary(tmp_path: Path) -> None:
+def test_the_table_shows_what_each_record_invokes_and_ends_with_a_summary(tmp_path: Path) -> None:
     carol = {"type": "IAMUser", "userName": "carol"}
     write(tmp_path / "a.json", detail("CreateUser", userIdentity=carol), detail("ListUsers", userIdentity=carol), 5)
     result = run(tmp_path)
@@ -121,20 +120,20 @@ def test_the_table_says_what_each_record_wakes_and_ends_with_a_summary(tmp_path:
     assert listed.split() == ["ListUsers", "-", "-", "user/carol"]
     assert broken.split() == ["-", "-", "-", "unknown"]
     assert problem == "  problem: The record is not an object."
-    assert summary == "3 records: 1 woke a function, 1 problem."
+    assert summary == "3 records: 1 would invoke a function, 1 problem."
 
 
-def test_the_sample_events_are_read_without_a_surprise() -> None:
+def test_the_sample_events_have_no_problems() -> None:
     result = run(EVENTS)
     count = len(list(EVENTS.glob("*.json")))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert re.search(rf"^{count:,} records: \d+ woke a function, 0 problems\.$", result.stdout, re.MULTILINE)
+    assert re.search(rf"^{count:,} records: \d+ would invoke a function, 0 problems\.$", result.stdout, re.MULTILINE)
 
 
 HOSTILE = "[red]x[/red]\x1b[2J\x07\n\r\u202e\u200b\ud800:boom:"
 
 
-def test_strings_of_strangers_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+def test_control_characters_in_a_record_are_escaped(tmp_path: Path) -> None:
     actor = {"type": "IAMUser", "userName": HOSTILE}
     write(tmp_path / "a.json", detail(HOSTILE, userIdentity=actor))
     result = run(tmp_path)
@@ -142,7 +141,7 @@ def test_strings_of_strangers_are_shown_and_not_obeyed(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[1].split() == [shown, "-", "-", f"user/{shown}"]
 
 
-def test_a_hostile_file_name_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+def test_control_characters_in_a_file_name_are_escaped(tmp_path: Path) -> None:
     (tmp_path / "\x1b[2J.json").write_text("not JSON", "utf-8")
     assert run(tmp_path).stderr == f"{tmp_path}/\\x1b[2J.json: the file is not JSON.\n"
 
@@ -167,7 +166,7 @@ def on_terminal(arguments: Sequence[str], *, columns: int) -> str:
 
 
 @pytest.mark.parametrize("columns", [60, 400])
-def test_on_a_terminal_the_table_is_coloured_and_fits(columns: int) -> None:
+def test_on_a_terminal_the_table_has_colors_and_fits(columns: int) -> None:
     shown = on_terminal(["replay", str(EVENTS)], columns=columns)
     assert "\x1b[" in shown
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
@@ -175,7 +174,7 @@ def test_on_a_terminal_the_table_is_coloured_and_fits(columns: int) -> None:
     assert ("…" in shown) is (columns == 60)
 
 
-def test_without_a_terminal_there_is_no_colour_and_nothing_is_cut() -> None:
+def test_without_a_terminal_there_are_no_colors_and_nothing_is_cut() -> None:
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, "replay", str(EVENTS)], capture_output=True, text=True, check=True
     )
@@ -224,5 +223,5 @@ def test_a_bar_shows_when_it_takes_long_and_a_terminal_is_there(
     assert "1,000 records" in bar(monkeypatch, file, out=io.StringIO(), err=Screen(), **slow)
     assert "records" not in bar(monkeypatch, file, out=io.StringIO(), err=Screen(), **quick)
     assert bar(monkeypatch, file, out=io.StringIO(), err=io.StringIO(), **slow) == ""
-    # Where the table itself shows how far it is, a bar would be in its way.
+    # A bar would disturb the table, which itself shows the progress.
     assert bar(monkeypatch, file, out=Screen(), err=Screen(), **slow) == ""

@@ -1,4 +1,4 @@
-"""`mfa-guard stop` and `start`: exactly what the stop switched off is switched on again."""
+"""`mfa-guard stop` and `start`: a start enables exactly what the stop disabled."""
 
 import json
 
@@ -29,12 +29,12 @@ def schedule(deployed: Deployed) -> dict[str, object]:
     return found
 
 
-def test_what_acts_on_users_is_off_and_the_rest_goes_on(deployed: Deployed) -> None:
+def test_what_acts_on_users_is_disabled_and_nothing_else(deployed: Deployed) -> None:
     before = schedule(deployed)
-    told = deployed.json("stop", "--yes")
+    outcome = deployed.json("stop", "--yes")
     assert off(deployed) == ACTING
     assert schedule(deployed) == before | {"State": "DISABLED"}
-    assert told["back"] == ["mfa-guard start"]
+    assert outcome["undo"] == ["mfa-guard start"]
 
 
 def test_a_stop_and_a_start_leave_everything_as_it_was(deployed: Deployed) -> None:
@@ -42,16 +42,16 @@ def test_a_stop_and_a_start_leave_everything_as_it_was(deployed: Deployed) -> No
     deployed.run("stop", "--yes")
     assert deployed.run("start", "--yes").exit_code == 0
     assert (deployed.rule_states(), schedule(deployed)) == (rules, planned)
-    assert "Nothing that a stop switched off is off" in deployed.run("start", "--yes").stdout
+    assert "Nothing that mfa-guard stop disabled is still disabled" in deployed.run("start", "--yes").stdout
 
 
-def test_what_was_off_before_stays_off(deployed: Deployed) -> None:
+def test_what_was_disabled_before_stays_disabled(deployed: Deployed) -> None:
     deployed.account.clients.events.disable_rule(Name="mfa-guard-tags-changed")
     deployed.run("stop", "--yes")
     result = deployed.run("start", "--yes")
     assert result.exit_code == 0
     assert off(deployed) == {"mfa-guard-tags-changed"}
-    assert "Stays off, as no mfa-guard stop switched it off: rule mfa-guard-tags-changed (disabled)" in result.stdout
+    assert "Not disabled by mfa-guard stop, so not enabled: rule mfa-guard-tags-changed (disabled)" in result.stdout
     assert deployed.run("start", "--all", "--yes").exit_code == 0
     assert off(deployed) == set()
 
@@ -72,8 +72,8 @@ def test_a_second_stop_changes_nothing_and_says_since_when(deployed: Deployed) -
 
 def test_a_stop_that_failed_half_way_is_finished_by_the_next_and_ended_as_one(deployed: Deployed) -> None:
     deployed.failing = {"UpdateSchedule": "AccessDeniedException"}
-    told = deployed.json("stop", "--yes", exit_code=3)
-    assert "schedule mfa-guard-sweep" in str(told["failed"])
+    outcome = deployed.json("stop", "--yes", exit_code=3)
+    assert "schedule mfa-guard-sweep" in str(outcome["failed"])
     assert off(deployed) == ACTING
     deployed.failing = {}
     assert deployed.run("stop", "--yes").exit_code == 0
@@ -91,8 +91,8 @@ def test_a_start_that_failed_half_way_is_finished_by_the_next(deployed: Deployed
     assert schedule(deployed)["State"] == "ENABLED"
 
 
-def test_a_stop_that_was_ended_by_hand_is_over(deployed: Deployed) -> None:
-    ended = {"since": "2020-01-01T00:00:00Z", "by": "nadia", "switches": [["rule", name] for name in sorted(ACTING)]}
+def test_a_stop_that_was_ended_by_hand_is_no_longer_in_force(deployed: Deployed) -> None:
+    ended = {"since": "2020-01-01T00:00:00Z", "by": "nadia", "triggers": [["rule", name] for name in sorted(ACTING)]}
     deployed.account.clients.dynamodb.put_item(
         TableName=deployed.account.stack.physical_id("StateTable"),
         Item={"id": {"S": "emergency-stop"}, "stopped": {"S": json.dumps(ended)}},
@@ -101,19 +101,17 @@ def test_a_stop_that_was_ended_by_hand_is_over(deployed: Deployed) -> None:
     assert deployed.json("status", exit_code=1)["stopped_by"] == "arn:aws:iam::111122223333:user/carol"
 
 
-def test_what_cannot_be_remembered_is_switched_off_all_the_same(deployed: Deployed) -> None:
+def test_without_a_record_the_guard_is_stopped_too(deployed: Deployed) -> None:
     deployed.account.clients.events.disable_rule(Name="mfa-guard-tags-changed")
     deployed.failing = {"PutItem": "AccessDeniedException", "GetItem": "AccessDeniedException"}
-    told = deployed.json("stop", "--yes", exit_code=3)
+    outcome = deployed.json("stop", "--yes", exit_code=3)
     assert off(deployed) == ACTING
-    assert "could not be remembered, so that start needs --all: AWS refused PutItem" in str(told["failed"])
-    assert (told["back"], "Off before: rule mfa-guard-tags-changed." in str(told["notes"])) == (
-        ["mfa-guard start --all"],
-        True,
-    )
+    assert "The AWS request PutItem failed" in str(outcome["failed"])
+    assert "Disabled before: rule mfa-guard-tags-changed." in str(outcome["notes"])
+    assert outcome["undo"] == ["mfa-guard start --all"]
 
 
-def test_a_record_that_nobody_understands_does_not_hinder_a_stop(deployed: Deployed) -> None:
+def test_a_malformed_record_does_not_prevent_a_stop(deployed: Deployed) -> None:
     table = deployed.account.stack.physical_id("StateTable")
     deployed.account.clients.dynamodb.put_item(
         TableName=table, Item={"id": {"S": "emergency-stop"}, "stopped": {"S": "{"}}
@@ -123,14 +121,14 @@ def test_a_record_that_nobody_understands_does_not_hinder_a_stop(deployed: Deplo
     assert off(deployed) == set()
 
 
-def test_whoever_may_not_read_the_concurrency_may_start_all_the_same(deployed: Deployed) -> None:
+def test_without_permission_to_read_the_concurrency_the_guard_can_be_started(deployed: Deployed) -> None:
     deployed.run("stop", "--yes")
     deployed.failing = {"GetFunctionConcurrency": "AccessDeniedException"}
     assert deployed.run("start", "--yes").exit_code == 0
     assert off(deployed) == set()
 
 
-def test_status_says_that_it_is_stopped_since_when_and_by_whom(deployed: Deployed) -> None:
+def test_status_shows_the_stop_and_its_author(deployed: Deployed) -> None:
     deployed.run("stop", "--yes")
     found = deployed.json("status", exit_code=1)
     assert (found["running"], found["stopped_by"]) == (False, "arn:aws:iam::111122223333:user/carol")
@@ -139,7 +137,7 @@ def test_status_says_that_it_is_stopped_since_when_and_by_whom(deployed: Deploye
     assert {each["name"] for each in switched} == ACTING | {SCHEDULE}
 
 
-def test_a_stop_by_the_paste_is_ended_with_all_alone(deployed: Deployed) -> None:
+def test_a_stop_with_the_aws_cli_needs_all(deployed: Deployed) -> None:
     for name in ACTING - {"mfa-guard-sweep-requested"}:
         deployed.account.clients.events.disable_rule(Name=name)
     deployed.concurrency = 0
@@ -151,26 +149,26 @@ def test_a_stop_by_the_paste_is_ended_with_all_alone(deployed: Deployed) -> None
     assert "DeleteFunctionConcurrency" in deployed.made
 
 
-def test_a_record_that_nobody_understands_is_no_ground_for_anything(deployed: Deployed) -> None:
+def test_a_malformed_record_enables_nothing(deployed: Deployed) -> None:
     deployed.run("stop", "--yes")
     table = deployed.account.stack.physical_id("StateTable")
-    for broken in ("{", "[]", '{"since": "now", "by": "x", "switches": []}'):
+    for broken in ("{", "[]", '{"since": "now", "by": "x", "triggers": []}'):
         deployed.account.clients.dynamodb.put_item(
             TableName=table, Item={"id": {"S": "emergency-stop"}, "stopped": {"S": broken}}
         )
         result = deployed.run("start", "--yes")
-        assert (result.exit_code, "start with --all" in result.stderr) == (2, True)
+        assert (result.exit_code, "mfa-guard start --all" in result.stderr) == (2, True)
     assert deployed.run("start", "--all", "--yes").exit_code == 0
 
 
-def test_a_rule_that_is_gone_is_named_and_does_not_hinder(deployed: Deployed) -> None:
+def test_a_missing_rule_is_named_and_prevents_nothing(deployed: Deployed) -> None:
     deployed.account.clients.events.remove_targets(
         Rule="mfa-guard-tags-changed", Ids=[each["Id"] for each in _targets(deployed)]
     )
     deployed.account.clients.events.delete_rule(Name="mfa-guard-tags-changed")
     deployed.run("stop", "--yes")
     result = deployed.run("start", "--yes")
-    assert (result.exit_code, "rule mfa-guard-tags-changed (gone)" in result.stdout) == (0, True)
+    assert (result.exit_code, "rule mfa-guard-tags-changed (missing)" in result.stdout) == (0, True)
 
 
 def _targets(deployed: Deployed) -> list[dict[str, str]]:
@@ -184,7 +182,7 @@ class TestWhatWasMissed:
         deployed.run("stop", "--yes")
         return deployed
 
-    def test_events_that_would_have_woken_the_guard_are_counted_by_its_rules(self, stopped: Deployed) -> None:
+    def test_events_that_would_have_invoked_the_guard_are_counted_by_its_rules(self, stopped: Deployed) -> None:
         events = ROOT_OF_THE_PROJECT / "events"
         stopped.history = [
             json.loads((events / f"{name}.json").read_text("utf-8"))["detail"]
@@ -192,16 +190,16 @@ class TestWhatWasMissed:
         ]
         text = stopped.run("start", "--yes").stdout
         assert "Missed: 2 events (1 CreateUser, 1 DeactivateMFADevice), about " in text
-        assert "To catch up, a sweep reports whom it would bind: mfa-guard sweep" in text
+        assert "To catch up, request a sweep, which reports the users it would enforce: mfa-guard sweep" in text
 
-    def test_nothing_missed_is_said_with_its_limit(self, stopped: Deployed) -> None:
+    def test_no_missed_event_is_a_sentence_with_its_limit(self, stopped: Deployed) -> None:
         text = stopped.run("start", "--yes").stdout
-        assert "Missed: nothing, as far as CloudTrail's event history shows by now." in text
+        assert "Missed: no events, as far as CloudTrail's event history shows so far." in text
 
-    def test_a_history_that_may_not_be_read_is_no_reason_not_to_start(self, stopped: Deployed) -> None:
+    def test_without_permission_for_the_event_history_the_guard_can_be_started(self, stopped: Deployed) -> None:
         stopped.failing = {"LookupEvents": "AccessDeniedException"}
         result = stopped.run("start", "--yes")
-        assert (result.exit_code, "CloudTrail's event history does not say what was missed" in result.stdout) == (
+        assert (result.exit_code, "could not be read from CloudTrail's event history" in result.stdout) == (
             0,
             True,
         )

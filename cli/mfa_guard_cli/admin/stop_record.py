@@ -1,0 +1,115 @@
+"""The record of an emergency stop, and whether the guard runs."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mfa_guard.core.times import parse_utc, utc_text
+from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard
+from mfa_guard_cli.admin.triggers import Trigger, TriggerKind, Triggers, TriggerState, triggers_of
+from mfa_guard_cli.common.errors import WrongUse
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(frozen=True)
+class EmergencyStop:
+    """An emergency stop: which triggers it disabled, since when, and by whose command (an ARN)."""
+
+    triggers: tuple[Trigger, ...]
+    since: datetime
+    by: str
+
+
+class StopRecord:
+    """The record of the emergency stop, one item of the state table. Raises what DynamoDB raises."""
+
+    _KEY: Final = {"id": {"S": "emergency-stop"}}
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def load(self) -> EmergencyStop | None:
+        """Return the recorded stop, or None. Raises WrongUse for a record that mfa-guard did not write."""
+        item = self._client.get_item(TableName=self._table, Key=self._KEY, ConsistentRead=True).get("Item")
+        if item is None:
+            return None
+        try:
+            stored = json.loads(item["stopped"]["S"])
+            since = parse_utc(stored["since"])
+            triggers = tuple(Trigger(TriggerKind(kind), name) for kind, name in stored["triggers"])
+        except (KeyError, TypeError, ValueError):
+            since = None
+        if since is None:
+            raise WrongUse(
+                f"The item emergency-stop of table {self._table} was not written by mfa-guard; use mfa-guard start "
+                "--all."
+            )
+        return EmergencyStop(triggers, since, str(stored["by"]))
+
+    def save(self, stop: EmergencyStop) -> None:
+        """Record a stop. The record does not expire."""
+        stored = {
+            "triggers": [[trigger.kind.value, trigger.name] for trigger in stop.triggers],
+            "since": utc_text(stop.since),
+            "by": stop.by,
+        }
+        self._client.put_item(TableName=self._table, Item={**self._KEY, "stopped": {"S": json.dumps(stored)}})
+
+    def delete(self) -> None:
+        """Delete the record."""
+        self._client.delete_item(TableName=self._table, Key=self._KEY)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Whether the guard runs, as far as AWS allows to read it.
+
+    `disabled`: triggers that are disabled or missing. `stop`: the recorded emergency stop. `unread`: why some of this
+    is not known.
+    """
+
+    disabled: tuple[Trigger, ...]
+    sweeps_throttled: bool
+    stop: EmergencyStop | None
+    unread: str | None = None
+
+    @property
+    def running(self) -> bool:
+        """Return whether nothing is known to be disabled."""
+        return not self.disabled and not self.sweeps_throttled
+
+    @property
+    def sentence(self) -> str:
+        """Return the state as a sentence."""
+        if self.running:
+            return f"Running, as far as could be read: {self.unread}." if self.unread else "Running."
+        throttled = [f"{SWEEP_FUNCTION} (concurrency 0)"] if self.sweeps_throttled else []
+        since = f" since {utc_text(self.stop.since)} by {self.stop.by}" if self.stop else ""
+        return f"Stopped{since}; disabled: {', '.join([*map(str, self.disabled), *throttled])}."
+
+
+def read_run_state(guard: Guard) -> RunState:
+    """Return whether the guard runs. An AWS request that fails becomes part of `unread`."""
+    triggers, record = Triggers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
+    disabled: tuple[Trigger, ...] = ()
+    throttled, stop, errors = False, None, []
+    try:
+        states = triggers.states(triggers_of(guard))
+        disabled = tuple(trigger for trigger, state in states.items() if state is not TriggerState.ENABLED)
+    except (ClientError, BotoCoreError) as error:
+        errors.append(str(error))
+    try:
+        throttled = triggers.sweeps_throttled()
+    except (ClientError, BotoCoreError) as error:
+        errors.append(str(error))
+    try:
+        stop = record.load()
+    except (ClientError, BotoCoreError, WrongUse) as error:
+        errors.append(str(error))
+    return RunState(disabled, throttled, stop, "; ".join(errors).rstrip(".") or None)

@@ -1,0 +1,30 @@
+"""`mfa-guard sweep`: request a sweep of the whole account."""
+
+from typing import Annotated
+
+import typer
+
+from mfa_guard.core.settings import DEFAULT_STACK
+from mfa_guard_cli.common.options import AsFormat, Profile, StackName, StackRegion, Yes
+from mfa_guard_cli.common.stack_location import StackLocation
+
+
+def sweep(
+    *,
+    audit: Annotated[bool, typer.Option("--audit", help="Report only, also if the stack's Mode changes users.")] = (
+        False
+    ),
+    stack: StackName = DEFAULT_STACK,
+    region: StackRegion = None,
+    profile: Profile = None,
+    output_format: AsFormat = "table",
+    yes: Yes = False,
+) -> None:
+    """Request a sweep of the whole account.
+
+    The sweep runs in AWS and sends a digest if there is news. Asks for confirmation if the sweep would change users,
+    which is in Mode all without --audit.
+    """
+    from mfa_guard_cli.admin.sweep import request_sweep
+
+    request_sweep(StackLocation(profile, region, stack), output_format, audit=audit, yes=yes)
