@@ -1,4 +1,4 @@
-"""The administrator's commands as a person runs them: processes of their own, against the local account."""
+"""The administrator's commands as processes, against the local account."""
 
 import json
 import os
@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Terminal:
-    """A person at a terminal; `given` is what the local account says to export."""
+    """A terminal of an administrator. `given` has the variables that the local account says to export."""
 
     given: Mapping[str, str]
 
@@ -54,7 +54,7 @@ class Terminal:
         return self.session.client("iam", endpoint_url=self.endpoint)
 
     def run(self, *words: str, exit_code: int = 0) -> str:
-        """Run the program, with nobody at its standard input; returns what it printed."""
+        """Run the program without a terminal, and return its standard output."""
         done = subprocess.run(
             [PROGRAM, *words],
             env=self.environment,
@@ -70,7 +70,7 @@ class Terminal:
         return done.stdout
 
     def type(self, *words: str, answer: str) -> tuple[int, str]:
-        """Run the program at a pseudo-terminal and answer its question; returns exit code and what was shown."""
+        """Run the program on a pseudo-terminal, and answer its question. Returns its exit code and what it showed."""
         child = pexpect.spawn(PROGRAM, list(words), env=self.environment, encoding="utf-8", timeout=PATIENCE_SECONDS)
         child.expect(r"\[y/N\]: ")
         shown = str(child.before)
@@ -97,11 +97,11 @@ def terminal() -> Iterator[Terminal]:
     assert not [line for line in account.lines if "itself failed" in line]
 
 
-def test_a_new_user_is_explained_released_and_bound_again(terminal: Terminal) -> None:
+def test_a_new_user_is_explained_released_and_enforced_again(terminal: Terminal) -> None:
     terminal.iam.create_user(UserName="alice")
     terminal.until(lambda: POLICY in terminal.attached("alice"))
     explained = json.loads(terminal.run("explain", "alice", "--format", "json"))
-    assert (explained["rule"]["number"], explained["user"]["bound_by"]) == (4, ["user"])
+    assert (explained["rule"]["number"], explained["user"]["enforced_by"]) == (4, ["user"])
     assert "not available here" in explained["simulation"]["unavailable"]
 
     code, shown = terminal.type("release", "alice", answer="n")
@@ -128,7 +128,7 @@ def test_a_new_user_is_explained_released_and_bound_again(terminal: Terminal) ->
     assert json.loads(terminal.run("exempt", "list", "--format", "json")) == []
 
 
-def test_an_owner_for_whom_the_terminal_has_no_letters_is_no_reason_to_fail(terminal: Terminal) -> None:
+def test_a_name_with_characters_that_the_terminal_lacks_is_escaped(terminal: Terminal) -> None:
     terminal.iam.create_user(UserName="zoe")
     terminal.run("exempt", "add", "zoe", "--owner", "Zoë 測試", "--reason", "build machine", "--yes")
     done = subprocess.run(
@@ -141,7 +141,7 @@ def test_an_owner_for_whom_the_terminal_has_no_letters_is_no_reason_to_fail(term
     terminal.run("exempt", "remove", "zoe", "--yes")
 
 
-def test_a_stopped_guard_binds_nobody_and_a_started_one_catches_up_with_the_next_event(terminal: Terminal) -> None:
+def test_a_stopped_guard_enforces_no_user_and_a_started_one_catches_up_with_the_next_event(terminal: Terminal) -> None:
     code, shown = terminal.type("stop", answer="y")
     assert (code, "schedule mfa-guard-sweep: disabled" in shown) == (0, True)
     assert "Stopped since" in terminal.run("status", exit_code=1)
@@ -151,14 +151,14 @@ def test_a_stopped_guard_binds_nobody_and_a_started_one_catches_up_with_the_next
     assert terminal.attached("bob") == set()
 
     told = terminal.run("start", "--yes")
-    assert "Events of that time do not come again." in told
+    assert "Missed: 1 event (1 CreateUser), about bob." in told
     assert "Running." in terminal.run("status")
     terminal.run("sweep")
     terminal.iam.create_login_profile(UserName="bob", Password="Not-a-real-passw0rd")
     terminal.until(lambda: terminal.attached("bob") == {POLICY})
 
 
-def test_a_dead_letter_is_listed_and_handed_to_its_function_again(terminal: Terminal) -> None:
+def test_a_dead_letter_message_is_listed_and_redriven(terminal: Terminal) -> None:
     terminal.run("stop", "--yes")
     terminal.iam.create_user(UserName="eve")
     terminal.run("start", "--yes")
@@ -175,26 +175,26 @@ def test_a_dead_letter_is_listed_and_handed_to_its_function_again(terminal: Term
     [letter] = json.loads(terminal.run("dead-letters", "list", "--format", "json", exit_code=1))
     assert letter["what"] == "UpdateUser about eve"
     code, shown = terminal.type("dead-letters", "redrive", answer="y")
-    assert (code, "message deleted" in shown) == (0, True)
+    assert (code, "the message was deleted" in shown) == (0, True)
     terminal.until(lambda: terminal.attached("eve") == {POLICY})
     assert terminal.run("dead-letters", "list") == "The dead-letter queue is empty.\n"
 
 
-def test_everybody_is_released_after_a_yes_and_nobody_after_a_no(terminal: Terminal) -> None:
+def test_all_users_are_released_after_yes_and_none_after_no(terminal: Terminal) -> None:
     for name in ("pat", "sam"):
         terminal.iam.create_user(UserName=name)
         terminal.until(lambda name=name: POLICY in terminal.attached(name))  # type: ignore[misc]
     code, shown = terminal.type("release", "--all", answer="n")
     assert code != 0
-    assert "Release all " in shown
+    assert "Release " in shown
     assert POLICY in terminal.attached("pat")
     code, shown = terminal.type("release", "--all", answer="y")
     assert code == 0
     assert terminal.attached("pat") == terminal.attached("sam") == set()
-    assert terminal.run("release", "--all", "--yes").startswith("Nobody is bound")
+    assert terminal.run("release", "--all", "--yes").startswith("No user is enforced")
 
 
-def test_what_is_no_aws_is_said_so_without_a_stack_trace(tmp_path: Path) -> None:
+def test_a_response_that_is_not_of_aws_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<html>Sign in to the hotel's network</html>")
     serve = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(tmp_path)]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as proxy:
@@ -209,12 +209,12 @@ def test_what_is_no_aws_is_said_so_without_a_stack_trace(tmp_path: Path) -> None
         )
         proxy.terminate()
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith("The answer cannot be read, so what answered is not AWS")
+    assert done.stderr.startswith("The response cannot be read")
     assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("words", [["status"], ["release", "alice"], ["dead-letters", "list"]])
-def test_without_credentials_the_next_step_is_told(words: list[str]) -> None:
+def test_without_credentials_the_error_has_the_next_step(words: list[str]) -> None:
     kept = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     done = subprocess.run(
         [PROGRAM, *words],

@@ -159,7 +159,7 @@ class Door:
         said = f"User: {caller.identity['arn']} is not authorized to perform: {action} on resource: {request.resource}"
         return refusal(call, call.service, "AccessDenied", f"{said} {why}")
 
-    def bind(self, user: str) -> None:
+    def enforce(self, user: str) -> None:
         """Attach the enforcement policy, as the guard does."""
         self.account.iam.attach_user_policy(self._enforcement_policy, user)
 
@@ -220,13 +220,13 @@ def blocked_account() -> Iterator[Door]:
         assert not account.failures, "\n".join(account.failures)
 
 
-def newcomer(door: Door, home: Path, name: str, *, bound: bool = True, grants: Sequence[object] = ()) -> Machine:
-    """Return somebody new, whose access key is in the credentials file and who is bound by the enforcement policy."""
+def newcomer(door: Door, home: Path, name: str, *, enforced: bool = True, grants: Sequence[object] = ()) -> Machine:
+    """Return a new user whose access key is in the credentials file, and for whom MFA is enforced by default."""
     iam = door.account.iam
     iam.create_user(REGION, user_name=name)
     key = iam.create_access_key(name)
-    if bound:
-        door.bind(name)
+    if enforced:
+        door.enforce(name)
     if grants:
         document = json.dumps({"Version": "2012-10-17", "Statement": list(grants)})
         policy = iam.create_policy("", "/", document, f"{name}-may", [])

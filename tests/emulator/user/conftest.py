@@ -13,20 +13,20 @@ _NUMBERS = count(1)
 
 @pytest.fixture(scope="package")
 def door() -> Iterator[Door]:
-    """Run the account once for all: everybody in it is new."""
+    """Run one account for all tests: every user in it is new."""
     with blocked_account() as opened:
         yield opened
 
 
 @pytest.fixture
 def alice(door: Door, tmp_path: Path) -> Machine:
-    """Return somebody with no permission but what the enforcement policy gives, and no device."""
+    """Return a user with only the permissions of the enforcement policy, and without a device."""
     return newcomer(door, tmp_path, f"alice{next(_NUMBERS)}")
 
 
 @pytest.fixture
 def dora(door: Door, tmp_path: Path) -> Machine:
-    """Return somebody who may do everything, once signed in with MFA, and has a device."""
+    """Return a user with all permissions after a sign-in with MFA, and with a device."""
     machine = newcomer(door, tmp_path, f"dora{next(_NUMBERS)}", grants=[EVERYTHING])
     machine.has_device()
     return machine

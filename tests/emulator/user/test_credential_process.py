@@ -1,4 +1,4 @@
-"""The AWS CLI gets its credentials from `mfa-guard session --credential-process`, and keeps nobody busy in vain."""
+"""The AWS CLI gets its credentials from `mfa-guard session --credential-process`, with as few codes as possible."""
 
 import json
 import stat
@@ -15,7 +15,7 @@ PROCESS = "mfa-guard session --credential-process"
 
 @pytest.fixture
 def desk(dora: Machine) -> Machine:
-    """Return somebody whose codes come from a program, which notes that it was asked."""
+    """Return a user whose codes come from a program, which records that it was asked."""
     (dora.home / "app").write_text(f"#!/bin/sh\necho asked >> {dora.home}/asked\ncat {dora.home}/code\n")
     (dora.home / "app").chmod(0o755)
     dora.configure(f"[profile mfa]\ncredential_process = {PROCESS} --token-command {dora.home}/app\n")
@@ -67,7 +67,7 @@ def test_two_at_once_ask_once(desk: Machine) -> None:
     assert times_asked(desk) == 1
 
 
-def test_a_person_types_the_code_although_the_cli_holds_every_stream(dora: Machine) -> None:
+def test_a_user_types_the_code_although_the_cli_holds_every_stream(dora: Machine) -> None:
     dora.configure(f"[profile mfa]\ncredential_process = {PROCESS}\n")
     child = dora.sit_down(f"{' '.join(CALL)} > out 2> err")
     child.expect("MFA code of")
@@ -77,11 +77,11 @@ def test_a_person_types_the_code_although_the_cli_holds_every_stream(dora: Machi
     assert (dora.home / "err").read_text() == ""
 
 
-def test_a_code_that_is_refused_is_told_by_the_cli(desk: Machine) -> None:
+def test_a_refused_code_is_an_error_of_the_cli(desk: Machine) -> None:
     (desk.home / "code").write_text("000000")
     ran = desk.run(*CALL)
     assert ran.returncode != 0
-    assert "AWS did not take the code" in ran.stderr
+    assert "AWS did not accept the code" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
@@ -92,14 +92,14 @@ class TestCache:
         assert stat.S_IMODE(cached(desk).parent.stat().st_mode) == 0o700
 
     @pytest.mark.parametrize("content", ["{", '{"version": 1}'])
-    def test_a_broken_one_is_made_anew(self, desk: Machine, content: str) -> None:
+    def test_a_broken_entry_is_replaced(self, desk: Machine, content: str) -> None:
         desk.run(*CALL)
         cached(desk).write_text(content)
         show_code(desk)
         assert desk.run(*CALL).returncode == 0
         assert times_asked(desk) == 2
 
-    def test_one_that_ends_soon_is_made_anew(self, desk: Machine) -> None:
+    def test_an_entry_that_ends_soon_is_replaced(self, desk: Machine) -> None:
         desk.run(*CALL)
         entry = json.loads(cached(desk).read_text())
         entry["expiration"] = entry["made"]
@@ -119,7 +119,7 @@ class TestCache:
         assert desk.run(*CALL).returncode == 0
         assert times_asked(desk) == 2
 
-    def test_without_it_everybody_is_asked(self, desk: Machine) -> None:
+    def test_without_it_every_process_asks(self, desk: Machine) -> None:
         for _ in range(2):
             show_code(desk)
             desk.run(*PROCESS.split(), "--no-cache", "--token-command", str(desk.home / "app"))

@@ -63,7 +63,7 @@ def test_an_expired_session_is_the_cause(dora: Machine) -> None:
 def test_an_unknown_key_is_the_cause(dora: Machine) -> None:
     found = examined(dora, 1, AWS_ACCESS_KEY_ID="AKIANOBODY", AWS_SECRET_ACCESS_KEY="x")
     assert found["identity"] is None
-    assert "AKIANOBODY is not active" in str(found["cause"])
+    assert "AKIANOBODY does not exist or is not active" in str(found["cause"])
 
 
 def test_a_table_has_one_line_for_each_fact_and_ends_with_the_next_step(dora: Machine) -> None:

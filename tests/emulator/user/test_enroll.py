@@ -1,4 +1,4 @@
-"""`mfa-guard enroll`: somebody types at a terminal, with nothing but an access key that the policy blocks."""
+"""`mfa-guard enroll`: a user on a terminal, with only an access key, to which the enforcement policy applies."""
 
 import pexpect
 import pytest
@@ -64,12 +64,12 @@ def test_wrong_codes_can_be_tried_again(alice: Machine) -> None:
     assert len(devices(alice)) == 1
 
 
-def test_an_interrupt_says_what_is_left_and_how_to_go_on(alice: Machine) -> None:
+def test_an_interrupt_names_what_remains_and_how_to_continue(alice: Machine) -> None:
     child = alice.sit_down("exec mfa-guard enroll")
     seed = seed_of(child)
     child.expect("shows now: ")
     child.sendintr()
-    child.expect(f"mfa/{alice.name} is left behind")
+    child.expect(f"mfa/{alice.name} remains, assigned to no user")
     child.expect(f"mfa-guard enroll --resume {alice.name}")
     assert ended(child) == 130
     assert devices(alice) == []
@@ -80,11 +80,11 @@ def test_an_interrupt_says_what_is_left_and_how_to_go_on(alice: Machine) -> None
     assert [each.rpartition("/")[2] for each in devices(alice)] == [alice.name]
 
 
-def test_leftovers_are_named_and_not_touched(alice: Machine) -> None:
+def test_unassigned_devices_are_named_and_not_changed(alice: Machine) -> None:
     iam = alice.door.account.iam
     left = iam.create_virtual_mfa_device(alice.name, "/")
     child = alice.sit_down("mfa-guard enroll")
-    child.expect(f"nobody's: {alice.name}\\.")
+    child.expect(f"no user has: {alice.name}\\.")
     alice.seed = seed_of(child)
     type_codes(child, *alice.codes())
     assert ended(child) == 0
@@ -92,7 +92,7 @@ def test_leftovers_are_named_and_not_touched(alice: Machine) -> None:
     assert left.serial_number in iam.virtual_mfa_devices
 
 
-def test_where_access_keys_may_not_enroll_the_console_is_the_way(
+def test_where_access_keys_cannot_enroll_the_console_is_the_next_step(
     alice: Machine, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(door.parameters, "AllowEnrollmentWithAccessKeys", "no")
@@ -102,7 +102,7 @@ def test_where_access_keys_may_not_enroll_the_console_is_the_way(
     assert ended(child) == 3
 
 
-def test_who_may_do_nothing_at_all_is_told_so(door: Door, alice: Machine) -> None:
+def test_without_any_permission_the_error_says_so(door: Door, alice: Machine) -> None:
     door.account.iam.users[alice.name].managed_policies.clear()
     child = alice.sit_down("exec mfa-guard enroll")
     child.expect("You have no permission to enroll")
@@ -113,7 +113,7 @@ def test_without_a_terminal_nothing_is_made(alice: Machine) -> None:
     before = len(alice.door.account.iam.virtual_mfa_devices)
     ran = alice.run("mfa-guard", "enroll")
     assert ran.returncode == 2
-    assert ran.stderr == ("There is no terminal here to ask for the code. Run mfa-guard enroll where you can answer.\n")
+    assert ran.stderr == "There is no terminal to ask for the code. Run mfa-guard enroll in a terminal.\n"
     assert len(alice.door.account.iam.virtual_mfa_devices) == before
 
 
@@ -128,7 +128,7 @@ def test_redirected_output_gets_no_secret(alice: Machine) -> None:
 
 def test_a_second_device_is_asked_about(dora: Machine) -> None:
     child = dora.sit_down("exec mfa-guard enroll")
-    child.expect("You have an MFA device already")
+    child.expect("You already have an MFA device")
     child.expect(r"\[y/N\]\? ")
     child.sendline("")
     assert ended(child) == 2

@@ -1,4 +1,4 @@
-"""The page for users: every command in it is run, in its order, by somebody who was just blocked."""
+"""The page for users: a user who was just blocked runs every command in it, in its order."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ def blocks(page: str) -> Iterator[tuple[str, str]]:
 
 
 class Typist:
-    """Somebody who follows the page, with an app that shows codes."""
+    """A user who follows the page, with an app that shows codes."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -78,7 +78,7 @@ class Typist:
 
 @pytest.fixture
 def reader(door: Door, tmp_path: Path) -> Machine:
-    """Return somebody who was just blocked, in an account with a role."""
+    """Return a user who was just blocked, in an account with a role."""
     name = f"reader{len(door.account.iam.users)}"
     if "Reader" not in [role.name for role in door.account.iam.roles.values()]:
         door.account.iam.create_role("Reader", "{}", "/", "", "", [], "3600")
@@ -107,7 +107,7 @@ def follow(machine: Machine, page: str) -> list[str]:
     return run
 
 
-def test_every_command_works_for_somebody_who_was_just_blocked(reader: Machine) -> None:
+def test_every_command_works_for_a_user_who_was_just_blocked(reader: Machine) -> None:
     assert "explicit deny" in reader.run("aws", "iam", "list-users").stderr
     assert len(follow(reader, PAGE.partition(ALONE)[0])) >= 10
 
@@ -131,7 +131,8 @@ def test_the_message_on_the_page_is_the_one_that_is_shown(reader: Machine) -> No
 
 
 @pytest.mark.parametrize(
-    "said", ["did not take the code", "Enrolling with an access key is not allowed here", "is left behind, nobody's"]
+    "said",
+    ["did not accept the code", "Enrolling with an access key is not allowed here", "remains, assigned to no user"],
 )
 def test_sentences_on_the_page_are_the_programs(said: str) -> None:
     user = Path(__file__).parents[3] / "cli" / "mfa_guard_cli" / "user"
