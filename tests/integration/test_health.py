@@ -19,20 +19,10 @@ from mfa_guard.adapters.health import (
     TopicReader,
     TrailReader,
 )
-from mfa_guard.core.health.checks import (
-    AdvancedSelector,
-    BasicSelector,
-    Check,
-    Deployed,
-    FieldFilter,
-    Root,
-    TrailState,
-    Unread,
-    Verdict,
-    judge,
-    policy_digest,
-    problems,
-)
+from mfa_guard.core.health.checks import Check, Verdict, judge, problems
+from mfa_guard.core.health.deployed import Deployed, policy_digest
+from mfa_guard.core.health.readings import Root, Unread
+from mfa_guard.core.health.trail_selectors import AdvancedSelector, BasicSelector, FieldFilter, TrailState
 from mfa_guard.core.settings import parse_settings
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.resources import create_all
@@ -324,7 +314,7 @@ class TestQueue:
             account.clients.sqs.send_message(QueueUrl=url, MessageBody=body)
         account.clients.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)
         found = guard.check("dead-letter queue")
-        assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be handled: 2.")
+        assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be processed: 2.")
 
     def test_a_queue_that_is_gone_is_a_problem(self, guard: Guard, account: Account) -> None:
         account.clients.sqs.delete_queue(QueueUrl=guard.deployed.queue_url)
@@ -352,7 +342,7 @@ class TestPolicyAndGroup:
         iam.attach_group_policy(GroupName=group, PolicyArn=other)
         iam.put_group_policy(GroupName=group, PolicyName="inline", PolicyDocument=self.WEAKER)
         found = guard.check("enforcement group")
-        assert found.reason == f"It carries what spreads to every member: {other}, inline."
+        assert found.reason == f"The group has other policies, which apply to every member: {other}, inline."
 
     def test_what_is_gone_is_a_problem(self, guard: Guard, account: Account) -> None:
         iam, chosen = account.clients.iam, guard.deployed.settings

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from mfa_guard.core.health.checks import policy_digest
+from mfa_guard.core.health.deployed import policy_digest
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.settings import parse_settings
 from mfa_guard.core.sweep_request import parse_sweep_request

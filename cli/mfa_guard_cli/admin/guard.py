@@ -15,7 +15,7 @@ from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.core.cloudtrail import USER_NAME
 from mfa_guard.core.errors import AwsRequestFailed, UserGone
-from mfa_guard.core.health.checks import Deployed, parse_deployed
+from mfa_guard.core.health.deployed import Deployed, parse_deployed
 from mfa_guard.core.partitions import partition_of
 from mfa_guard.core.settings import Settings, SettingsError, parse_settings
 from mfa_guard.core.user import Field, UserState

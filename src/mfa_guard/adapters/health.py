@@ -8,21 +8,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.core.health.checks import (
-    AdvancedSelector,
-    BasicSelector,
-    Deployed,
-    FieldFilter,
-    GroupPolicies,
-    PolicyVersion,
-    Readings,
-    Root,
-    Rule,
-    Trail,
-    TrailState,
-    Unread,
-    gap,
-)
+from mfa_guard.core.health.checks import Readings
+from mfa_guard.core.health.deployed import Deployed
+from mfa_guard.core.health.readings import GroupPolicies, PolicyVersion, Root, Rule, Unread
+from mfa_guard.core.health.trail_selectors import AdvancedSelector, BasicSelector, FieldFilter, Trail, TrailState, gap
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

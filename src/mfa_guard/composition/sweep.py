@@ -15,7 +15,8 @@ from mfa_guard.adapters.health import GuardHealth
 from mfa_guard.adapters.iam import AccessKeys, IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
-from mfa_guard.core.health.checks import Check, Deployed, judge, parse_deployed
+from mfa_guard.core.health.checks import Check, judge
+from mfa_guard.core.health.deployed import Deployed, parse_deployed
 from mfa_guard.core.settings import Settings
 from mfa_guard.runtime import clients
 from mfa_guard.runtime.observability import TELEMETRY

@@ -1,50 +1,20 @@
-"""What the guard makes of what it reads about itself: fine, a problem, or nothing that anybody can tell."""
+"""The checks of the guard itself: fine, a problem, or impossible to verify."""
 
-import json
 from dataclasses import replace
 
 import pytest
 
-from mfa_guard.core.health.checks import (
-    AdvancedSelector,
-    BasicSelector,
-    Check,
-    Deployed,
-    FieldFilter,
-    GroupPolicies,
-    PolicyVersion,
-    Readings,
-    Root,
-    Rule,
-    Trail,
-    TrailState,
-    Unread,
-    Verdict,
-    judge,
-    parse_deployed,
-    policy_digest,
-    problems,
-)
-from mfa_guard.core.settings import SettingsError
+from mfa_guard.core.health.checks import Check, Readings, Verdict, judge, problems
+from mfa_guard.core.health.deployed import Deployed, policy_digest
+from mfa_guard.core.health.readings import GroupPolicies, PolicyVersion, Root, Rule, Unread
+from mfa_guard.core.health.trail_selectors import BasicSelector, Trail, TrailState
 from support.factories import ACCOUNT, GROUP, POLICY, settings
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:mfa-guard-UserEventFunction"
 ALERT_FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:mfa-guard-AlertFunction"
 TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/main"
 SUBSCRIPTION = f"arn:aws:sns:us-east-1:{ACCOUNT}:notices:1"
-DOCUMENT = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Sid": "Own", "Effect": "Allow", "Action": "iam:GetUser", "Resource": f"arn:aws:iam::{ACCOUNT}:user/x"},
-        {
-            "Sid": "Block",
-            "Effect": "Deny",
-            "NotAction": ["iam:GetUser", "iam:ChangePassword"],
-            "Resource": "*",
-            "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
-        },
-    ],
-}
+DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
 DENIED = Unread("An error occurred (AccessDenied) when calling the X operation: no")
 
 DEPLOYED = Deployed(
@@ -89,42 +59,12 @@ READING_OF = {
 
 
 def checks(**readings: object) -> dict[str, Check]:
-    """Return the checks of a guard that is fine but for `readings`, by name."""
+    """Return the checks by name, of a guard that is fine except for `readings`."""
     return {check.name: check for check in judge(replace(HEALTHY, **readings), DEPLOYED)}  # type: ignore[arg-type]
 
 
 def check(name: str, reading: object) -> Check:
     return checks(**{READING_OF[name]: reading})[name]
-
-
-SWEEPS_ENVIRONMENT = {
-    "STACK_NAME": "guard-2",
-    "NAME_PREFIX": "guard",
-    "POLICY_DIGEST": "0123abcd",
-    "RULE_NAMES": "guard-2-new-credentials,guard-2-root-sign-in",
-    "RULE_TARGETS": f"{FUNCTION},{ALERT_FUNCTION}",
-    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/dead",
-}
-SWEEP_FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:guard-2-SweepFunction"
-
-
-class TestDeployed:
-    def test_the_functions_environment_says_what_was_deployed(self) -> None:
-        assert parse_deployed(SWEEPS_ENVIRONMENT, settings(group_name="g"), SWEEP_FUNCTION) == Deployed(
-            settings=settings(group_name="g"),
-            stack_name="guard-2",
-            name_prefix="guard",
-            policy_digest="0123abcd",
-            rules=("guard-2-new-credentials", "guard-2-root-sign-in"),
-            functions=(FUNCTION, ALERT_FUNCTION, SWEEP_FUNCTION),
-            queue_url="https://sqs.us-east-1.amazonaws.com/1/dead",
-        )
-
-    @pytest.mark.parametrize("name", SWEEPS_ENVIRONMENT)
-    def test_a_missing_variable_is_named(self, name: str) -> None:
-        environment = {**SWEEPS_ENVIRONMENT, name: ""}
-        with pytest.raises(SettingsError, match=f"^The environment variable {name} is missing or empty\\.$"):
-            parse_deployed(environment, settings(), SWEEP_FUNCTION)
 
 
 class TestEveryCheck:
@@ -135,7 +75,7 @@ class TestEveryCheck:
         assert problems(found) == ()
 
     @pytest.mark.parametrize("name", READING_OF)
-    def test_what_cannot_be_read_is_unverifiable_with_the_reason_and_hides_no_other(self, name: str) -> None:
+    def test_an_unread_part_is_unverifiable_and_hides_no_other_part(self, name: str) -> None:
         found = checks(**{READING_OF[name]: DENIED})
         assert (found[name].verdict, found[name].reason) == (Verdict.CANNOT_VERIFY, f"{DENIED.reason}.")
         assert "service control policy" in found[name].advice
@@ -143,16 +83,16 @@ class TestEveryCheck:
         assert problems(found.values()) == ()
 
     @pytest.mark.parametrize("name", READING_OF)
-    def test_all_else_unread_a_check_still_stands(self, name: str) -> None:
+    def test_a_check_stands_alone_if_all_other_parts_are_unread(self, name: str) -> None:
         found = checks(**{field: DENIED for other, field in READING_OF.items() if other != name})
         assert [each.name for each in found.values() if each.verdict is Verdict.FINE] == [name]
 
-    def test_what_is_gone_is_a_problem(self) -> None:
+    def test_a_missing_part_is_a_problem(self) -> None:
         gone = check("enforcement group", Unread("The group cannot be found.", missing=True))
         assert (gone.verdict, gone.reason) == (Verdict.PROBLEM, "The group cannot be found.")
         assert f"--group-name {GROUP}" in gone.advice
 
-    def test_a_strangers_words_stay_on_one_bounded_line(self) -> None:
+    def test_names_from_aws_stay_on_one_line_of_limited_length(self) -> None:
         stranger = "x\r\nHEALTH: all fine\u202e" * 40
         found = [
             check("root", Unread(stranger)),
@@ -165,93 +105,34 @@ class TestEveryCheck:
 
 class TestTrail:
     @pytest.mark.parametrize(
-        "selector",
-        [
-            ALL_WRITES,
-            replace(ALL_WRITES, read_write="WriteOnly"),
-            replace(ALL_WRITES, excluded=("kms.amazonaws.com", "rdsdata.amazonaws.com")),
-            AdvancedSelector((FieldFilter("eventCategory", "Equals", ("Management",)),)),
-            AdvancedSelector(
-                (
-                    FieldFilter("eventCategory", "Equals", ("Management",)),
-                    FieldFilter("readOnly", "Equals", ("false",)),
-                    FieldFilter("eventSource", "NotEquals", ("kms.amazonaws.com",)),
-                )
-            ),
-            AdvancedSelector((FieldFilter("eventSource", "StartsWith", ("iam.", "sts.")),)),
-            AdvancedSelector((FieldFilter("eventSource", "EndsWith", (".amazonaws.com",)),)),
-            AdvancedSelector((FieldFilter("eventSource", "NotStartsWith", ("kms.",)),)),
-            AdvancedSelector((FieldFilter("readOnly", "NotEndsWith", ("true",)),)),
-        ],
-    )
-    def test_selectors_that_take_iams_writes(self, selector: BasicSelector | AdvancedSelector) -> None:
-        found = check("trail", {MAIN: TrailState(logging=True, selectors=(selector,))})
-        assert (found.verdict, TRAIL_ARN in found.reason) == (Verdict.FINE, True)
-
-    @pytest.mark.parametrize(
-        "selector",
-        [
-            replace(ALL_WRITES, management=False),
-            replace(ALL_WRITES, read_write="ReadOnly"),
-            replace(ALL_WRITES, excluded=("iam.amazonaws.com",)),
-            AdvancedSelector((FieldFilter("eventCategory", "Equals", ("Data",)),)),
-            AdvancedSelector(
-                (
-                    FieldFilter("eventCategory", "Equals", ("Management",)),
-                    FieldFilter("readOnly", "Equals", ("true",)),
-                )
-            ),
-            AdvancedSelector((FieldFilter("readOnly", "NotEquals", ("false",)),)),
-            AdvancedSelector((FieldFilter("eventSource", "NotEquals", ("iam.amazonaws.com",)),)),
-            AdvancedSelector((FieldFilter("eventSource", "Equals", ("s3.amazonaws.com",)),)),
-            AdvancedSelector((FieldFilter("eventSource", "NotStartsWith", ("iam",)),)),
-            AdvancedSelector((FieldFilter("eventSource", "NotEndsWith", (".com",)),)),
-            AdvancedSelector((FieldFilter("eventName", "NotEquals", ("CreateUser",)),)),
-            AdvancedSelector((FieldFilter("readOnly", "Resembles", ("false",)),)),
-        ],
-    )
-    def test_selectors_that_leave_some_out(self, selector: BasicSelector | AdvancedSelector) -> None:
-        found = check("trail", {MAIN: TrailState(logging=True, selectors=(selector,))})
-        assert found.verdict is Verdict.PROBLEM
-        assert "does not record all management write events of IAM" in found.reason
-
-    def test_one_selector_of_several_is_enough(self) -> None:
-        data = replace(ALL_WRITES, management=False)
-        assert check("trail", {MAIN: TrailState(logging=True, selectors=(data, ALL_WRITES))}).verdict is Verdict.FINE
-
-    @pytest.mark.parametrize(
         ("trail", "state", "why"),
         [
-            (replace(MAIN, global_events=False), LOGS_ALL, "leaves out the events of global services"),
-            (replace(MAIN, multi_region=False, home_region="eu-west-1"), LOGS_ALL, "covers eu-west-1 only"),
+            (replace(MAIN, global_events=False), LOGS_ALL, "excludes the events of global services"),
+            (replace(MAIN, multi_region=False, home_region="eu-west-1"), LOGS_ALL, "covers only eu-west-1"),
             (MAIN, replace(LOGS_ALL, logging=False), "is not logging"),
             (MAIN, replace(LOGS_ALL, selectors=()), "does not record"),
-            (replace(MAIN, global_events=False), DENIED, "leaves out the events of global services"),
+            (replace(MAIN, global_events=False), DENIED, "excludes the events of global services"),
         ],
     )
-    def test_a_trail_without_iams_events_is_none(self, trail: Trail, state: TrailState | Unread, why: str) -> None:
+    def test_a_trail_that_does_not_deliver_is_a_problem(
+        self, trail: Trail, state: TrailState | Unread, why: str
+    ) -> None:
         found = check("trail", {trail: state})
         assert (found.verdict, why in found.reason) == (Verdict.PROBLEM, True)
         assert "start-logging" in found.advice
 
-    @pytest.mark.parametrize(
-        "trail", [replace(MAIN, multi_region=False), replace(MAIN, home_region="eu-west-1")], ids=["here", "everywhere"]
-    )
-    def test_it_is_homed_here_or_covers_all_regions(self, trail: Trail) -> None:
-        assert check("trail", {trail: LOGS_ALL}).verdict is Verdict.FINE
-
-    def test_no_trail_at_all(self) -> None:
+    def test_an_account_without_a_trail_is_a_problem(self) -> None:
         assert check("trail", {}).verdict is Verdict.PROBLEM
 
-    def test_an_unreadable_trail_is_unverifiable_whatever_is_wrong_with_others(self) -> None:
+    def test_an_unread_trail_beside_a_stopped_trail_is_unverifiable(self) -> None:
         stopped = replace(MAIN, arn=f"{TRAIL_ARN}-2")
         found = check("trail", {stopped: replace(LOGS_ALL, logging=False), MAIN: Unread("TrailNotFound")})
         assert found.verdict is Verdict.CANNOT_VERIFY
-        assert f"{TRAIL_ARN} (TrailNotFound)" in found.reason
+        assert f"{TRAIL_ARN} cannot be read (TrailNotFound)" in found.reason
         assert f"{TRAIL_ARN}-2 is not logging" in found.reason
-        assert "whoever runs that trail" in found.advice
+        assert "owner of the trail" in found.advice
 
-    def test_an_unreadable_trail_does_not_matter_beside_a_good_one(self) -> None:
+    def test_an_unread_trail_beside_a_good_trail_does_not_matter(self) -> None:
         organizations = replace(MAIN, arn="arn:aws:cloudtrail:us-east-1:999999999999:trail/org")
         assert check("trail", {organizations: DENIED, MAIN: LOGS_ALL}).verdict is Verdict.FINE
 
@@ -262,18 +143,18 @@ class TestRules:
         [
             (None, "does not exist"),
             (Rule("DISABLED", (FUNCTION,)), "is DISABLED"),
-            (Rule("ENABLED", ()), "wakes none of the guard's functions"),
-            (Rule("ENABLED", (f"{FUNCTION}-2",)), "wakes none of the guard's functions"),
+            (Rule("ENABLED", ()), "invokes none of the guard's functions"),
+            (Rule("ENABLED", (f"{FUNCTION}-2",)), "invokes none of the guard's functions"),
         ],
     )
-    def test_a_rule_that_wakes_nobody_is_a_problem(self, rule: Rule | None, why: str) -> None:
+    def test_a_rule_that_invokes_no_function_is_a_problem(self, rule: Rule | None, why: str) -> None:
         name = "mfa-guard-new-credentials"
         rules = {key: value for key, value in (RULES | {name: rule}).items() if value}
         found = check("rules", rules)
         assert (found.verdict, found.reason) == (Verdict.PROBLEM, f"Rules that do not work: {name} {why}.")
         assert "aws events enable-rule --region us-east-1" in found.advice
 
-    def test_a_rule_that_sees_even_more_events_is_enabled(self) -> None:
+    def test_a_rule_that_also_gets_read_events_is_enabled(self) -> None:
         more = Rule("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", (FUNCTION,))
         assert check("rules", RULES | {"mfa-guard-new-credentials": more}).verdict is Verdict.FINE
 
@@ -295,27 +176,29 @@ class TestTopics:
     @pytest.mark.parametrize(
         ("subscriptions", "reason"),
         [
-            ([], "There is no subscription."),
-            (["Deleted"], "There is no subscription."),
-            (["PendingConfirmation"], "No subscription is confirmed; not yet confirmed: 1."),
-            (["Deleted", "PendingConfirmation"], "No subscription is confirmed; not yet confirmed: 1."),
+            ([], "has no subscription."),
+            (["Deleted"], "has no subscription."),
+            (["PendingConfirmation"], "wait for confirmation: 1."),
+            (["Deleted", "PendingConfirmation"], "wait for confirmation: 1."),
         ],
     )
-    def test_without_one_nobody_is_told(self, topic: str, subscriptions: list[str], reason: str) -> None:
+    def test_a_topic_without_a_confirmed_subscription_is_a_problem(
+        self, topic: str, subscriptions: list[str], reason: str
+    ) -> None:
         found = check(f"{topic} topic", subscriptions)
-        assert (found.verdict, found.reason) == (Verdict.PROBLEM, reason)
-        assert f"--topic-arn arn:aws:sns:us-east-1:{ACCOUNT}:{topic} " in found.advice
+        assert (found.verdict, found.reason.endswith(reason)) == (Verdict.PROBLEM, True)
+        assert found.advice.endswith(f"--topic-arn arn:aws:sns:us-east-1:{ACCOUNT}:{topic}")
 
 
 def test_a_dead_letter_is_a_problem() -> None:
     found = check("dead-letter queue", 3)
-    assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be handled: 3.")
+    assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be processed: 3.")
     assert DEPLOYED.queue_url in found.advice
 
 
 class TestPolicy:
     def test_another_default_version_is_a_problem(self) -> None:
-        weaker = {"Version": "2012-10-17", "Statement": DOCUMENT["Statement"][:1]}
+        weaker = {"Version": "2012-10-17", "Statement": []}
         found = check("enforcement policy", PolicyVersion("v2", weaker))
         assert found.verdict is Verdict.PROBLEM
         assert "v2" in found.reason
@@ -325,72 +208,20 @@ class TestPolicy:
         assert check("enforcement policy", PolicyVersion("v7", DOCUMENT)).verdict is Verdict.FINE
 
 
-def digest(document: object, account: str = ACCOUNT, partition: str = "aws") -> str:
-    return policy_digest(document, account=account, partition=partition)
-
-
-class TestPolicyDigest:
-    def test_it_is_the_same_in_every_account_and_partition(self) -> None:
-        text = json.dumps(DOCUMENT)
-        elsewhere = json.loads(text.replace("arn:aws:iam::111122223333:", "arn:aws-cn:iam::444455556666:"))
-        assert digest(elsewhere, "444455556666", "aws-cn") == digest(DOCUMENT)
-
-    def test_another_accounts_arns_are_not_ones_own(self) -> None:
-        assert digest(DOCUMENT, "444455556666") != digest(DOCUMENT)
-
-    def test_no_document_passes_for_another_by_naming_the_placeholder(self) -> None:
-        forged = json.loads(json.dumps(DOCUMENT).replace(f"arn:aws:iam::{ACCOUNT}:", "§"))
-        assert digest(forged) != digest(DOCUMENT)
-
-    def test_order_and_single_values_mean_nothing(self) -> None:
-        own, block = DOCUMENT["Statement"]
-        same = {
-            "Statement": [
-                {**block, "NotAction": ["iam:ChangePassword", "iam:GetUser"], "Resource": ["*"]},  # type: ignore[dict-item]
-                {**own, "Action": ["iam:GetUser"]},  # type: ignore[dict-item]
-            ],
-            "Version": "2012-10-17",
-        }
-        assert digest(same) == digest(DOCUMENT)
-
-    @pytest.mark.parametrize("document", [None, "text", [], {}, [None, 1, {"a": []}]])
-    def test_what_is_no_policy_has_one_of_its_own(self, document: object) -> None:
-        assert digest(document) not in {digest(DOCUMENT), digest("other")}
-
-    def test_a_truth_value_is_its_text(self) -> None:
-        as_text = {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}
-        as_truth = {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": False}}}
-        assert digest(as_truth) == digest(as_text)
-
-    @pytest.mark.parametrize(
-        ("old", "new"),
-        [
-            ('"Deny"', '"Allow"'),
-            ("BoolIfExists", "Bool"),
-            ('"false"', '"true"'),
-            ('"iam:ChangePassword"', '"iam:ChangePassword", "s3:*"'),
-            ('"NotAction"', '"Action"'),
-            ("user/x", "user/*"),
-            ("2012-10-17", "2008-10-17"),
-        ],
-    )
-    def test_every_change_of_meaning_shows(self, old: str, new: str) -> None:
-        text = json.dumps(DOCUMENT)
-        assert text.count(old) >= 1
-        assert digest(json.loads(text.replace(old, new))) != digest(DOCUMENT)
-
-
 class TestGroup:
     @pytest.mark.parametrize(
         ("group", "words"),
         [
             (GroupPolicies((), ()), ["lacks the enforcement policy"]),
-            (GroupPolicies((POLICY, "arn:aws:iam::aws:policy/X"), ()), ["spreads", "arn:aws:iam::aws:policy/X"]),
-            (GroupPolicies((POLICY,), ("inline",)), ["spreads", "inline"]),
+            (
+                GroupPolicies((POLICY, "arn:aws:iam::aws:policy/X"), ()),
+                ["other policies", "arn:aws:iam::aws:policy/X"],
+            ),
+            (GroupPolicies((POLICY,), ("inline",)), ["other policies", "inline"]),
             (GroupPolicies((), ("inline",)), ["lacks the enforcement policy", "inline"]),
         ],
     )
-    def test_it_carries_the_enforcement_policy_and_no_other(self, group: GroupPolicies, words: list[str]) -> None:
+    def test_a_missing_policy_or_another_policy_is_a_problem(self, group: GroupPolicies, words: list[str]) -> None:
         found = check("enforcement group", group)
         assert found.verdict is Verdict.PROBLEM
         assert all(word in found.reason for word in words)
@@ -401,7 +232,7 @@ class TestRoot:
     @pytest.mark.parametrize(
         ("root", "verdict", "reason"),
         [
-            (Root(mfa=True, keys=False, password=True), Verdict.FINE, "Root has MFA and no access keys."),
+            (Root(mfa=True, keys=False, password=True), Verdict.FINE, "Root has an MFA device and no access keys."),
             (Root(mfa=True, keys=True, password=True), Verdict.PROBLEM, "Root has access keys."),
             (Root(mfa=False, keys=False, password=True), Verdict.PROBLEM, "Root has no MFA device."),
             (Root(mfa=False, keys=True, password=True), Verdict.PROBLEM, "Root has access keys and no MFA device."),
@@ -412,13 +243,13 @@ class TestRoot:
         found = check("root", root)
         assert (found.verdict, found.reason) == (verdict, reason)
 
-    def test_whether_a_root_without_credentials_can_be_recovered_nobody_can_tell(self) -> None:
+    def test_root_without_credentials_is_unverifiable_because_of_account_recovery(self) -> None:
         found = check("root", Root(mfa=False, keys=False, password=False))
         assert found.verdict is Verdict.CANNOT_VERIFY
         assert "account recovery" in found.advice
 
 
-def test_missing_termination_protection_is_advice_and_counts_nowhere() -> None:
+def test_missing_termination_protection_is_advice_and_no_problem() -> None:
     found = checks(termination_protection=False)
     check = found["termination protection"]
     assert (check.verdict, check.label, check.advisory) == (Verdict.PROBLEM, "advice", True)
@@ -426,40 +257,39 @@ def test_missing_termination_protection_is_advice_and_counts_nowhere() -> None:
     assert problems(found.values()) == ()
 
 
-def test_problems_are_those_that_count() -> None:
+def test_problems_exclude_advice_and_unverifiable_checks() -> None:
     found = checks(dead_letters=1, root=DENIED, termination_protection=False, notices=())
     assert [each.name for each in problems(found.values())] == ["notices topic", "dead-letter queue"]
     assert {each.label for each in problems(found.values())} == {"problem"}
 
 
-RESTORED = (
-    "for what is gone or altered, make a change set of the stack mfa-guard with --deployment-mode REVERT_DRIFT, "
-    "keeping every parameter's previous value, and see in CloudTrail who did it."
+RESTORE = (
+    " To restore what was deleted or changed, create a change set for the stack mfa-guard with --deployment-mode "
+    "REVERT_DRIFT and the previous value of every parameter. CloudTrail shows who made the change."
 )
 SUBSCRIBE = (
-    "Confirm the mail that AWS sent, or subscribe: aws sns subscribe --region us-east-1 --topic-arn "
-    "arn:aws:sns:us-east-1:"
-    "111122223333:{} --protocol email --notification-endpoint ADDRESS"
+    " Confirm the subscription with the link in AWS's mail, or subscribe again: aws sns subscribe --region us-east-1 "
+    "--protocol email --notification-endpoint ADDRESS --topic-arn arn:aws:sns:us-east-1:111122223333:"
 )
 WEST = Trail(
     "arn:aws:cloudtrail:us-west-2:111122223333:trail/west", "us-west-2", multi_region=False, global_events=True
 )
 
 
-class TestWords:
-    """A person acts on these as they stand."""
+class TestSentences:
+    """Administrators act on these sentences."""
 
     def test_what_is_fine(self) -> None:
         assert {each.name: each.reason for each in judge(HEALTHY, DEPLOYED)} == {
             "trail": f"{TRAIL_ARN} is logging and records IAM's management write events.",
-            "rules": "All 2 rules are enabled and wake the guard's functions.",
+            "rules": "All 2 rules are enabled and invoke the guard's functions.",
             "notices topic": "Confirmed subscriptions: 1.",
             "operations topic": "Confirmed subscriptions: 1.",
             "dead-letter queue": "The queue is empty.",
             "enforcement policy": "The default version, v1, is what the stack deployed.",
-            "enforcement group": "It carries the enforcement policy and no other.",
-            "root": "Root has MFA and no access keys.",
-            "termination protection": "The stack is protected against deletion.",
+            "enforcement group": "The group has the enforcement policy and no other policy.",
+            "root": "Root has an MFA device and no access keys.",
+            "termination protection": "Termination protection is enabled.",
         }
         assert [each.name for each in judge(HEALTHY, DEPLOYED) if each.advisory] == ["termination protection"]
 
@@ -470,58 +300,61 @@ class TestWords:
                 "trail",
                 {},
                 "No trail covers this Region.",
-                "IAM's events do not reach the guard; only sweeps find users who need it. Start a trail again with aws "
-                "cloudtrail start-logging, or let one record management write events and global services in all "
-                "Regions.",
+                "IAM's events do not reach the guard, so only sweeps find users who need enforcement. Start a trail "
+                "again with aws cloudtrail start-logging, or let a trail record management write events and global "
+                "services in all Regions.",
             ),
             (
                 "rules",
                 {"mfa-guard-new-credentials": Rule("x" * 41, (FUNCTION,))},
                 f"Rules that do not work: mfa-guard-new-credentials is {'x' * 37}...; mfa-guard-root-sign-in does not "
                 "exist.",
-                "Events go unseen. Unless this is an emergency stop that still lasts (mfa-guard start ends it), enable "
-                f"the rules again (aws events enable-rule --region us-east-1 --name NAME); {RESTORED}",
+                "The guard does not see some events. If this is an emergency stop, mfa-guard start ends it. Otherwise "
+                f"enable each rule with aws events enable-rule --region us-east-1 --name NAME.{RESTORE}",
             ),
-            ("notices topic", (), "There is no subscription.", f"Notices reach nobody. {SUBSCRIBE.format('notices')}"),
+            ("notices topic", (), "The topic has no subscription.", f"No one receives the notices.{SUBSCRIBE}notices"),
             (
                 "operations topic",
                 ("PendingConfirmation", "Deleted"),
-                "No subscription is confirmed; not yet confirmed: 1.",
-                f"Alarms reach nobody. {SUBSCRIBE.format('operations')}",
+                "No subscription is confirmed. Subscriptions that wait for confirmation: 1.",
+                f"No one receives the alarms.{SUBSCRIBE}operations",
             ),
             (
                 "dead-letter queue",
                 2,
-                "Events that could not be handled: 2.",
-                "They are kept for 14 days. Mend the cause that the functions' logs name, then redrive them as the "
-                f"runbook says, or with mfa-guard dead-letters redrive: {DEPLOYED.queue_url}",
+                "Events that could not be processed: 2.",
+                "The queue keeps them for 14 days. Fix the cause that the functions' logs show. Then redrive the "
+                "events with mfa-guard dead-letters redrive, or as the runbook describes, from "
+                f"{DEPLOYED.queue_url}",
             ),
             (
                 "enforcement policy",
                 PolicyVersion("v" * 21, {}),
                 f"The default version, {'v' * 17}..., is not what the stack deployed.",
-                "Users may not be bound, or locked out. Find the right version (aws iam list-policy-versions "
-                f"--policy-arn {POLICY}) and make it the default (aws iam set-default-policy-version); {RESTORED}",
+                "The policy may not require MFA, or may lock users out. Find the right version with aws iam "
+                f"list-policy-versions --policy-arn {POLICY} and make it the default with aws iam "
+                f"set-default-policy-version.{RESTORE}",
             ),
             (
                 "enforcement group",
                 GroupPolicies(("p" * 161,), ("q",)),
-                "It lacks the enforcement policy, so its members are not bound. It carries what spreads to every "
-                f"member: {'p' * 157}..., q.",
-                f"Put the policy back with aws iam attach-group-policy --group-name {GROUP} --policy-arn {POLICY}, "
-                f"take others off with detach-group-policy or delete-group-policy; {RESTORED}",
+                "The group lacks the enforcement policy, so its members are not enforced. The group has other "
+                f"policies, which apply to every member: {'p' * 157}..., q.",
+                f"Attach the enforcement policy with aws iam attach-group-policy --group-name {GROUP} --policy-arn "
+                f"{POLICY} and remove other policies with detach-group-policy or delete-group-policy.{RESTORE}",
             ),
             (
                 "root",
                 Root(mfa=False, keys=True, password=False),
                 "Root has access keys and no MFA device.",
-                "No policy of this account binds root. Sign in as root, enroll an MFA device, and delete access keys.",
+                "No policy in this account applies to root. Sign in as root, enroll an MFA device, and delete the "
+                "access keys.",
             ),
             (
                 "termination protection",
                 False,
-                "One call deletes the stack.",
-                "Switch it on: aws cloudformation update-termination-protection --enable-termination-protection "
+                "Termination protection is disabled, so one API call can delete the stack.",
+                "Enable it: aws cloudformation update-termination-protection --enable-termination-protection "
                 "--region us-east-1 --stack-name mfa-guard",
             ),
         ],
@@ -530,40 +363,42 @@ class TestWords:
         found = check(name, reading)
         assert (found.verdict, found.reason, found.advice) == (Verdict.PROBLEM, reason, advice)
 
-    def test_what_keeps_trails_from_bringing_events(self) -> None:
+    def test_why_trails_do_not_deliver(self) -> None:
         assert check("trail", {replace(MAIN, global_events=False): LOGS_ALL, WEST: LOGS_ALL}).reason == (
-            f"No trail brings IAM's events: {TRAIL_ARN} leaves out the events of global services; {WEST.arn} covers "
-            "us-west-2 only."
-        )
-        assert check("trail", {MAIN: TrailState(logging=False, selectors=(ALL_WRITES,))}).reason == (
-            f"No trail brings IAM's events: {TRAIL_ARN} is not logging."
-        )
-        assert check("trail", {MAIN: TrailState(logging=True, selectors=())}).reason == (
-            f"No trail brings IAM's events: {TRAIL_ARN} does not record all management write events of IAM."
+            f"No trail delivers IAM's events: {TRAIL_ARN} excludes the events of global services; {WEST.arn} covers "
+            "only us-west-2."
         )
 
-    def test_a_trail_that_does_not_answer(self) -> None:
+    def test_a_part_that_cannot_be_read(self) -> None:
+        found = check("root", DENIED)
+        assert found.advice == (
+            "If access was denied, compare SweepFunction's role with the template, and look for a service control "
+            "policy that denies the call. Otherwise wait for the next sweep, which tries again."
+        )
+
+    def test_a_trail_that_cannot_be_read(self) -> None:
         found = check("trail", {MAIN: Unread("no"), WEST: LOGS_ALL})
         assert (found.verdict, found.reason, found.advice) == (
             Verdict.CANNOT_VERIFY,
-            f"Perhaps no trail brings IAM's events: no answer about {TRAIL_ARN} (no); {WEST.arn} covers us-west-2 "
-            "only.",
-            "Ask whoever runs that trail whether it is logging management write events; while changes of users bring "
-            "notices, it is.",
+            f"It is not certain that a trail delivers IAM's events: {TRAIL_ARN} cannot be read (no); {WEST.arn} covers "
+            "only us-west-2.",
+            "Ask the owner of the trail whether it logs management write events. If changes to users lead to notices, "
+            "it does.",
         )
 
-    def test_root_without_anything_to_sign_in_with(self) -> None:
+    def test_root_without_credentials(self) -> None:
         found = check("root", Root(mfa=False, keys=False, password=False))
         assert (found.verdict, found.reason, found.advice) == (
             Verdict.CANNOT_VERIFY,
-            "Root has no MFA device, but nothing to sign in with either.",
-            "Nothing is to be done if your organization manages root access centrally and has account recovery "
-            "switched off; otherwise whoever reads root's mail can set a password: set one yourself, and enroll an "
-            "MFA device.",
+            "Root has no MFA device, but also no password and no access keys.",
+            "You need to do nothing if your organization manages root access centrally and account recovery is off. "
+            "Otherwise anyone who can read root's mail can set a password: set a password yourself and enroll an MFA "
+            "device.",
         )
 
-    def test_six_are_named_and_the_rest_counted(self) -> None:
+    def test_six_are_listed_and_the_rest_counted(self) -> None:
         for count, rest in ((6, ""), (7, ", and 1 more")):
             names = [f"p{number}" for number in range(count)]
             reason = check("enforcement group", GroupPolicies((POLICY, *names), ())).reason
-            assert reason == f"It carries what spreads to every member: {', '.join(names[:6])}{rest}."
+            shown = ", ".join(names[:6])
+            assert reason == f"The group has other policies, which apply to every member: {shown}{rest}."
