@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mfa_guard.core.mail.layout import Message
     from mfa_guard.core.metrics import Gauge, Metric
     from mfa_guard.core.notice_kinds import NoticeKind
-    from mfa_guard.core.sweep_request import SweepMemory
+    from mfa_guard.core.sweep_memory import SweepMemory
     from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
 
 

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from mfa_guard.adapters.event_bus import EventBus, SweepNotRequested
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
-from mfa_guard.core.sweep_request import SweepMemory, SweepNotUnderstood
+from mfa_guard.core.sweep_memory import SweepMemory
+from mfa_guard.core.sweep_request import SweepNotUnderstood
 from mfa_guard.handlers import alert, sweep
 from mfa_guard.runtime import clients
 from mfa_guard_cli.stack.template import Stack, load_template

@@ -13,7 +13,7 @@ from mfa_guard.core.leases import Claim
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.notice_kinds import COVERED_BY, RESUMABLE, NoticeKind
-from mfa_guard.core.sweep_request import SweepMemory
+from mfa_guard.core.sweep_memory import SweepMemory
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
     NONCOMPLIANT,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.core.sweep_request import SweepMemory
+from mfa_guard.core.sweep_memory import SweepMemory
 from mfa_guard.core.times import parse_utc, utc_text
 from mfa_guard.ports import Clock, Telemetry
 

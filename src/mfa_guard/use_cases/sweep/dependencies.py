@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from mfa_guard.core.settings import Settings
-from mfa_guard.core.sweep_request import SweepMemory
+from mfa_guard.core.sweep_memory import SweepMemory
 from mfa_guard.ports import (
     AccountReader,
     Clock,

@@ -21,7 +21,7 @@ from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message, 
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.plan import Action
 from mfa_guard.core.sanitize import sanitize
-from mfa_guard.core.sweep_request import SweepMemory, digest_is_due
+from mfa_guard.core.sweep_memory import SweepMemory, digest_is_due
 from mfa_guard.core.user import WARNED_TAG
 from mfa_guard.ports import Telemetry
 from mfa_guard.use_cases.enforcement import quota_text
