@@ -158,7 +158,7 @@ class TestExemptionsStream:
         assert sent(account) == ["MEDIUM: exemption of ci added", "LOW: exemption of ci removed"]
 
     def test_a_record_of_another_shape_is_raised(self, account: Account) -> None:  # noqa: ARG002
-        with pytest.raises(ValueError, match="none of the exemption table's stream"):
+        with pytest.raises(ValueError, match="not from the exemption table's stream"):
             alert.lambda_handler(self.event({"eventSource": "aws:sqs"}), Context())
 
 

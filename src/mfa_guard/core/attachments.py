@@ -1,4 +1,4 @@
-"""What of the stack's is still on users, groups and roles when it is deleted."""
+"""How the enforcement policy is attached to users, what a write to a user did, and what the teardown removes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class AttachmentKind(StrEnum):
-    """How the stack holds on to somebody or something; the value reads before a name."""
+    """What the stack has attached to a user, group or role. The name follows the value in a sentence."""
 
     POLICY_ON_USER = "the policy on user"
     POLICY_ON_GROUP = "the policy on group"
@@ -16,23 +16,24 @@ class AttachmentKind(StrEnum):
 
 
 class AttachmentRoute(StrEnum):
-    """How the enforcement policy reaches a user."""
+    """How the enforcement policy is attached to a user: directly, or through the enforcement group."""
 
     DIRECT = "user"
     GROUP = "group"
 
     @property
     def other(self) -> "AttachmentRoute":
-        """Return the way that is not this one."""
+        """Return the route that is not this route."""
         return AttachmentRoute.GROUP if self is AttachmentRoute.DIRECT else AttachmentRoute.DIRECT
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What the guard did for one user before it tells.
+    """What the guard did to one user before it notifies the administrators.
 
-    `way`: how the policy was put on, None when it was not. `released`: the ways it was taken off. `problem`: what could
-    not be done, and why; `retry`: it may be possible later; `not_tagged`: it is the tags that could not be written.
+    `route` is how the user was enforced, or None if the user was not enforced. `fell_back`: a quota of the configured
+    route was used up, so the other route was used. `released` are the routes by which the user was released. `problem`
+    says what failed and why. `retry`: a retry may help. `not_tagged`: the tags are what could not be written.
     """
 
     route: AttachmentRoute | None = None
@@ -48,7 +49,7 @@ NOTHING_WRITTEN: Final = WriteResult()
 
 @dataclass(frozen=True)
 class Attachment:
-    """One thing that has to come off: the enforcement policy, the group's membership, or `tags`, the guard's keys."""
+    """One thing that the teardown removes; `tags` are the keys of the guard's tags on a user."""
 
     kind: AttachmentKind
     name: str

@@ -1,6 +1,6 @@
-"""Read CloudTrail records: who acted, whom it is about, and why the guard should look.
+"""Parse CloudTrail records: who the actor and the subject are, and why the guard looks at the subject.
 
-A record is a hint written by strangers. Nothing here decides; it only names the subject and the actor.
+A record is a hint, because its text can come from strangers. This module decides nothing.
 """
 
 import re
@@ -11,18 +11,23 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 Fields: TypeAlias = Mapping[str, object]
+Path: TypeAlias = tuple[str, ...]
 
 IAM: Final = "iam.amazonaws.com"
 ROOT_NAME: Final = "AWS ROOT USER"
-USER_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
+REQUESTED_USER: Final[Path] = ("requestParameters", "userName")
+
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
+NAME_CHARACTER: Final = r"[A-Za-z0-9_+=,.@-]"
+USER_NAME: Final = re.compile(NAME_CHARACTER + "{1,64}")
 
 
 class EventNotUnderstood(ValueError):
-    """A record that a rule let through and that does not say what it should; one sentence."""
+    """A record that matched a rule lacks what it should have; the message is one sentence."""
 
 
 class ActorKind(StrEnum):
-    """Who made an API call, after `userIdentity.type`."""
+    """The kind of principal that made an API call, from `userIdentity.type`."""
 
     USER = "user"
     ROLE = "role"
@@ -38,7 +43,7 @@ class ActorKind(StrEnum):
 
 
 class SubjectKind(StrEnum):
-    """What an event can be about."""
+    """The kinds of subjects."""
 
     USER = "user"
     ROOT = "root"
@@ -58,10 +63,11 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """The principal that made the API call, as far as the record tells.
+    """The principal that made the API call, as far as the record shows.
 
-    `session` is a role session's name. `key_id` is the access key's id when the call was signed with a long-term key,
-    without any session. `mfa` speaks of the actor's session, never of the subject; None where the record is silent.
+    `session` is the name of a role session. `key_id` is the id of the long-term access key that signed the call, or
+    None if the call was made with a session. `mfa` tells whether the actor's session has MFA, or is None if the record
+    does not show it.
     """
 
     kind: ActorKind
@@ -78,7 +84,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Subject:
-    """The IAM user, or the root user, that an event is about. Root has no name that IAM would accept."""
+    """The IAM user or the root user that an event is about. The name of root is None."""
 
     kind: SubjectKind
     name: str | None = None
@@ -89,7 +95,7 @@ ROOT_SUBJECT: Final = Subject(SubjectKind.ROOT)
 
 @dataclass(frozen=True)
 class Record:
-    """The fields of a CloudTrail record that every notice speaks of. `time` is in UTC."""
+    """The fields of a CloudTrail record that every notice needs. `time` is in UTC."""
 
     id: str
     name: str
@@ -103,7 +109,7 @@ class Record:
 
 @dataclass(frozen=True)
 class UserEvent:
-    """A record about one user: the subject, why the guard looks, and the device it names, if any."""
+    """A record about one user. `device` is the serial number of the device that the record names, or None."""
 
     record: Record
     subject: Subject
@@ -118,33 +124,31 @@ class UserEvent:
 
 
 @dataclass(frozen=True)
-class _Naming:
-    """Where a record names its subject. `caller`: the API defaults to whoever calls it."""
+class _SubjectSource:
+    """Where a record names its subject: the first of `paths` that it has. `caller`: the API defaults to its caller."""
 
-    places: tuple[tuple[str, ...], ...] = (("requestParameters", "userName"),)
+    paths: tuple[Path, ...] = (REQUESTED_USER,)
     caller: bool = False
 
 
-_REQUESTED: Final = _Naming()
-_REQUESTED_OR_CALLER: Final = _Naming(caller=True)
+_REQUESTED: Final = _SubjectSource()
+_REQUESTED_OR_CALLER: Final = _SubjectSource(caller=True)
 
-# Event name -> where its subject is. https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
-# The virtual devices' own events are absent: they name a device, and a device's name is not a user's.
-_SUBJECTS: Final[Mapping[str, _Naming]] = {
-    "CreateUser": _Naming((("responseElements", "user", "userName"), ("requestParameters", "userName"))),
-    "UpdateUser": _Naming((("requestParameters", "newUserName"), ("requestParameters", "userName"))),
+# Event name -> where the record names its subject. https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
+# CreateVirtualMFADevice and DeleteVirtualMFADevice are absent: they name a device, and its name is not a user's name.
+_SUBJECTS: Final[Mapping[str, _SubjectSource]] = {
+    "CreateUser": _SubjectSource((("responseElements", "user", "userName"), REQUESTED_USER)),
+    "UpdateUser": _SubjectSource((("requestParameters", "newUserName"), REQUESTED_USER)),
     "DeleteUser": _REQUESTED,
-    "CreateAccessKey": _Naming(
-        (("responseElements", "accessKey", "userName"), ("requestParameters", "userName")), caller=True
-    ),
+    "CreateAccessKey": _SubjectSource((("responseElements", "accessKey", "userName"), REQUESTED_USER), caller=True),
     "UpdateAccessKey": _REQUESTED_OR_CALLER,
     "DeleteAccessKey": _REQUESTED_OR_CALLER,
-    "CreateLoginProfile": _Naming(
-        (("requestParameters", "userName"), ("responseElements", "loginProfile", "userName")), caller=True
+    "CreateLoginProfile": _SubjectSource(
+        (REQUESTED_USER, ("responseElements", "loginProfile", "userName")), caller=True
     ),
     "UpdateLoginProfile": _REQUESTED,
     "DeleteLoginProfile": _REQUESTED_OR_CALLER,
-    "ChangePassword": _Naming((), caller=True),
+    "ChangePassword": _SubjectSource((), caller=True),
     "EnableMFADevice": _REQUESTED,
     "DeactivateMFADevice": _REQUESTED_OR_CALLER,
     "ResyncMFADevice": _REQUESTED,
@@ -176,9 +180,9 @@ _TRIGGERS: Final[Mapping[str, Trigger]] = {
 
 _ROLE_ISSUER: Final = ("sessionContext", "sessionIssuer", "userName")
 
-# userIdentity.type -> the actor's kind and where its name is, first match wins.
+# userIdentity.type -> the actor's kind and the paths of its name; the first path that the record has wins.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
-_ACTORS: Final[Mapping[str, tuple[ActorKind, tuple[tuple[str, ...], ...]]]] = {
+_ACTORS: Final[Mapping[str, tuple[ActorKind, tuple[Path, ...]]]] = {
     "Root": (ActorKind.ROOT, ()),
     "IAMUser": (ActorKind.USER, (("userName",), ("arn",))),
     "AssumedRole": (ActorKind.ROLE, (_ROLE_ISSUER,)),
@@ -194,10 +198,10 @@ _ACTORS: Final[Mapping[str, tuple[ActorKind, tuple[tuple[str, ...], ...]]]] = {
 
 
 def actor_of(detail: Fields) -> Actor:
-    """Return who made the call; kind UNKNOWN where the record does not say. Never raises."""
+    """Return who made the call; the kind is UNKNOWN if the record does not show it. Never raises."""
     identity = _fields(detail.get("userIdentity"))
-    kind, places = _ACTORS.get(str(identity.get("type")), (ActorKind.UNKNOWN, (("principalId",), ("arn",))))
-    name = next((text for place in places if (text := _text(identity, place))), None)
+    kind, paths = _ACTORS.get(str(identity.get("type")), (ActorKind.UNKNOWN, (("principalId",), ("arn",))))
+    name = next((text for path in paths if (text := _text(identity, path))), None)
     session = None
     if kind is ActorKind.ROLE:
         role, session = _role_session(identity)
@@ -217,38 +221,38 @@ def actor_of(detail: Fields) -> Actor:
 
 
 def subject_of(detail: Fields) -> Subject | None:
-    """Return whom the record is about, or None for a record that is about no user.
+    """Return the user that the record is about, or None if it is not about a user.
 
-    Raises EventNotUnderstood for a record that should name a user and does not.
+    Raises EventNotUnderstood if the record should name a user and does not.
     """
     name = detail.get("eventName")
-    naming = _SUBJECTS.get(name) if isinstance(name, str) and detail.get("eventSource") == IAM else None
-    if naming is None:
+    source = _SUBJECTS.get(name) if isinstance(name, str) and detail.get("eventSource") == IAM else None
+    if source is None:
         return None
     request = detail.get("requestParameters")
     if not isinstance(request, Mapping | None) or not isinstance(_fields(request).get("userName"), str | None):
-        raise EventNotUnderstood(f"{name} has request parameters of a shape that CloudTrail does not write.")
+        raise EventNotUnderstood(f"{name} has request parameters that CloudTrail does not write.")
     actor = actor_of(detail)
-    requested = _text(detail, ("requestParameters", "userName"))
+    requested = _text(detail, REQUESTED_USER)
     if requested == ROOT_NAME:
         return ROOT_SUBJECT
-    # The response may carry the account's alias as root's user name, so it is not asked.
-    if requested is None and naming.caller and actor.kind is ActorKind.ROOT:
+    # The response may have the account's alias as root's user name, so it is not read.
+    if requested is None and source.caller and actor.kind is ActorKind.ROOT:
         return ROOT_SUBJECT
-    named = next((text for place in naming.places if (text := _text(detail, place)) is not None), None)
-    if named is None and naming.caller and actor.kind is ActorKind.USER:
+    named = next((text for path in source.paths if (text := _text(detail, path)) is not None), None)
+    if named is None and source.caller and actor.kind is ActorKind.USER:
         named = actor.name
     if named is None:
         raise EventNotUnderstood(f"{name} does not say which user it is about.")
     if not USER_NAME.fullmatch(named):
-        raise EventNotUnderstood(f"{name} names a user that IAM cannot have: {named[:80]!a}.")
+        raise EventNotUnderstood(f"{name} names a user whose name IAM does not allow: {named[:80]!a}.")
     return Subject(SubjectKind.USER, named)
 
 
 def parse_record(detail: Fields) -> Record:
-    """Return the fields every notice needs.
+    """Return the fields that every notice needs.
 
-    Raises EventNotUnderstood when the record lacks its id, name, source or time.
+    Raises EventNotUnderstood if the record lacks its id, name, source or time.
     """
     return Record(
         id=_required(detail, "eventID"),
@@ -265,7 +269,7 @@ def parse_record(detail: Fields) -> Record:
 def parse_user_event(detail: Fields) -> UserEvent:
     """Return the event about one user that UserEventFunction acts on.
 
-    Raises EventNotUnderstood when it is none: an event name without a trigger, no subject, a missing field.
+    Raises EventNotUnderstood if the event name has no trigger, the record has no subject, or a field is missing.
     """
     record = parse_record(detail)
     trigger = _TRIGGERS.get(record.name)
@@ -289,7 +293,7 @@ def _fields(value: object) -> Fields:
     return value if isinstance(value, Mapping) else {}
 
 
-def _text(fields: Fields, path: tuple[str, ...]) -> str | None:
+def _text(fields: Fields, path: Path) -> str | None:
     for key in path[:-1]:
         fields = _fields(fields.get(key))
     value = fields.get(path[-1])
@@ -306,7 +310,7 @@ def _required(detail: Fields, key: str) -> str:
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
-        # The first and the last day of the calendar have no counterpart in other zones.
+        # The first and the last day of the calendar may not exist in UTC.
         utc = time.astimezone(UTC) if time.tzinfo else None
     except (ValueError, OverflowError):
         utc = None

@@ -1,4 +1,4 @@
-"""Exemptions: what an administrator recorded for one immutable user id, and whether it holds."""
+"""Exemptions that administrators record for immutable user ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Final
 
 from mfa_guard.core.times import parse_utc
 
-LONGEST: Final = timedelta(days=365)
+MAX_DURATION: Final = timedelta(days=365)
 _TEXTS: Final = ("user_id", "user_name", "owner", "reason", "created_by", "expires_at")
 
 
 @dataclass(frozen=True)
 class Exemption:
-    """A well-formed record. It exempts until `expires_at`, whatever the user is called by then."""
+    """A valid record. It exempts the user with this id until `expires_at`, even if the user's name changes."""
 
     user_id: str
     user_name: str
@@ -29,7 +29,7 @@ class Exemption:
 
 @dataclass(frozen=True)
 class MalformedExemption:
-    """A record that exempts nobody; `problem` is one sentence for the administrator."""
+    """A record that does not exempt the user; `problem` is one sentence for the administrator."""
 
     problem: str
 
@@ -37,18 +37,18 @@ class MalformedExemption:
 def parse_exemption(item: Mapping[str, object], user_id: str, now: datetime) -> Exemption | MalformedExemption:
     """Return the exemption in a table item whose values are plain strings.
 
-    A field that is missing, empty or no string, another user's id, a time that is not like 2027-01-31T00:00:00Z, and
-    an expiry more than 365 days after `now` make it malformed.
+    The record is malformed if a field is missing, empty or not a string, if the id is another user's, or if
+    `expires_at` is not a time like 2027-01-31T00:00:00Z or is more than 365 days after `now`.
     """
     texts = {key: value for key in _TEXTS if isinstance(value := item.get(key), str) and value.strip()}
     if missing := [key for key in _TEXTS if key not in texts]:
         return MalformedExemption(f"The exemption record lacks {', '.join(missing)}.")
     if texts["user_id"] != user_id:
-        return MalformedExemption("The exemption record is another user's.")
+        return MalformedExemption("The exemption record belongs to another user.")
     expires_at = parse_utc(texts["expires_at"])
     if expires_at is None:
         return MalformedExemption("The exemption record's expires_at is not a UTC time like 2027-01-31T00:00:00Z.")
-    if expires_at > now + LONGEST:
+    if expires_at > now + MAX_DURATION:
         return MalformedExemption("The exemption record's expires_at is more than 365 days ahead.")
     return Exemption(
         user_id=user_id,

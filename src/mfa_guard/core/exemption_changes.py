@@ -1,4 +1,4 @@
-"""Changes of the exemption table, as its stream tells them.
+"""Parse changes of the exemption table from its stream.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
 """
@@ -12,12 +12,12 @@ from typing import Final
 from mfa_guard.core.cloudtrail import Actor, ActorKind, EventNotUnderstood, Fields, Record
 from mfa_guard.core.exemption import Exemption, MalformedExemption, parse_exemption
 
-# The source of records that come from the exemption table's stream instead of CloudTrail.
+# The source of records from the exemption table's stream; other records come from CloudTrail.
 STREAM: Final = "dynamodb-stream"
 
 
 class Change(StrEnum):
-    """What was done to a record, in DynamoDB's words."""
+    """What happened to a record, as DynamoDB names it."""
 
     ADDED = "INSERT"
     CHANGED = "MODIFY"
@@ -26,9 +26,9 @@ class Change(StrEnum):
 
 @dataclass(frozen=True)
 class ExemptionChange:
-    """One change. `exemption` is what holds now, or what held until it was removed.
+    """One change. `exemption` is the record after the change; for a removal, the record before it.
 
-    `user_id` is the record's key; `user_name` is empty where the record has none.
+    `user_id` is the record's key. `user_name` is empty if the record has none.
     """
 
     record: Record
@@ -41,18 +41,18 @@ class ExemptionChange:
 def parse_exemption_change(record: object, now: datetime) -> ExemptionChange:
     """Return the change in one record of the table's stream.
 
-    Raises EventNotUnderstood for a record of another shape.
+    Raises EventNotUnderstood for anything else.
     """
     fields = _fields(record)
     stream = _fields(fields.get("dynamodb"))
     event_id, name, time = fields.get("eventID"), fields.get("eventName"), stream.get("ApproximateCreationDateTime")
     user_id = _texts(stream.get("Keys")).get("user_id")
     if not isinstance(event_id, str) or not isinstance(name, str) or not isinstance(time, int | float) or not user_id:
-        raise EventNotUnderstood("The record is none of the exemption table's stream.")
+        raise EventNotUnderstood("The record is not from the exemption table's stream.")
     try:
         change, at = Change(name), datetime.fromtimestamp(time, UTC)
     except (ValueError, OverflowError, OSError):
-        raise EventNotUnderstood(f"The exemption table's stream knows no {name[:40]!a} at that time.") from None
+        raise EventNotUnderstood(f"The stream record's eventName or time is not valid: {name[:40]!a}.") from None
     item = _texts(stream.get("OldImage" if change is Change.REMOVED else "NewImage"))
     return ExemptionChange(
         record=Record(

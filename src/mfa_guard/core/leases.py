@@ -1,4 +1,4 @@
-"""A lease: a short-lived record that makes one notice out of parallel invocations."""
+"""The lease that makes parallel invocations send one notice."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from mfa_guard.core.notice_kinds import NoticeKind
 
 
 class Claim(StrEnum):
-    """The answer to a claim. MINE: send the notice. SENT: it was sent. HELD: another invocation is about to send it."""
+    """The result of a claim. MINE: send the notice. SENT: it was sent. HELD: another invocation is about to send it."""
 
     MINE = "mine"
     SENT = "sent"

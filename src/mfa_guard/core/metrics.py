@@ -1,10 +1,10 @@
-"""The names of what the guard counts and measures."""
+"""The names of the guard's metrics."""
 
 from enum import StrEnum
 
 
 class Metric(StrEnum):
-    """What the guard counts."""
+    """A count."""
 
     USERS_ENFORCED = "UsersEnforced"
     USERS_MARKED_NONCOMPLIANT = "UsersMarkedNoncompliant"
@@ -19,7 +19,7 @@ class Metric(StrEnum):
 
 
 class Gauge(StrEnum):
-    """What a sweep measures."""
+    """A value that a sweep measures."""
 
     USERS_COMPLIANT = "UsersCompliant"
     USERS_NONCOMPLIANT = "UsersNoncompliant"

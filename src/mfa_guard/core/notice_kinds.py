@@ -1,4 +1,4 @@
-"""The kinds of notices and their severities: the words of mails, message attributes, leases and filter policies."""
+"""The kinds of notices and their severities, as mails, message attributes, leases and filter policies name them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -36,11 +36,11 @@ class NoticeKind(StrEnum):
     EXEMPTION = "exemption"
 
 
-# What a device that came puts an end to, whatever notice tells of it.
+# A new device ends these, whatever notice reports the device.
 SOLVING: Final = (NoticeKind.NONCOMPLIANT, NoticeKind.NEW_CREDENTIAL, NoticeKind.DECISION)
 
-# A notice of the first kind ends what the others said, so that their next occasion is news again even within the
-# fifteen minutes in which a repetition would be none.
+# A notice of the first kind ends the notices of the other kinds: the next notice of such a kind is sent even within the
+# fifteen minutes in which a repetition is not sent.
 ENDS: Final[Mapping[NoticeKind, tuple[NoticeKind, ...]]] = {
     NoticeKind.SOLVED: SOLVING,
     NoticeKind.NONCOMPLIANT: (NoticeKind.SOLVED, NoticeKind.RELEASED),
@@ -56,10 +56,10 @@ ENDS: Final[Mapping[NoticeKind, tuple[NoticeKind, ...]]] = {
     ),
 }
 
-# Kinds whose occasion the user's state no longer shows once the guard has acted: a retry has to ask what it began.
+# After the guard has acted, the user's state no longer shows that these notices are due. A retry reads its lease.
 RESUMABLE: Final = (NoticeKind.ENFORCED, NoticeKind.NONCOMPLIANT, NoticeKind.RELEASED, NoticeKind.ENFORCEMENT_REMOVED)
 
-# A new credential is no news when a notice of these kinds, sent moments ago, named it already.
+# A notice of the first kind is not sent if a notice of one of the other kinds named the same credential moments ago.
 COVERED_BY: Final[Mapping[NoticeKind, tuple[NoticeKind, ...]]] = {
     NoticeKind.NEW_CREDENTIAL: (NoticeKind.NONCOMPLIANT, NoticeKind.DECISION)
 }

@@ -1,7 +1,7 @@
-"""The plan: what a user's state demands, and what the administrators should hear of it.
+"""The plan: what to change about a user, and which notice to send.
 
-Pure. The order of `_rule` is the order of the design: the first match wins. A plan never releases anybody who is
-not exempt: an enforced machine user stays enforced, because an administrator decided so.
+`_rule` tries the rules in order, and the first match wins. A plan releases exempt users only: an enforced machine user
+stays enforced, because an administrator decided it.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from mfa_guard.core.user import Field, FieldNotLoaded, UserState
 
 
 class Standing(StrEnum):
-    """Where a user stands before the guard: which rule decides."""
+    """How the guard treats a user, by the rule that decides."""
 
     EXEMPT = "exempt"
     ACTIVE_MACHINE = "active machine user"
@@ -29,7 +29,7 @@ class Standing(StrEnum):
 
 
 class Rule(StrEnum):
-    """What decides where a user stands: the first of these that fits."""
+    """The rules that decide how the guard treats a user; the first match wins."""
 
     EXEMPT_BY_PATH = "exempt by path"
     EXEMPT_BY_RECORD = "exempt by record"
@@ -40,7 +40,7 @@ class Rule(StrEnum):
 
 
 class Action(StrEnum):
-    """One thing to change in IAM."""
+    """One change in IAM."""
 
     ENFORCE = "enforce"
     RELEASE = "release"
@@ -50,7 +50,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class EventContext:
-    """Why the guard looks at a user now."""
+    """Why the guard looks at a user now, from the event.
+
+    `by_subject`: the user made the call. `with_long_term_key`: an access key signed the call, without any session.
+    """
 
     trigger: Trigger
     by_subject: bool
@@ -59,7 +62,7 @@ class EventContext:
 
     @classmethod
     def of(cls, event: UserEvent) -> "EventContext":
-        """Return the occasion that an event is."""
+        """Return the context of an event."""
         return cls(
             event.trigger, event.by_subject, event.record.actor.key_id is not None, sanitize(event.record.actor.label)
         )
@@ -67,7 +70,7 @@ class EventContext:
 
 @dataclass(frozen=True)
 class UserPlan:
-    """What a user's state demands, whatever the occasion: where he stands, and the IAM changes in order."""
+    """What to do about one user: how the guard treats the user, and the changes in order."""
 
     standing: Standing
     actions: tuple[Action, ...]
@@ -77,8 +80,8 @@ class UserPlan:
 class DueNotice:
     """A notice that is due.
 
-    `exposure`: the credentials or the actor that it names, so that a burst is told once and nothing else is taken for
-    told. `ends`: the kinds that may be told again after it.
+    `exposure` are the credentials, or the actor, that the notice names: a repetition that names nothing else is not
+    sent. `ends` are the kinds of notices that may be sent again after this notice.
     """
 
     kind: NoticeKind
@@ -89,7 +92,7 @@ class DueNotice:
 
 @dataclass(frozen=True)
 class EventPlan(UserPlan):
-    """What to do about one user on one occasion: the demand, and at most one notice."""
+    """What to do about one user because of one event: the changes, and at most one notice."""
 
     due: DueNotice | None
 
@@ -106,13 +109,13 @@ class _Case:
 def plan_for_event(
     state: UserState, event_context: EventContext, settings: Settings, now: datetime
 ) -> EventPlan | Field:
-    """Return what the state demands, or the one question that has to be answered first."""
+    """Return the plan for a user and an event, or the field that has to be loaded first."""
     try:
-        demanded = _plan_for_user(state, settings, now)
-        case = _Case(state, event_context, now, demanded.standing, demanded.actions)
-        return EventPlan(demanded.standing, demanded.actions, _due(case))
-    except FieldNotLoaded as ask:
-        return ask.field
+        planned = _plan_for_user(state, settings, now)
+        case = _Case(state, event_context, now, planned.standing, planned.actions)
+        return EventPlan(planned.standing, planned.actions, _due(case))
+    except FieldNotLoaded as missing:
+        return missing.field
 
 
 def notice_of(plan: EventPlan, result: WriteResult) -> DueNotice | None:
@@ -126,11 +129,11 @@ def notice_of(plan: EventPlan, result: WriteResult) -> DueNotice | None:
 
 
 def plan_for_user(state: UserState, settings: Settings, now: datetime) -> UserPlan | Field:
-    """Return what the state demands without any occasion, or the one question that has to be answered first."""
+    """Return the plan for a user without an event, or the field that has to be loaded first."""
     try:
         return _plan_for_user(state, settings, now)
-    except FieldNotLoaded as ask:
-        return ask.field
+    except FieldNotLoaded as missing:
+        return missing.field
 
 
 def _plan_for_user(state: UserState, settings: Settings, now: datetime) -> UserPlan:
@@ -139,11 +142,11 @@ def _plan_for_user(state: UserState, settings: Settings, now: datetime) -> UserP
 
 
 def deciding_rule(state: UserState, settings: Settings, now: datetime) -> Rule | Field:
-    """Return what decides where the user stands, or the one question that has to be answered first."""
+    """Return the rule that decides about the user, or the field that has to be loaded first."""
     try:
         return _rule(state, settings, now)
-    except FieldNotLoaded as ask:
-        return ask.field
+    except FieldNotLoaded as missing:
+        return missing.field
 
 
 def _exempt_by_record(state: UserState, now: datetime) -> bool:
@@ -152,7 +155,7 @@ def _exempt_by_record(state: UserState, now: datetime) -> bool:
 
 
 def _rule(state: UserState, settings: Settings, now: datetime) -> Rule:
-    # The table is not asked for a path's users.
+    # A path decides without a read of the exemption table.
     if settings.exempt_path(state.path):
         return Rule.EXEMPT_BY_PATH
     if _exempt_by_record(state, now):
@@ -190,7 +193,7 @@ def _actions(state: UserState, standing: Standing, settings: Settings, now: date
 
 
 def _device_with_key(case: _Case) -> bool:
-    # Told by its event, like drift: whoever takes the device off again at once keeps a session made with it.
+    # The event decides, and not the state: a device that is removed at once may have been used to get a session.
     return case.event_context.trigger is Trigger.DEVICE_ENABLED and case.event_context.with_long_term_key
 
 
@@ -203,9 +206,9 @@ def _tags_changed(case: _Case) -> bool:
     if case.event_context.trigger is not Trigger.TAGS_CHANGED or case.standing is Standing.EXEMPT:
         return False
     if {Action.ENFORCE, Action.MARK} <= set(case.actions):
-        # Nobody has seen this user before; that he has no device is the greater news.
+        # The user is new to the guard, so the notice about the missing device comes first.
         return False
-    # Of somebody without a device also when nothing is to be repaired: `since` may have been moved.
+    # For a user without a device the notice is due even if the tags are right: `since` may have been changed.
     return Action.CLEAR in case.actions or not case.state.has_device()
 
 
@@ -213,7 +216,7 @@ def _decision(case: _Case) -> bool:
     if case.standing is not Standing.ACTIVE_MACHINE:
         return False
     if case.state.has_device() and Action.CLEAR not in case.actions:
-        # No tag can say that this was told, so every event about him does, once in fifteen minutes.
+        # No tag can record that this notice was sent, so every event sends it, at most once in fifteen minutes.
         return True
     return case.event_context.trigger in {Trigger.NEW_CREDENTIAL, Trigger.ENFORCEMENT_REMOVED} or _without_device_now(
         case
@@ -223,8 +226,9 @@ def _decision(case: _Case) -> bool:
 def _without_device_now(case: _Case) -> bool:
     if case.standing is Standing.EXEMPT or case.state.has_device():
         return False
-    # Marked is not always told. A removed device: an attempt may have told that one came, and died before it took the
-    # tags away. A new user: whoever makes him can give him the tags. Somebody who is bound only now: see the severity.
+    # Tags do not prove that this notice was sent. After a device was removed: an attempt may have sent the notice about
+    # the device and failed before it removed the tags. For a new user: the creator of the user can set the tags. And
+    # enforcement may stop access keys from working; see the severity.
     news = case.event_context.trigger in {Trigger.DEVICE_REMOVED, Trigger.NEW_USER}
     return news or Action.MARK in case.actions or Action.ENFORCE in case.actions
 
@@ -243,8 +247,8 @@ def _solved(case: _Case) -> bool:
     return Action.CLEAR in case.actions and case.standing is not Standing.EXEMPT
 
 
-# What earns a notice: the first that is due is sent, and its text tells the rest.
-_OCCASIONS: Final[Mapping[NoticeKind, Callable[[_Case], bool]]] = {
+# When a notice is due. The first notice that is due is sent, and its text reports the rest.
+_DUE_WHEN: Final[Mapping[NoticeKind, Callable[[_Case], bool]]] = {
     NoticeKind.DEVICE_WITH_KEY: _device_with_key,
     NoticeKind.RELEASED: lambda case: Action.RELEASE in case.actions,
     NoticeKind.EXEMPT_WITHOUT_DEVICE: _exempt_without_device,
@@ -270,10 +274,10 @@ def _by_device(case: _Case) -> Severity:
     return Severity.MEDIUM if case.state.has_device() else Severity.HIGH
 
 
-def _by_binding(case: _Case) -> Severity:
+def _by_enforcement(case: _Case) -> Severity:
     if case.standing is not Standing.ENFORCED or Action.ENFORCE in case.actions:
         return Severity.HIGH
-    # Bound again by an earlier attempt at this event, which did not come to tell it: nobody has heard yet.
+    # An earlier attempt to process this event enforced the user again, and did not send the notice.
     begun = case.state.unfinished_kind() is NoticeKind.ENFORCEMENT_REMOVED
     return Severity.HIGH if begun else Severity.MEDIUM
 
@@ -288,46 +292,46 @@ _SEVERITIES: Final[Mapping[NoticeKind, Severity | Callable[[_Case], Severity]]] 
     NoticeKind.EXEMPT_WITHOUT_DEVICE: Severity.LOW,
     NoticeKind.TAGS_CHANGED: Severity.MEDIUM,
     NoticeKind.DECISION: _by_device,
-    NoticeKind.ENFORCEMENT_REMOVED: _by_binding,
+    NoticeKind.ENFORCEMENT_REMOVED: _by_enforcement,
     NoticeKind.NONCOMPLIANT: _by_exposure,
     NoticeKind.NEW_CREDENTIAL: _by_exposure,
     NoticeKind.SOLVED: Severity.LOW,
     NoticeKind.ENFORCED: _by_keys,
 }
 
-_TOLD_WITH_EXPOSURE: Final = {NoticeKind.NONCOMPLIANT, NoticeKind.NEW_CREDENTIAL, NoticeKind.DECISION}
-_TOLD_WITH_ACTOR: Final = {NoticeKind.DEVICE_WITH_KEY, NoticeKind.ENFORCEMENT_REMOVED, NoticeKind.TAGS_CHANGED}
+_NAMES_EXPOSURE: Final = {NoticeKind.NONCOMPLIANT, NoticeKind.NEW_CREDENTIAL, NoticeKind.DECISION}
+_NAMES_ACTOR: Final = {NoticeKind.DEVICE_WITH_KEY, NoticeKind.ENFORCEMENT_REMOVED, NoticeKind.TAGS_CHANGED}
 
 
-# When what an earlier attempt began to tell is still true, and not told yet.
-_RESUMED: Final[Mapping[NoticeKind, Callable[[_Case], bool]]] = {
+# When a notice that an earlier attempt did not send is still true.
+_RESUME_WHEN: Final[Mapping[NoticeKind, Callable[[_Case], bool]]] = {
     NoticeKind.RELEASED: lambda case: case.standing is Standing.EXEMPT,
     NoticeKind.ENFORCED: lambda case: case.standing is Standing.ENFORCED and case.state.has_device(),
     NoticeKind.NONCOMPLIANT: lambda case: case.standing is Standing.ENFORCED and not case.state.has_device(),
-    # Its event is its occasion, so only somebody who is exempt by now comes here.
+    # The event alone makes this notice due, so it is never resumed: only a user that is exempt by now gets here.
     NoticeKind.ENFORCEMENT_REMOVED: lambda _: False,
 }
 
 
 def _due(case: _Case) -> DueNotice | None:
-    kind = next((kind for kind, is_due in _OCCASIONS.items() if is_due(case)), None) or _resumed(case)
+    kind = next((kind for kind, is_due in _DUE_WHEN.items() if is_due(case)), None) or _resumed(case)
     if kind is None:
         return None
     severity = _SEVERITIES[kind]
-    found = severity if isinstance(severity, Severity) else severity(case)
+    urgency = severity if isinstance(severity, Severity) else severity(case)
     if Action.ENFORCE in case.actions and case.state.keys_in_use(case.now):
-        # Whatever else is told, keys that stop working are.
-        found = Severity.HIGH
-    came = SOLVING if Action.CLEAR in case.actions or kind is NoticeKind.DEVICE_WITH_KEY else ()
-    return DueNotice(kind, found, _named(kind, case), (*ENDS.get(kind, ()), *came))
+        # Keys stop working, so the notice is urgent whatever it is about.
+        urgency = Severity.HIGH
+    solved = SOLVING if Action.CLEAR in case.actions or kind is NoticeKind.DEVICE_WITH_KEY else ()
+    return DueNotice(kind, urgency, _named(kind, case), (*ENDS.get(kind, ()), *solved))
 
 
 def _named(kind: NoticeKind, case: _Case) -> frozenset[str]:
-    if kind in _TOLD_WITH_EXPOSURE:
+    if kind in _NAMES_EXPOSURE:
         return case.state.exposure()
-    return frozenset({case.event_context.actor}) if kind in _TOLD_WITH_ACTOR else frozenset()
+    return frozenset({case.event_context.actor}) if kind in _NAMES_ACTOR else frozenset()
 
 
 def _resumed(case: _Case) -> NoticeKind | None:
     kind = case.state.unfinished_kind()
-    return kind if kind and _RESUMED[kind](case) else None
+    return kind if kind and _RESUME_WHEN[kind](case) else None

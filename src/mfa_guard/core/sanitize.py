@@ -1,4 +1,4 @@
-"""Show strings that strangers wrote without letting them speak for the guard."""
+"""Make text from users, tags and user agents safe to show: it cannot add lines or imitate the guard's own text."""
 
 import unicodedata
 from typing import Final
@@ -7,9 +7,10 @@ SUBJECT_LIMIT: Final = 100
 
 
 def sanitize(text: str | None, limit: int = 200) -> str:
-    """Return `text` on one line, without control, format or unassigned characters, at most `limit` characters long.
+    """Return `text` as one line of at most `limit` characters.
 
-    Every such character, line ends among them, becomes a question mark; a cut is shown by three dots.
+    Control, format and unassigned characters, including line ends, become question marks. Three dots replace the end of
+    a text that is too long.
     """
     shown = "".join(
         "?" if unicodedata.category(char)[0] in {"C", "Z"} and char != " " else char for char in text or "unknown"
@@ -18,7 +19,7 @@ def sanitize(text: str | None, limit: int = 200) -> str:
 
 
 def subject_line(text: str) -> str:
-    """Return `text` as SNS takes a mail's subject: printable ASCII, at most 100 characters.
+    """Return `text` as a subject that SNS accepts: printable ASCII, at most 100 characters.
 
     https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
     """

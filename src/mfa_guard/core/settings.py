@@ -1,4 +1,4 @@
-"""What the administrator chose when deploying, as the functions' environment tells it."""
+"""The stack's parameters, as the functions' environment has them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mfa_guard.core.attachments import AttachmentRoute
 
 
 class Mode(StrEnum):
-    """How far the guard may go. AUDIT writes nothing to IAM; EVENTS enforces on events; ALL on sweeps as well."""
+    """What may change IAM. AUDIT: nothing. EVENTS: events. ALL: events and sweeps."""
 
     AUDIT = "audit"
     EVENTS = "events"
@@ -17,14 +17,14 @@ class Mode(StrEnum):
 
 
 class EnforceOn(StrEnum):
-    """Whom the policy is meant for: every user, or those with a console password."""
+    """Which users are enforced: every user, or the users with a console password."""
 
     ALL = "all"
     CONSOLE = "console"
 
 
 class WorkingMachineUsers(StrEnum):
-    """What happens to users whose keys work for machines: a decision is asked for, or they are enforced."""
+    """What happens to active machine users. REVIEW: an administrator decides. ENFORCE: they are enforced."""
 
     REVIEW = "review"
     ENFORCE = "enforce"
@@ -34,7 +34,7 @@ DEFAULT_STACK: Final = "mfa-guard"
 
 
 class SettingsError(ValueError):
-    """An environment variable is missing or wrong; names the variable."""
+    """An environment variable is missing or wrong; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,17 @@ class Settings:
 
     @property
     def account(self) -> str:
-        """Return the account's id, as the policy's ARN has it."""
+        """Return the account's id, from the policy's ARN."""
         return self.policy_arn.split(":")[4]
 
     @property
     def partition(self) -> str:
-        """Return aws, aws-cn, aws-us-gov ..., as the policy's ARN has it."""
+        """Return the partition, such as aws or aws-cn, from the policy's ARN."""
         return self.policy_arn.split(":")[1]
 
     @property
     def region(self) -> str:
-        """Return the stack's region, as the topic's ARN has it."""
+        """Return the stack's region, from the topic's ARN."""
         return self.notices_topic_arn.split(":")[3]
 
     @property
@@ -82,7 +82,7 @@ class Settings:
         return self.mode is Mode.ALL
 
     def exempt_path(self, path: str) -> str | None:
-        """Return the prefix that exempts users of this path, or None."""
+        """Return the prefix that exempts users with this path, or None."""
         return next((prefix for prefix in self.exempt_path_prefixes if path.startswith(prefix)), None)
 
 
@@ -94,7 +94,7 @@ _ARN_PARTS: Final = 6
 def parse_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings in a function's environment.
 
-    Raises SettingsError, naming the variable, when one is missing or has a value it cannot have.
+    Raises SettingsError if a variable is missing or has a wrong value.
     """
     return Settings(
         mode=_choice(environment, "MODE", Mode),
@@ -115,7 +115,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def required_variable(environment: Mapping[str, str], name: str) -> str:
-    """Return a variable's value; raises SettingsError when it is missing or empty."""
+    """Return a variable's value; raises SettingsError if it is missing or empty."""
     value = environment.get(name)
     if not value:
         raise SettingsError(f"The environment variable {name} is missing or empty.")
@@ -135,7 +135,7 @@ def _choice(environment: Mapping[str, str], name: str, choices: type[Choice]) ->
 def _arn(environment: Mapping[str, str], name: str) -> str:
     value = required_variable(environment, name)
     if not value.startswith("arn:") or value.count(":") < _ARN_PARTS - 1:
-        raise SettingsError(f"The environment variable {name} is {value!r}, which is no ARN.")
+        raise SettingsError(f"The environment variable {name} is {value!r}, which is not an ARN.")
     return value
 
 
@@ -149,9 +149,9 @@ def _days(environment: Mapping[str, str], name: str) -> int:
 def _paths(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     paths = tuple(path.strip() for path in environment.get(name, "").split(",") if path.strip())
     for path in paths:
-        # "/" alone would exempt everybody, and "/svc" would exempt "/svc-people/" too.
+        # "/" would exempt every user, and "/svc" would also exempt "/svc-people/".
         if path == "/" or not (path.startswith("/") and path.endswith("/")):
             raise SettingsError(
-                f"The environment variable {name} has {path!r}; a path begins and ends with '/' and names a folder."
+                f"The environment variable {name} has {path!r}; a path begins and ends with '/' and is not '/' alone."
             )
     return paths

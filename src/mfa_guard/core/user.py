@@ -1,7 +1,7 @@
-"""What the guard knows of one IAM user, and what follows from it.
+"""The state of one IAM user, and what follows from it.
 
-A `UserState` starts with what GetUser answers. Everything else is asked for only when a decision needs it: reading a
-field that nobody asked for yet raises `Ask`, which names the question.
+A `UserState` starts with what GetUser returns. All other fields are loaded when a decision needs them: to read a field
+that is not loaded raises `FieldNotLoaded`, which names the field.
 """
 
 from collections.abc import Mapping
@@ -21,25 +21,25 @@ WARNED_TAG: Final = "mfa-guard:warned"
 GUARD_TAGS: Final = (STATUS_TAG, SINCE_TAG, WARNED_TAG)
 NONCOMPLIANT: Final = "noncompliant"
 
-# As long as AWS Config's iam-user-unused-credentials-check and the IAM guide's advice on unused credentials.
+# The period of AWS Config's iam-user-unused-credentials-check and of the IAM guide's advice on unused credentials.
 IN_USE: Final = timedelta(days=90)
 
 
 class Field(StrEnum):
-    """Something about a user that the plan may need to know, each one read of the world."""
+    """A part of a user's state that one read from AWS loads."""
 
     EXEMPTION = "exemption"
     DEVICES = "devices"
     ATTACHED = "attached"
     IN_GROUP = "in group"
-    PASSWORD = "password"  # nosec B105 # noqa: S105 - a question, not a password
+    PASSWORD = "password"  # nosec B105 # noqa: S105 - a field, not a password
     KEYS = "keys"
     SERVICE_CREDENTIALS = "service credentials"
     UNFINISHED = "unfinished"
 
 
 class FieldNotLoaded(Exception):
-    """A decision needs an answer that nobody asked for yet."""
+    """A decision needs a field that is not loaded."""
 
     def __init__(self, field: Field) -> None:
         super().__init__(field.value)
@@ -47,7 +47,7 @@ class FieldNotLoaded(Exception):
 
 
 class NotLoaded(Enum):
-    """The mark of a field that was not read."""
+    """The value of a field that is not loaded."""
 
     NOT_LOADED = "not loaded"
 
@@ -57,7 +57,7 @@ NOT_LOADED: Final = NotLoaded.NOT_LOADED
 
 @dataclass(frozen=True)
 class Device:
-    """An MFA device as ListMFADevices shows it."""
+    """An MFA device, as ListMFADevices shows it."""
 
     serial: str
     enabled_at: datetime
@@ -65,7 +65,7 @@ class Device:
 
 @dataclass(frozen=True)
 class AccessKey:
-    """A long-term access key; `last_used` is None when IAM knows of no use."""
+    """A long-term access key; `last_used` is None if IAM has no record of a use."""
 
     id: str
     active: bool
@@ -78,7 +78,7 @@ class AccessKey:
 
 @dataclass(frozen=True)
 class ServiceCredential:
-    """A service-specific credential (CodeCommit, Keyspaces, Bedrock ...). IAM does not tell when it was used last."""
+    """A service-specific credential (CodeCommit, Keyspaces, Bedrock ...). IAM does not record when it was last used."""
 
     id: str
     service: str
@@ -96,7 +96,7 @@ def _loaded(value: T | NotLoaded, field: Field) -> T:
 
 @dataclass(frozen=True)
 class UserState:
-    """One IAM user as IAM and the exemption table showed it."""
+    """One IAM user, as IAM and the exemption table show it."""
 
     name: str
     id: str
@@ -112,11 +112,11 @@ class UserState:
     unfinished: NoticeKind | NotLoaded | None = NOT_LOADED
 
     def exemption_record(self) -> Exemption | MalformedExemption | None:
-        """Return the user's record in the exemption table, whether it holds or not."""
+        """Return the user's record in the exemption table, even if it is malformed or has ended."""
         return _loaded(self.exemption, Field.EXEMPTION)
 
     def has_device(self) -> bool:
-        """Tell whether the user has any MFA device."""
+        """Tell whether the user has an MFA device."""
         return bool(_loaded(self.devices, Field.DEVICES))
 
     def has_password(self) -> bool:
@@ -128,36 +128,36 @@ class UserState:
         return _loaded(self.keys, Field.KEYS)
 
     def enforced_by(self, route: AttachmentRoute) -> bool:
-        """Tell whether the enforcement policy reaches the user in this one way."""
+        """Tell whether the enforcement policy applies to the user by this route."""
         if route is AttachmentRoute.DIRECT:
             return _loaded(self.attached, Field.ATTACHED)
         return _loaded(self.in_group, Field.IN_GROUP)
 
     def routes(self) -> tuple[AttachmentRoute, ...]:
-        """Return every way in which the enforcement policy reaches the user."""
+        """Return every route by which the enforcement policy applies to the user."""
         return tuple(route for route in AttachmentRoute if self.enforced_by(route))
 
     def enforced(self, first: AttachmentRoute) -> bool:
-        """Tell whether the policy binds the user, asking for the way `first` before the other."""
+        """Tell whether the enforcement policy applies to the user; the route `first` is read before the other route."""
         return self.enforced_by(first) or self.enforced_by(first.other)
 
     def tagged_noncompliant(self, now: datetime) -> bool:
-        """Tell whether the tags say, in full and believably, that the user is noncompliant."""
+        """Tell whether the tags record the user as noncompliant, with a valid time."""
         return self.tags.get(STATUS_TAG) == NONCOMPLIANT and noncompliant_since(self.tags, now) is not None
 
     def guard_tags(self) -> tuple[str, ...]:
-        """Return the guard's tag keys that the user carries."""
+        """Return the keys of the guard's tags that the user has."""
         return tuple(key for key in GUARD_TAGS if key in self.tags)
 
     def keys_in_use(self, now: datetime) -> tuple[AccessKey, ...]:
-        """Return the active keys used in the last 90 days: those that stop working without MFA."""
+        """Return the active keys used in the last 90 days: enforcement stops them from working without MFA."""
         return tuple(key for key in self.access_keys() if key.active and key.in_use(now))
 
     def is_active_machine_user(self, now: datetime) -> bool:
-        """Tell whether this is a active machine user: no password, and a credential in use.
+        """Tell whether this is an active machine user: no password, and a credential in use.
 
-        The use of an inactive key counts: it is what a key that was rotated a minute ago looks like. An active
-        service-specific credential counts as used, since IAM keeps no date of its use.
+        An inactive key in use counts, because a key that was just rotated is inactive. An active service-specific
+        credential counts as used, because IAM does not record its use.
         """
         if self.has_password():
             return False
@@ -166,24 +166,24 @@ class UserState:
         return any(credential.active for credential in _loaded(self.service_credentials, Field.SERVICE_CREDENTIALS))
 
     def unfinished_kind(self) -> NoticeKind | None:
-        """Return the kind of notice that an earlier attempt at this event began and may not have sent."""
+        """Return the kind of notice that an earlier attempt to process this event prepared and may not have sent."""
         return _loaded(self.unfinished, Field.UNFINISHED)
 
     def exposure(self) -> frozenset[str]:
-        """Return what somebody could get in with: `password`, and the ids of active keys."""
+        """Return the credentials that work: `password`, and the ids of active keys."""
         keys = {key.id for key in self.access_keys() if key.active}
         return frozenset(keys | {"password"} if self.has_password() else keys)
 
 
 def without_stale_device(devices: tuple[Device, ...], removed: str | None, removed_at: datetime) -> tuple[Device, ...]:
-    """Return `devices` without the one that was deactivated and that IAM still lists.
+    """Return `devices` without the device `removed`, which IAM may still list after its deactivation.
 
-    A device of the same serial that was enabled after the deactivation is a new one and stays.
+    A device with the same serial number that was enabled after `removed_at` is a new device and stays.
     """
     return tuple(device for device in devices if device.serial != removed or device.enabled_at > removed_at)
 
 
 def noncompliant_since(tags: Mapping[str, str], now: datetime) -> datetime | None:
-    """Return the time in the `since` tag, or None when it is missing, malformed or in the future."""
+    """Return the time in the tag mfa-guard:since, or None if it is missing, malformed or in the future."""
     since = parse_utc(tags[SINCE_TAG]) if SINCE_TAG in tags else None
     return since if since is not None and since <= now else None

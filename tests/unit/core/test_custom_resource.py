@@ -100,7 +100,7 @@ class TestWhereItIsAnswered:
         ],
     )
     def test_nowhere_else(self, url: str) -> None:
-        with pytest.raises(RequestNotUnderstood, match="does not lead to CloudFormation"):
+        with pytest.raises(RequestNotUnderstood, match="does not belong to CloudFormation"):
             asked(url)
 
     def test_the_global_name_leads_to_another_partitions_bucket(self) -> None:

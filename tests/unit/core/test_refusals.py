@@ -37,22 +37,22 @@ LONG = "x" * 200
         (
             parse_sweep_request,
             {**SWEEP, "detail": {"mode": "all"}},
-            "The only mode that a sweep can be asked for is audit.",
+            "The event requests a mode other than audit.",
         ),
         (
             parse_sweep_request,
             {**SWEEP, "detail": {"round": 0}},
-            "The event's round is not a whole number from 1.",
+            "The event's round is not a whole number of 1 or more.",
         ),
         (
             lambda event: parse_exemption_change(event, NOW),
             {**STREAM, "eventID": None},
-            "The record is none of the exemption table's stream.",
+            "The record is not from the exemption table's stream.",
         ),
         (
             lambda event: parse_exemption_change(event, NOW),
             {**STREAM, "eventName": LONG},
-            f"The exemption table's stream knows no '{'x' * 40}' at that time.",
+            f"The stream record's eventName or time is not valid: '{'x' * 40}'.",
         ),
         (
             parse_user_event,
@@ -67,38 +67,38 @@ LONG = "x" * 200
         (
             parse_user_event,
             detail("CreateUser", {"userName": "+" * 100}),
-            f"CreateUser names a user that IAM cannot have: '{'+' * 80}'.",
+            f"CreateUser names a user whose name IAM does not allow: '{'+' * 80}'.",
         ),
         (
             parse_user_event,
             detail("CreateUser", {"userName": ["alice"]}),
-            "CreateUser has request parameters of a shape that CloudTrail does not write.",
+            "CreateUser has request parameters that CloudTrail does not write.",
         ),
         (parse_user_event, detail("CreateUser", {}), "CreateUser does not say which user it is about."),
         (
             parse_alert,
             detail(LONG, eventSource=LONG),
-            f"'{'x' * 80}' of '{'x' * 80}' is nothing the guard alerts about.",
+            f"'{'x' * 80}' of '{'x' * 80}' is not an event that the guard alerts about.",
         ),
         (
             parse_alert,
             detail(LONG, {}, eventSource="events.amazonaws.com"),
-            f"'{'x' * 80}' does not say what it touched.",
+            f"'{'x' * 80}' does not name the resource that it changed.",
         ),
         (
             lambda event: parse_request(event, STACK),
             request_event(LONG),
-            f"The request's RequestType is '{'x' * 80}'; CloudFormation has no such type.",
+            f"The request has an unknown RequestType: '{'x' * 80}'.",
         ),
         (
             lambda event: parse_request(event, STACK),
             request_event(StackId="arn:aws:cloudformation:us-east-1:111122223333:stack/other/1"),
-            "The request is about another stack than the function's own.",
+            "The request is about another stack.",
         ),
         (
             lambda event: parse_request(event, STACK),
             request_event(ResponseURL="https://example.com/"),
-            "The request's ResponseURL does not lead to CloudFormation; nobody was answered.",
+            "The request's ResponseURL does not belong to CloudFormation, so no response was sent.",
         ),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_refusal_is_one_sentence(parse: Callable[[object], object], event: obj
     ("changes", "problem"),
     [
         ({"owner": " ", "reason": ""}, "The exemption record lacks owner, reason."),
-        ({"user_id": "AIDA2"}, "The exemption record is another user's."),
+        ({"user_id": "AIDA2"}, "The exemption record belongs to another user."),
         (
             {"expires_at": "tomorrow"},
             "The exemption record's expires_at is not a UTC time like 2027-01-31T00:00:00Z.",
@@ -196,7 +196,7 @@ class TestAnswersToCloudFormation:
     def test_a_stack_is_named_by_an_arn(self, arn: str) -> None:
         with pytest.raises(SettingsError) as refused:
             parse_stack_id({"STACK_ID": arn})
-        assert str(refused.value) == f"The environment variable STACK_ID is {arn!r}, which is no ARN."
+        assert str(refused.value) == f"The environment variable STACK_ID is {arn!r}, which is not an ARN."
 
     def test_without_the_variable_it_says_so_too(self) -> None:
         with pytest.raises(SettingsError, match="STACK_ID is '', which"):
@@ -222,7 +222,7 @@ class TestSettings:
     def test_choices_and_arns_are_spelt_out(self) -> None:
         with pytest.raises(SettingsError, match=r"MODE is 'x'; it must be one of audit, events, all\."):
             parse_settings({**GOOD, "MODE": "x"})
-        with pytest.raises(SettingsError, match=r"'arn:aws:iam::1', which is no ARN\."):
+        with pytest.raises(SettingsError, match=r"'arn:aws:iam::1', which is not an ARN\."):
             parse_settings({**GOOD, "ENFORCEMENT_POLICY_ARN": "arn:aws:iam::1"})
 
 

@@ -1,4 +1,4 @@
-"""Judge every user of a snapshot by the same plan as for events, without asking IAM about any of them."""
+"""Assess every user of a snapshot with the same plan as for events, without a call to IAM."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ from mfa_guard.core.user import Field, ServiceCredential, UserState, noncomplian
 
 @dataclass(frozen=True)
 class Assessment:
-    """One user as the snapshot shows him, and what that demands.
+    """The verdict about one user: the user's state in the snapshot, and the plan for it.
 
-    `certain` is false when the snapshot lacks an answer and the demand rests on the assumption in its place: no
-    device, no password, no key in use, no service-specific credential. `assumed` are the questions so answered.
+    `certain` is false if the plan depends on a field that the snapshot lacks. The assumption for such a field is: no
+    device, no password, no key, no service-specific credential. `assumed` are the fields that were assumed.
     """
 
     state: UserState
@@ -28,33 +28,33 @@ class Assessment:
 
     @property
     def exempt(self) -> bool:
-        """Tell whether a path or a record in force exempts the user."""
+        """Tell whether the user is exempt, by path or by a record in force."""
         return self.plan.standing is Standing.EXEMPT
 
     @property
     def noncompliant(self) -> bool:
-        """Tell whether the user is not exempt and has no device, as far as the snapshot tells."""
+        """Tell whether the user is not exempt and has no MFA device, as far as the snapshot shows."""
         return not self.exempt and self.state.devices == ()
 
     @property
     def awaits_decision(self) -> bool:
-        """Tell whether this is a active machine user about whom nobody has decided."""
+        """Tell whether this is an active machine user about which an administrator has to decide."""
         return self.plan.standing is Standing.ACTIVE_MACHINE
 
     @property
     def enforced(self) -> bool:
-        """Tell whether the enforcement policy reaches the user."""
+        """Tell whether the enforcement policy applies to the user."""
         return bool(self.state.routes())
 
     def days_noncompliant(self, now: datetime) -> int:
-        """Return for how many whole days the user's tags have called him noncompliant."""
+        """Return for how many whole days the tags have recorded the user as noncompliant."""
         since = noncompliant_since(self.state.tags, now)
         return 0 if since is None else (now - since).days
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many users stand where. `enforced` counts those whom the policy reaches."""
+    """How many users there are of each kind. `enforced` counts the users to whom the policy applies."""
 
     users: int
     compliant: int
@@ -65,12 +65,12 @@ class Counts:
 
 
 def assess(snapshot: Snapshot, settings: Settings, now: datetime) -> tuple[Assessment, ...]:
-    """Return a finding for every user of the snapshot, in its order."""
+    """Return the assessment of every user, in the snapshot's order."""
     return tuple(_assess_user(state_of(user, snapshot), settings, now) for user in snapshot.users)
 
 
 def count(assessments: Iterable[Assessment]) -> Counts:
-    """Return how many of the findings stand where."""
+    """Count the assessments of each kind."""
     users = tuple(assessments)
     exempt = sum(each.exempt for each in users)
     noncompliant = sum(each.noncompliant for each in users)
@@ -96,9 +96,10 @@ def _assess_user(state: UserState, settings: Settings, now: datetime) -> Assessm
 def assessment_of(
     state: UserState, decided: UserPlan, settings: Settings, now: datetime, *, certain: bool
 ) -> Assessment:
-    """Return the finding on a user; keys are escalated of those who are marked noncompliant and no machine at work.
+    """Return the assessment of a user whose plan is `decided`.
 
-    Without an active key there is nothing to escalate; keys that nobody asked for may be active.
+    Keys are deactivated only of users that are tagged noncompliant, are no active machine users, and have an active
+    key. Keys that are not loaded may be active.
     """
     assessment = Assessment(state, decided, certain)
     active = not isinstance(state.keys, tuple) or any(key.active for key in state.keys)
@@ -109,18 +110,18 @@ def assessment_of(
 
 
 def _matters(state: UserState, settings: Settings, now: datetime) -> bool:
-    """Tell whether a service-specific credential, of which no bulk read tells, would change what is to be done."""
-    answers = (
+    """Tell whether a service-specific credential, which no bulk read shows, would change the planned actions."""
+    plans = (
         plan_for_user(replace(state, service_credentials=each), settings, now) for each in ((), (_SOME_CREDENTIAL,))
     )
-    return len({answer.actions if isinstance(answer, UserPlan) else answer for answer in answers}) > 1
+    return len({plan.actions if isinstance(plan, UserPlan) else plan for plan in plans}) > 1
 
 
 _SOME_CREDENTIAL: Final = ServiceCredential("a credential", "a service", active=True)
 
 _ASSUMED: Final = {
     Field.DEVICES: {"devices": ()},
-    Field.PASSWORD: {"password": False},  # nosec B105 # an answer, not a password
+    Field.PASSWORD: {"password": False},  # nosec B105 # a field, not a password
     Field.KEYS: {"keys": ()},
     Field.SERVICE_CREDENTIALS: {"service_credentials": ()},
 }

@@ -1,4 +1,4 @@
-"""IAM's credential report, a CSV of every user: what it says of MFA devices, passwords and the use of access keys.
+"""Parse IAM's credential report, a CSV file with every user's MFA devices, passwords and use of access keys.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
 """
@@ -15,25 +15,25 @@ from mfa_guard.core.user import AccessKey
 
 
 class ReportNotUnderstood(ValueError):
-    """The content is no credential report; one sentence."""
+    """The content is not a credential report; the message is one sentence."""
 
 
 @dataclass(frozen=True)
 class CredentialReport:
-    """The report's rows by user name. `unread` counts rows that do not say what they should."""
+    """The report's rows by user name. `unread` counts the rows that could not be read."""
 
     rows: Mapping[str, ReportRow]
     unread: int
 
 
 def parse_report(content: bytes, created: Mapping[str, datetime]) -> CredentialReport:
-    """Return the rows of the users named in `created`, which holds the time of each user's creation.
+    """Return the rows of the users in `created`, which has the time of each user's creation by name.
 
-    A row that is about a deleted user of the same name is left out. Columns are found by name, in any order and among
-    others. A user with more than one row has the last. Raises ReportNotUnderstood for bytes that are not CSV and for a
-    missing column.
+    A row about a deleted user of the same name is left out. Columns are found by name, so their order and additional
+    columns do not matter. If a user has several rows, the last row counts. Raises ReportNotUnderstood if the content is
+    not CSV or lacks a column.
     """
-    # Row by row out of the bytes: the report of a large account is not needed as text.
+    # The rows are read one by one from the bytes, because the report of a large account takes much memory as text.
     lines = io.TextIOWrapper(
         io.BytesIO(content),
         "utf-8",  # pragma: no mutate: It is the default in Lambda and in the tests, and UTF-8 is the same.
@@ -82,8 +82,8 @@ _REQUIRED: Final = (
 _BOOLEANS: Final = {"true": True, "false": False, "not_supported": False}
 _NEVER: Final = {"N/A", "no_information", "not_supported"}
 
-# GetAccountAuthorizationDetails and the report tell the same CreateUser call to the second. The margin is for a second
-# rounded otherwise: a predecessor who lived for less than a minute had no time to enroll.
+# GetAccountAuthorizationDetails and the report show the same time of creation in seconds. The margin allows for
+# different rounding. A deleted user of the same name that existed for less than a minute had no time to enroll.
 _SAME_CREATION: Final = timedelta(minutes=1)
 
 

@@ -1,4 +1,4 @@
-"""When the access keys of somebody who stays noncompliant are deactivated: announced first, and never in a hurry."""
+"""Decide when the access keys of a noncompliant user are deactivated: a notice always announces it first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from typing import Final
 from mfa_guard.core.times import parse_utc
 from mfa_guard.core.user import WARNED_TAG, noncompliant_since
 
-# Between the notice that announces it and the deactivation, at the least.
+# The least time between the notice and the deactivation.
 NOTICE_PERIOD: Final = timedelta(days=7)
 
 
 class DeactivationStep(StrEnum):
-    """What is due now."""
+    """The step that is due now."""
 
     NOTHING = "nothing"
     ANNOUNCE = "announce"
@@ -23,7 +23,7 @@ class DeactivationStep(StrEnum):
 
 @dataclass(frozen=True)
 class KeyDeactivation:
-    """What is due now, and when the keys go; `due` is None while nothing is announced or near."""
+    """The step that is due now. `due` is when the keys are deactivated, or None if that is not announced or near."""
 
     step: DeactivationStep = DeactivationStep.NOTHING
     due: datetime | None = None
@@ -33,10 +33,11 @@ NO_DEACTIVATION: Final = KeyDeactivation()
 
 
 def key_deactivation(tags: Mapping[str, str], after_days: int, now: datetime) -> KeyDeactivation:
-    """Return what the tags of a noncompliant user demand, `after_days` days after he became so; 0 means never.
+    """Return the step for a noncompliant user with these tags; `after_days` of 0 means that keys stay active.
 
-    Keys go when that many days have passed since `mfa-guard:since`, and at least seven since `mfa-guard:warned`. A date
-    that is missing, malformed, in the future, or of a warning older than the noncompliance restarts the count.
+    Keys are deactivated `after_days` days after mfa-guard:since and at least seven days after mfa-guard:warned. The
+    count starts again if a date is missing, malformed or in the future, or if the warning is older than the
+    noncompliance.
     """
     since = noncompliant_since(tags, now)
     if not after_days or since is None:

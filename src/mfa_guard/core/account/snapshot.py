@@ -1,8 +1,8 @@
-"""The whole account as the bulk calls show it: cheap, partly late, and never the ground for changing anybody.
+"""The whole account, as IAM's bulk calls show it.
 
-Every user is a `UserState` whose fields are as good as their source: tags, policy and group are a moment old, virtual
-devices as well; other devices, passwords and the use of keys come from the credential report, which lags up to four
-hours. Before anybody is changed, what the change depends on is read again from IAM.
+Tags, the policy, the group and virtual devices are moments old. Other devices, passwords and the use of keys come from
+the credential report, which may be four hours old. Before the guard changes a user, it reads again from IAM what the
+change depends on.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from mfa_guard.core.user import NOT_LOADED, AccessKey, Device, Field, UserState
 
 @dataclass(frozen=True)
 class ListedUser:
-    """One user of GetAccountAuthorizationDetails: who he is, and how the policy reaches him.
+    """One user, as GetAccountAuthorizationDetails shows it.
 
-    `tags` are the guard's own: everybody else's could take 19 KB a user.
+    `tags` are the guard's tags only, because a user's other tags may take up 19 KB.
     """
 
     name: str
@@ -30,9 +30,10 @@ class ListedUser:
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One user of the credential report, up to four hours late; `device` tells of devices of every type.
+    """One user of the credential report, up to four hours old. `device` counts devices of every type.
 
-    `keys` are those that are active or have a use on record. The report knows columns and no ids: "key 1", "key 2".
+    `keys` are the keys that are active or have a recorded use. The report has no ids of keys, so their ids are "key 1"
+    and "key 2".
     """
 
     device: bool
@@ -42,10 +43,11 @@ class ReportRow:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The account at one moment. `report` is None when IAM made none in time; users newer than it are not in it.
+    """The account at one moment.
 
-    `virtual` are the names of users with an assigned virtual device; `exemptions` are keyed by user id. `late` is one
-    sentence on what the report lacks, or None.
+    `virtual_device_owners` are the names of the users with an assigned virtual device. `report` is None if IAM did not
+    finish it in time, and lacks users that are newer than the report. `exemptions` are keyed by user id.
+    `report_problem` is one sentence about what the report lacks, or None.
     """
 
     users: tuple[ListedUser, ...]
@@ -56,7 +58,7 @@ class Snapshot:
 
 
 def state_of(user: ListedUser, snapshot: Snapshot) -> UserState:
-    """Return the user with every answer that the snapshot has, however late; what it lacks stays unasked."""
+    """Return the user's state with every field that the snapshot has, however old; other fields are not loaded."""
     row = snapshot.report.get(user.name) if snapshot.report is not None else None
     device: bool | None = True if user.name in snapshot.virtual_device_owners else row.device if row else None
     return UserState(
@@ -75,11 +77,11 @@ def state_of(user: ListedUser, snapshot: Snapshot) -> UserState:
 
 
 def unload_stale_fields(state: UserState, now: datetime, assumed: frozenset[Field] = frozenset()) -> UserState:
-    """Return `state` without the answers that are too late to change anybody for, or were `assumed`.
+    """Return `state` without the fields that are `assumed`, or too old to change the user for.
 
-    Keys that the report shows in use stay: that is enough not to enforce, and never enough to enforce. Beside such keys
-    a password decides between a person and a machine, so it is asked for again, where the budget of three calls a user
-    has room for it: with a device there is nothing to tag.
+    Keys that the report shows in use stay loaded: they can keep the guard from enforcing, and never make it enforce.
+    For a user with such keys, the password decides between a person and a machine user. It is read again if the user
+    has a device: such a user needs no tags, so the budget of three calls for each user has room for it.
     """
     in_use = isinstance(state.keys, tuple) and any(key.in_use(now) for key in state.keys)
     return replace(
@@ -91,4 +93,4 @@ def unload_stale_fields(state: UserState, now: datetime, assumed: frozenset[Fiel
     )
 
 
-_SOME_DEVICE = Device("a device", datetime.min)  # noqa: DTZ901 - never compared, only counted
+_SOME_DEVICE = Device("a device", datetime.min)  # noqa: DTZ901 - the time is never compared
