@@ -3,13 +3,12 @@
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from mfa_guard.core.cloudtrail import Actor, ActorKind, EventNotUnderstood, Fields, Record
+from mfa_guard.core.cloudtrail import Actor, ActorKind, EventNotUnderstood, Record, fields_of
 from mfa_guard.core.exemption import Exemption, MalformedExemption, parse_exemption
 
 # The source of records from the exemption table's stream; other records come from CloudTrail.
@@ -43,8 +42,8 @@ def parse_exemption_change(record: object, now: datetime) -> ExemptionChange:
 
     Raises EventNotUnderstood for anything else.
     """
-    fields = _fields(record)
-    stream = _fields(fields.get("dynamodb"))
+    fields = fields_of(record)
+    stream = fields_of(fields.get("dynamodb"))
     event_id, name, time = fields.get("eventID"), fields.get("eventName"), stream.get("ApproximateCreationDateTime")
     user_id = _texts(stream.get("Keys")).get("user_id")
     if not isinstance(event_id, str) or not isinstance(name, str) or not isinstance(time, int | float) or not user_id:
@@ -72,9 +71,5 @@ def parse_exemption_change(record: object, now: datetime) -> ExemptionChange:
     )
 
 
-def _fields(value: object) -> Fields:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _texts(image: object) -> dict[str, str]:
-    return {key: text for key, value in _fields(image).items() if isinstance(text := _fields(value).get("S"), str)}
+    return {key: text for key, value in fields_of(image).items() if isinstance(text := fields_of(value).get("S"), str)}
