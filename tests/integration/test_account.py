@@ -192,7 +192,7 @@ class TestReport:
         assert snapshot.report is None
         assert (
             snapshot.report_problem
-            == "IAM did not finish the credential report in 30 seconds; the next sweep asks again."
+            == "IAM did not finish the credential report in 30 seconds. The next sweep tries again."
         )
         assert {user.name for user in snapshot.users} == {"alice", ADMINISTRATOR}
         assert bulk.clock.now() - NOW == timedelta(seconds=PATIENCE)
@@ -212,7 +212,7 @@ class TestReport:
         snapshot = bulk.read()
         assert snapshot.report is not None
         assert snapshot.report.keys() == {ADMINISTRATOR}
-        assert snapshot.report_problem == "Rows of the credential report that cannot be read and were left out: 1."
+        assert snapshot.report_problem == "Rows of the credential report that could not be read and were left out: 1."
 
     def test_of_another_form_is_done_without(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
         bulk.read()

@@ -148,4 +148,4 @@ def test_without_the_table_every_claim_succeeds_and_the_failure_is_logged(
 ) -> None:
     telemetry = FakeTelemetry()
     assert call(LeaseTable(boto3.client("dynamodb"), "no-such-table", clock, telemetry))
-    assert telemetry.lines == ["Lease table unreachable, going on without leases"]
+    assert telemetry.lines == ["Lease table unreachable, continuing without leases"]

@@ -141,7 +141,7 @@ class TestMemory:
         store = self.store(stack, telemetry, "no-such-table")
         store.save(self.KEPT)
         assert store.load() == SweepMemory()
-        assert telemetry.lines == ["State table unreachable, going on without memory"] * 2
+        assert telemetry.lines == ["State table unreachable, continuing without memory"] * 2
 
 
 class TestExemptionsStream:

@@ -1,4 +1,4 @@
-"""IAM in bulk: every user of the account in as few calls as there are pages."""
+"""Read every user of the account with IAM's bulk calls: one call for each page."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import PaginatorConfigTypeDef, UserDetailTypeDef, VirtualMFADeviceTypeDef
 
 
-# The most that one may ask for; IAM may answer with shorter pages.
+# The largest page that IAM allows; IAM may return shorter pages.
 _PAGE: "Final[PaginatorConfigTypeDef]" = {"PageSize": 1000}
 
-# Doubled with every poll, as each of them is a call of the sweep's budget.
+# The pause doubles with every poll, because each poll is a call of the sweep's budget.
 _FIRST_PAUSE: Final = 2.0
 
 _NO_REPORT: Final = {"ReportNotPresent", "ReportExpired", "ReportInProgress"}
@@ -29,7 +29,7 @@ _NO_REPORT: Final = {"ReportNotPresent", "ReportExpired", "ReportInProgress"}
 
 @dataclass(frozen=True)
 class RawReport:
-    """The credential report as IAM wrote it, and when."""
+    """The credential report as IAM wrote it. `made` is when IAM generated it."""
 
     content: bytes
     made: datetime
@@ -59,7 +59,7 @@ class IamAccount:
 
         `exemptions` are keyed by user id.
         """
-        # Asked for first, so that IAM makes the report while the lists are read.
+        # The first call, so that IAM generates the report while the lists are read.
         ready = self.generate_report()
         users: list[ListedUser] = []
         created: dict[str, datetime] = {}
@@ -71,7 +71,7 @@ class IamAccount:
         return Snapshot(tuple(users), virtual, report.rows if report else None, exemptions, late)
 
     def users(self) -> Iterator[tuple[tuple[ListedUser, datetime], ...]]:
-        """Yield page after page of users, each with the time of the user's creation."""
+        """Yield pages of users, each with the time of the user's creation."""
         pages = self._client.get_paginator("get_account_authorization_details")
         for page in pages.paginate(Filter=["User"], PaginationConfig=_PAGE):
             yield tuple((self._listed(user), user["CreateDate"]) for user in page["UserDetailList"])
@@ -88,7 +88,7 @@ class IamAccount:
         )
 
     def virtual_device_owners(self) -> frozenset[str]:
-        """Return the names of users with an assigned virtual device."""
+        """Return the names of the users with an assigned virtual MFA device."""
         pages = self._client.get_paginator("list_virtual_mfa_devices")
         return frozenset(
             owner
@@ -102,18 +102,21 @@ class IamAccount:
     ) -> tuple[CredentialReport | None, str | None]:
         raw = self.wait_for_report(patience, ready=ready)
         if raw is None:
-            return None, f"IAM did not finish the credential report in {patience:g} seconds; the next sweep asks again."
+            return (
+                None,
+                f"IAM did not finish the credential report in {patience:g} seconds. The next sweep tries again.",
+            )
         try:
             report = parse_report(raw.content, created)
         except ReportNotUnderstood as error:
             return None, str(error)
-        late = f"Rows of the credential report that cannot be read and were left out: {report.unread}."
+        late = f"Rows of the credential report that could not be read and were left out: {report.unread}."
         return report, late if report.unread else None
 
     def wait_for_report(self, patience: float, *, ready: bool) -> RawReport | None:
-        """Return the credential report, or None when IAM does not finish it within `patience` seconds.
+        """Return the credential report, or None if IAM does not finish it within `patience` seconds.
 
-        `ready` is what `generate_report` answered.
+        `ready` is what `generate_report` returned.
         """
         deadline = self._clock.now() + timedelta(seconds=patience)
         pause = _FIRST_PAUSE
@@ -128,15 +131,15 @@ class IamAccount:
             ready = self.generate_report()
 
     def generate_report(self) -> bool:
-        """Ask IAM for a credential report; tell whether there is one, which is then less than four hours old."""
+        """Let IAM generate a credential report; tell whether one exists, which is then less than four hours old."""
         return self._client.generate_credential_report()["State"] == "COMPLETE"
 
     def get_report(self) -> RawReport | None:
-        """Return the credential report that IAM has now, or None when it has none to give."""
+        """Return the credential report that IAM has now, or None if it has none."""
         try:
             answer = self._client.get_credential_report()
         except ClientError as error:
-            # A report may expire between the two calls; the next one of GenerateCredentialReport starts another.
+            # A report may expire between the two calls. The next call of GenerateCredentialReport starts another.
             if error.response["Error"]["Code"] in _NO_REPORT:
                 return None
             raise
@@ -144,6 +147,6 @@ class IamAccount:
 
 
 def _owner(device: "VirtualMFADeviceTypeDef") -> str | None:
-    # The owner of root's device is root, named like the account's alias if at all: never like an IAM user to trust.
+    # Root may own a virtual device. Its name, if it has one, is the account's alias, and so is not a user's name.
     owner = device.get("User")
     return owner.get("UserName") if owner and ":user/" in owner.get("Arn", "") else None

@@ -1,4 +1,4 @@
-"""IAM, as far as it shows whom the stack still holds on to, and lets them go."""
+"""IAM: what the stack has attached to users, groups and roles, and how the teardown removes it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import ListEntitiesForPolicyResponseTypeDef, PaginatorConfigTypeDef
 
 
-# The most that one may ask for; IAM may answer with shorter pages.
+# The largest page that IAM allows; IAM may return shorter pages.
 _PAGE: Final["PaginatorConfigTypeDef"] = {"PageSize": 1000}
 
 
@@ -36,18 +36,18 @@ class IamAttachments:
         self._client = client
         self._policy_arn = policy_arn
         self._group_name = group_name
-        self._take_off: Mapping[AttachmentKind, Callable[[Attachment], object]] = {
+        self._calls: Mapping[AttachmentKind, Callable[[Attachment], object]] = {
             AttachmentKind.POLICY_ON_USER: self._detach_user,
             AttachmentKind.POLICY_ON_GROUP: self._detach_group,
             AttachmentKind.POLICY_ON_ROLE: self._detach_role,
-            AttachmentKind.MEMBERSHIP: self._remove,
+            AttachmentKind.MEMBERSHIP: self._remove_member,
             AttachmentKind.TAGS: self._untag,
         }
 
     def attached(self) -> Iterator[tuple[Attachment, ...]]:
-        """Yield what the policy is attached to. Whoever has it as a permissions boundary is left alone.
+        """Yield the users, groups and roles that the policy is attached to; none if the policy does not exist.
 
-        Without his boundary he could do more than before. No policy, nothing attached.
+        Permissions boundaries are left alone, because a user without the boundary could do more than before.
         """
         pages = self._client.get_paginator("list_entities_for_policy")
         with suppress(UserGone), translate_errors():
@@ -63,14 +63,14 @@ class IamAttachments:
         yield from (Attachment(AttachmentKind.POLICY_ON_GROUP, name) for name in groups if name != self._group_name)
 
     def members(self) -> Iterator[tuple[Attachment, ...]]:
-        """Yield the members of the enforcement group; none when there is no group."""
+        """Yield the members of the enforcement group; none if the group does not exist."""
         pages = self._client.get_paginator("get_group")
         with suppress(UserGone), translate_errors():
             for page in pages.paginate(GroupName=self._group_name, PaginationConfig=_PAGE):
                 yield tuple(Attachment(AttachmentKind.MEMBERSHIP, user["UserName"]) for user in page["Users"])
 
     def tagged(self) -> Iterator[tuple[Attachment, ...]]:
-        """Yield the users who carry any of the guard's tags."""
+        """Yield the users who have any of the guard's tags."""
         pages = self._client.get_paginator("get_account_authorization_details")
         with translate_errors():
             for page in pages.paginate(Filter=["User"], PaginationConfig=_PAGE):
@@ -81,9 +81,9 @@ class IamAttachments:
                 yield tuple(Attachment(AttachmentKind.TAGS, name, keys) for name, keys in tags.items() if keys)
 
     def remove(self, attachment: Attachment) -> None:
-        """Take the policy, the membership or the tags off."""
+        """Detach the policy, or remove the membership or the tags."""
         with suppress(UserGone), translate_errors():
-            self._take_off[attachment.kind](attachment)
+            self._calls[attachment.kind](attachment)
 
     def _detach_user(self, attachment: Attachment) -> object:
         return self._client.detach_user_policy(UserName=attachment.name, PolicyArn=self._policy_arn)
@@ -94,7 +94,7 @@ class IamAttachments:
     def _detach_role(self, attachment: Attachment) -> object:
         return self._client.detach_role_policy(RoleName=attachment.name, PolicyArn=self._policy_arn)
 
-    def _remove(self, attachment: Attachment) -> object:
+    def _remove_member(self, attachment: Attachment) -> object:
         return self._client.remove_user_from_group(UserName=attachment.name, GroupName=self._group_name)
 
     def _untag(self, attachment: Attachment) -> object:

@@ -1,4 +1,4 @@
-"""The machine's clock."""
+"""The clock of the machine."""
 
 import time
 from datetime import UTC, datetime
@@ -12,5 +12,5 @@ class SystemClock:
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for `seconds`."""
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""CloudFormation: what the guard's own stack is going through, and the answer that a custom resource owes it."""
+"""CloudFormation: the status of the guard's own stack, and the responses to its custom resource's requests."""
 
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ _PAUSES_SECONDS: Final = (0, 1, 2, 4, 8)
 
 
 class ResponseNotDelivered(Exception):
-    """CloudFormation's answer could not be delivered; the message says why and never where to."""
+    """A response could not be delivered; the message says why and never contains the URL."""
 
 
 class OwnStackStatus:
@@ -37,7 +37,7 @@ class OwnStackStatus:
 
 
 def strict_opener(*more: http.BaseHandler) -> http.OpenerDirector:
-    """Return what opens https URLs and nothing else: no redirect, no proxy, no other scheme, but for `more`."""
+    """Return an opener for https URLs only: no redirects, no proxies, and no other schemes except those of `more`."""
     opener = http.OpenerDirector()
     for handler in (
         http.HTTPSHandler(),
@@ -51,25 +51,25 @@ def strict_opener(*more: http.BaseHandler) -> http.OpenerDirector:
 
 
 class ResponseSender:
-    """ResponseSender requests at their presigned URLs, which `parse_request` found to be CloudFormation's."""
+    """Sends responses to the presigned URLs of requests, which `parse_request` has checked to be CloudFormation's."""
 
     def __init__(self, opener: http.OpenerDirector, clock: Clock) -> None:
         self._opener = opener
         self._clock = clock
 
     def send(self, request: Request, response: Response) -> None:
-        """Deliver the answer, trying for two minutes at most; raises ResponseNotDelivered."""
+        """Send the response, with retries for at most two minutes; raises ResponseNotDelivered."""
         body, problem = request.body(response), None
         for pause in _PAUSES_SECONDS:
             self._clock.sleep(pause)
             problem = self._problem(request.response_url, body)
             if problem is None:
                 return
-        # Not inside of an except block: the errors of urllib may hold the URL, and Lambda logs an error's context.
-        raise ResponseNotDelivered(f"CloudFormation did not take the answer: {problem}.")
+        # This is outside of the except blocks: urllib's errors may contain the URL, and Lambda logs an error's context.
+        raise ResponseNotDelivered(f"CloudFormation did not accept the response: {problem}.")
 
     def _problem(self, url: str, body: bytes) -> str | None:
-        # The empty type is what the URL was signed with.
+        # The URL was signed with an empty content type.
         put = http.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310 - the opener's job
         try:
             self._opener.open(put, timeout=_TIMEOUT_SECONDS).close()

@@ -1,4 +1,4 @@
-"""The event bus, on which a sweep wakes itself again."""
+"""The event bus, through which a sweep requests its next round."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SweepNotRequested(Exception):
-    """EventBridge took the request and not the event."""
+    """EventBridge accepted the call and did not accept the event."""
 
 
 class EventBus:
@@ -23,7 +23,7 @@ class EventBus:
         self._client = client
 
     def request_sweep(self, detail: Mapping[str, object]) -> None:
-        """Ask for a sweep."""
+        """Send the event that starts a sweep. Raises SweepNotRequested and what EventBridge raises."""
         answer = self._client.put_events(
             Entries=[{"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}]
         )

@@ -1,6 +1,6 @@
-"""The guard's own parts as AWS shows them: one reader per service, each with the permissions that its calls need.
+"""Read the guard's own parts: one reader for each service, with the permissions that its calls need.
 
-A read that AWS refuses is an answer too: `Unread`, in AWS's words.
+A read that AWS refuses gives `Unread` with AWS's message.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TrailReader:
-    """CloudTrail, in one region."""
+    """CloudTrail in one region."""
 
     PERMISSIONS: Final = ("cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus")
 
@@ -32,7 +32,7 @@ class TrailReader:
         self._client = client
 
     def trails(self) -> tuple[Trail, ...]:
-        """Return the trails that cover the region, those of other regions and of the organization among them."""
+        """Return the trails that cover the region, including trails of other regions and of the organization."""
         return tuple(
             Trail(
                 arn=trail["TrailARN"],
@@ -44,7 +44,7 @@ class TrailReader:
         )
 
     def state(self, arn: str) -> TrailState:
-        """Return whether and what a trail of this region logs."""
+        """Return whether a trail of this region is logging, and its event selectors."""
         logging = self._client.get_trail_status(Name=arn)["IsLogging"]
         answer = self._client.get_event_selectors(TrailName=arn)
         basic, advanced = answer.get("EventSelectors", []), answer.get("AdvancedEventSelectors", [])
@@ -79,7 +79,7 @@ class RuleReader:
         self._client = client
 
     def rules(self, prefix: str, names: tuple[str, ...]) -> Mapping[str, Rule]:
-        """Return those rules of `names` that exist; all of them begin with `prefix`."""
+        """Return the rules of `names` that exist. All names begin with `prefix`."""
         pages = self._client.get_paginator("list_rules").paginate(NamePrefix=prefix)
         states = {rule["Name"]: rule["State"] for page in pages for rule in page["Rules"] if rule["Name"] in names}
         return {name: Rule(state, self._targets(name)) for name, state in states.items()}
@@ -90,7 +90,7 @@ class RuleReader:
 
 
 class TopicReader:
-    """The topics' subscriptions."""
+    """SNS."""
 
     PERMISSIONS: Final = ("sns:ListSubscriptionsByTopic",)
 
@@ -98,7 +98,7 @@ class TopicReader:
         self._client = client
 
     def subscriptions(self, topic_arn: str) -> tuple[str, ...]:
-        """Return the subscriptions' ARNs, or what SNS says in their place: PendingConfirmation, Deleted."""
+        """Return the ARNs of the subscriptions, or what SNS shows in place of an ARN: PendingConfirmation, Deleted."""
         pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
         return tuple(each["SubscriptionArn"] for page in pages for each in page["Subscriptions"])
 
@@ -112,7 +112,7 @@ class QueueReader:
         self._client = client
 
     def messages(self, url: str) -> int:
-        """Return about how many messages the queue holds, those that somebody is just reading among them."""
+        """Return the approximate number of messages in the queue, including messages that are being read."""
         answer = self._client.get_queue_attributes(
             QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         )
@@ -120,7 +120,7 @@ class QueueReader:
 
 
 class IamReader:
-    """The enforcement policy, the enforcement group and root: five IAM calls in all."""
+    """IAM: the enforcement policy, the enforcement group and root, with five calls."""
 
     PERMISSIONS: Final = (
         "iam:GetAccountSummary",
@@ -140,7 +140,7 @@ class IamReader:
         return PolicyVersion(version, answer["PolicyVersion"]["Document"])
 
     def group(self, name: str) -> GroupPolicies:
-        """Return what the group carries. IAM's quotas keep either list to one page."""
+        """Return the group's policies. IAM's quotas keep each list to one page."""
         attached = self._client.get_paginator("list_attached_group_policies").paginate(GroupName=name)
         inline = self._client.get_paginator("list_group_policies").paginate(GroupName=name)
         return GroupPolicies(
@@ -149,7 +149,7 @@ class IamReader:
         )
 
     def root(self) -> Root:
-        """Return root's credentials. Where IAM says nothing of a password, there is taken to be one."""
+        """Return root's credentials. If IAM does not say whether root has a password, root counts as having one."""
         summary = self._client.get_account_summary()["SummaryMap"]
         return Root(
             mfa=bool(summary["AccountMFAEnabled"]),
@@ -176,7 +176,7 @@ T = TypeVar("T")
 
 
 class GuardHealth:
-    """Reads everything that the checks need. `cloudtrail` makes a client for a region."""
+    """Reads everything that the checks need. `cloudtrail` returns a client for a region."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class GuardHealth:
         self._cloudtrail = cloudtrail
 
     def read(self, deployed: Deployed) -> Readings:
-        """Return what AWS says of what the stack deployed. Raises nothing that AWS or the network answers."""
+        """Return what AWS shows of what the stack deployed. Errors of AWS or of the network give `Unread`."""
         chosen = deployed.settings
         prefix = f"{deployed.name_prefix}-"
         return Readings(
@@ -212,7 +212,7 @@ class GuardHealth:
         )
 
     def _trails(self, region: str) -> Mapping[Trail, TrailState | Unread]:
-        """Return the trails up to the first that brings IAM's events, each asked in its home region."""
+        """Return the trails up to the first trail that delivers IAM's events, each read in its home region."""
         found: dict[Trail, TrailState | Unread] = {}
         for trail in TrailReader(self._cloudtrail(region)).trails():
             found[trail] = state = self._state(trail)
@@ -224,7 +224,7 @@ class GuardHealth:
         return _read(lambda: TrailReader(self._cloudtrail(trail.home_region)).state(trail.arn))
 
 
-# How IAM, SNS and SQS (by either of its protocols) say that there is no such thing.
+# The error codes of IAM, SNS and SQS (one for each of SQS's protocols) for a resource that does not exist.
 _MISSING: Final = frozenset(
     {"NoSuchEntity", "NotFound", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 )

@@ -1,7 +1,7 @@
-"""Leases in DynamoDB: one item per scope and kind decides, by conditional write, who tells.
+"""Leases in DynamoDB: one item for each scope and kind decides, by conditional write, which invocation sends a notice.
 
 (none) --claim--> begun --sent--> sent --15 minutes--> (as none)
-                    \\--15 seconds--> anybody may claim; the same holder may at any time
+                    \\--15 seconds--> any invocation may claim; the same holder may claim at any time
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 IN_PROGRESS: Final = timedelta(seconds=15)
 SENT: Final = timedelta(minutes=15)
-# Longer than Lambda's retries and EventBridge's together, so that a late retry still finds what it began.
+# Longer than the retries of Lambda and EventBridge together, so that a late retry still finds its lease.
 _KEPT: Final = timedelta(hours=48)
 
 _FREE: Final = "attribute_not_exists(id) OR #until < :now OR (#holder = :holder AND #state = :begun)"
@@ -78,7 +78,7 @@ class LeaseTable:
             self._unreachable(error)
 
     def unfinished(self, scope: str, holder: str) -> NoticeKind | None:
-        """Return what `holder` began to tell and did not finish, of those kinds that state alone does not show."""
+        """Return the notice that `holder` claimed and did not send, if it is of a kind that a retry resumes."""
         try:
             items = {kind: self._item(scope, kind) for kind in RESUMABLE}
         except (ClientError, BotoCoreError) as error:
@@ -116,7 +116,7 @@ class LeaseTable:
         return Claim.MINE
 
     def _reopen(self, item: "dict[str, AttributeValueTypeDef]", holder: str, exposure: frozenset[str]) -> Claim:
-        """Claim a lease whose notice was sent and did not name all of `exposure`."""
+        """Claim a lease again whose notice was sent and did not name all of `exposure`."""
         now = self._clock.now()
         named = exposure | {name["S"] for name in item["exposure"]["L"]}
         try:
@@ -148,7 +148,7 @@ class LeaseTable:
         return exposure <= {name["S"] for name in item["exposure"]["L"]}
 
     def _unreachable(self, error: Exception) -> None:
-        self._telemetry.warning("Lease table unreachable, going on without leases", reason=str(error))
+        self._telemetry.warning("Lease table unreachable, continuing without leases", reason=str(error))
 
 
 def _key(scope: str, kind: NoticeKind) -> "dict[str, AttributeValueTypeDef]":

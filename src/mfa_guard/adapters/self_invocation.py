@@ -1,4 +1,4 @@
-"""The function itself, started once more."""
+"""Lambda: another invocation of the same function."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The two topics."""
+"""SNS: the topics for notices and for operations."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -19,11 +19,11 @@ class Topics:
         self._operations_arn = operations_arn
 
     def notices(self, message: Message) -> None:
-        """Send `message` to the administrators."""
+        """Send `message` to the subscribers of the notices topic."""
         self._publish(self._notices_arn, message)
 
     def operations(self, message: Message) -> None:
-        """Send `message` to whoever watches the guard itself."""
+        """Send `message` to the subscribers of the operations topic."""
         self._publish(self._operations_arn, message)
 
     def _publish(self, topic_arn: str, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""What one sweep leaves for the next, in one item of the state table."""
+"""The memory of the last sweep, in one item of the state table."""
 
 import json
 from datetime import timedelta
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _KEY: Final = {"id": {"S": "sweep#memory"}}
 _KEPT: Final = timedelta(days=30)
-# An item has at most 400 KB. What is forgotten is told once more, which is the side to err on.
+# An item has at most 400 KB. A forgotten entry makes a digest repeat it, which does no harm.
 _MOST: Final = 2_000
 
 
@@ -32,7 +32,7 @@ class SweepMemoryTable:
         self._telemetry = telemetry
 
     def load(self) -> SweepMemory:
-        """Return what the last sweep left, or nothing."""
+        """Return the last sweep's memory, or an empty memory if there is none."""
         try:
             item = self._client.get_item(TableName=self._table, Key=_KEY, ConsistentRead=True).get("Item", {})
         except (ClientError, BotoCoreError) as error:
@@ -66,4 +66,4 @@ class SweepMemoryTable:
             self._unreachable(error)
 
     def _unreachable(self, error: Exception) -> None:
-        self._telemetry.warning("State table unreachable, going on without memory", reason=str(error))
+        self._telemetry.warning("State table unreachable, continuing without memory", reason=str(error))

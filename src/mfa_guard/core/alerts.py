@@ -1,4 +1,4 @@
-"""What needs no user to be looked at: root's sign-in, tampering with the guard, changes to its stack."""
+"""Alerts that need no look at a user: sign-ins of root, tampering with the guard, and changes to its stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from mfa_guard.core.notice_kinds import NoticeKind, Severity
 
 @dataclass(frozen=True)
 class WatchedResource:
-    """One kind of thing that somebody can do to the guard.
+    """A kind of resource that the guard depends on, and the alert about a change to it.
 
-    `what` is the thing; `names` are the request parameters that name it; `risk` says what may no longer work;
-    `repair` says what to do.
+    `resource` names the kind. `parameters` are the request parameters that name the changed resource. `risk` says what
+    may no longer work. `repair` says what to do.
     """
 
     kind: NoticeKind
@@ -26,7 +26,7 @@ class WatchedResource:
 
 @dataclass(frozen=True)
 class Alert:
-    """A record that AlertFunction tells. `target` is the resource as the caller named it, or None."""
+    """A record that AlertFunction sends a notice about. `target` is the resource as the actor named it, or None."""
 
     record: Record
     watched: WatchedResource
@@ -34,11 +34,13 @@ class Alert:
     mfa_used: str | None
 
 
-# An unchanged deployment restores nothing: CloudFormation compares templates, not resources.
-_REDEPLOY: Final = "If nobody planned this, set it back (the stack's drift shows how), and see what else the actor did."
+# To deploy the same template again restores nothing, because CloudFormation compares templates and not resources.
+_RESTORE: Final = (
+    "If this change was not planned, undo it (the stack's drift shows how) and check what else the actor did."
+)
 
-# Event source -> family. IAM has three, told apart by the parameter that names the resource; the policy comes last,
-# since a call that attaches one to a group or role names it as well.
+# Event source -> resources. The request parameter tells IAM's three resources apart. The policy comes last, because a
+# call that attaches a policy to a group or a role names the policy as well.
 _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
     "iam.amazonaws.com": (
         WatchedResource(
@@ -46,8 +48,8 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.HIGH,
             "enforcement group",
             ("groupName",),
-            "Whatever is attached to the group spreads to every member, and members may no longer be bound.",
-            _REDEPLOY,
+            "A policy attached to the group applies to every member. Members may no longer be enforced.",
+            _RESTORE,
         ),
         WatchedResource(
             NoticeKind.TAMPERING,
@@ -55,15 +57,15 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             "function role",
             ("roleName",),
             "The guard may be unable to work, or able to do more than its job.",
-            _REDEPLOY,
+            _RESTORE,
         ),
         WatchedResource(
             NoticeKind.TAMPERING,
             Severity.CRITICAL,
             "enforcement policy",
             ("policyArn",),
-            "Users may be bound by a policy that no longer asks for MFA, or by none.",
-            _REDEPLOY,
+            "The policy may no longer require MFA, or may no longer apply to users.",
+            _RESTORE,
         ),
     ),
     "events.amazonaws.com": (
@@ -72,13 +74,13 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.CRITICAL,
             "rule",
             ("name", "rule"),
-            "Events may no longer reach the guard: new users and removed devices go unseen.",
-            "If this was the emergency stop, enable the rules again when it is over. " + _REDEPLOY,
+            "Events may no longer reach the guard, so it may miss new users and removed devices.",
+            "If this was the emergency stop, enable the rules again when it ends. " + _RESTORE,
         ),
     ),
     "scheduler.amazonaws.com": (
         WatchedResource(
-            NoticeKind.TAMPERING, Severity.HIGH, "schedule", ("name",), "The sweep may no longer run.", _REDEPLOY
+            NoticeKind.TAMPERING, Severity.HIGH, "schedule", ("name",), "The sweep may no longer run.", _RESTORE
         ),
     ),
     "lambda.amazonaws.com": (
@@ -87,8 +89,8 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.CRITICAL,
             "function",
             ("functionName",),
-            "The guard may be switched off, or run code that is not its own.",
-            _REDEPLOY,
+            "The guard may be switched off, or may run code that is not its own.",
+            _RESTORE,
         ),
     ),
     "sns.amazonaws.com": (
@@ -97,8 +99,8 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.HIGH,
             "topic",
             ("topicArn", "subscriptionArn", "resourceArn"),
-            "Notices or alarms may no longer reach you, or may reach somebody else.",
-            "Check the subscriptions of both topics. " + _REDEPLOY,
+            "Notices or alarms may no longer reach you, or may reach someone else.",
+            "Check the subscriptions of both topics. " + _RESTORE,
         ),
     ),
     "sqs.amazonaws.com": (
@@ -107,8 +109,8 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.HIGH,
             "dead-letter queue",
             ("queueUrl",),
-            "Events that could not be handled may be lost.",
-            _REDEPLOY,
+            "Events that could not be processed may be lost.",
+            _RESTORE,
         ),
     ),
     "monitoring.amazonaws.com": (
@@ -117,8 +119,8 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.HIGH,
             "alarm",
             ("alarmName", "alarmNames"),
-            "A failure of the guard may raise no alarm.",
-            _REDEPLOY,
+            "A failure of the guard may no longer raise an alarm.",
+            _RESTORE,
         ),
     ),
     "dynamodb.amazonaws.com": (
@@ -127,8 +129,8 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.HIGH,
             "table",
             ("tableName", "resourceArn"),
-            "Exemptions may be lost or open to others, and notices may be sent twice.",
-            "The exemption table has point-in-time recovery. " + _REDEPLOY,
+            "Exemptions may be lost or changed by others, and notices may be sent twice.",
+            "The exemption table has point-in-time recovery. " + _RESTORE,
         ),
     ),
     "cloudtrail.amazonaws.com": (
@@ -137,8 +139,8 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.CRITICAL,
             "trail",
             ("name", "trailName"),
-            "Without a trail that logs management events, nothing in IAM reaches the guard.",
-            "Check that a trail of management write events is logging: aws cloudtrail get-trail-status --name TRAIL.",
+            "Without a trail that logs management events, no event of IAM reaches the guard.",
+            "Check that a trail of management write events is logging: aws cloudtrail get-trail-status --name TRAIL",
         ),
     ),
     "cloudformation.amazonaws.com": (
@@ -147,8 +149,8 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.MEDIUM,
             "stack",
             ("stackName",),
-            "The guard itself is being changed.",
-            "If nobody planned this, look at the stack's events and at what else the actor did.",
+            "This changes the guard itself.",
+            "If this change was not planned, check the stack's events and what else the actor did.",
         ),
     ),
     "signin.amazonaws.com": (
@@ -157,29 +159,32 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.CRITICAL,
             "root user",
             (),
-            "The root user can do everything, and no policy in this account binds it.",
-            "If it was not you: change root's password, check its MFA device and access keys, and call AWS Support.",
+            "The root user can do everything, and no policy in this account applies to it.",
+            "If you did not sign in, change root's password, check its MFA devices and access keys, and call AWS "
+            "Support.",
         ),
     ),
 }
 
 
 def parse_alert(detail: Fields) -> Alert:
-    """Return what AlertFunction should tell of a record.
+    """Return the alert about a record.
 
-    Raises EventNotUnderstood when the record is of no family or does not name what was touched.
+    Raises EventNotUnderstood if the record is not about a watched resource or does not name it.
     """
     record = parse_record(detail)
     watched = _WATCHED.get(record.source)
     if watched is None:
-        raise EventNotUnderstood(f"{record.name[:80]!a} of {record.source[:80]!a} is nothing the guard alerts about.")
+        raise EventNotUnderstood(
+            f"{record.name[:80]!a} of {record.source[:80]!a} is not an event that the guard alerts about."
+        )
     for each in watched:
         target = next((text for name in each.parameters if (text := _named(record.request.get(name)))), None)
         if target is not None or not each.parameters:
             extra = detail.get("additionalEventData")
             used = extra.get("MFAUsed") if isinstance(extra, Mapping) else None
             return Alert(record, each, target, used if isinstance(used, str) else None)
-    raise EventNotUnderstood(f"{record.name[:80]!a} does not say what it touched.")
+    raise EventNotUnderstood(f"{record.name[:80]!a} does not name the resource that it changed.")
 
 
 def _named(value: object) -> str | None:

@@ -1,10 +1,10 @@
-"""CloudFormation's side of a custom resource: what it asks, where it may be answered, and what an answer looks like.
+"""CloudFormation's protocol for a custom resource: the request, and the response to the request's URL.
 
     request   RequestType (Create, Update, Delete), ResponseURL, StackId, RequestId, LogicalResourceId,
               PhysicalResourceId (not with Create)
     response  Status (SUCCESS, FAILED), Reason, PhysicalResourceId, StackId, RequestId, LogicalResourceId
 
-The ResponseURL is presigned: whoever knows it can answer in the function's place. It is never logged or shown.
+The ResponseURL is presigned: anyone who knows it can respond in place of the function. It is never logged or shown.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
 
@@ -20,25 +20,25 @@ from mfa_guard.core.partitions import partition_named
 from mfa_guard.core.settings import SettingsError
 from mfa_guard.core.times import parse_utc, utc_text
 
-# The function's own addition to a request that it hands on to itself: when the work began.
+# The function adds this field to a request that it sends to itself: when the work began.
 _BEGAN: Final = "MfaGuardBeganAt"
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 _SIGNED_AT: Final = "X-Amz-Date"
 _SIGNED_AT_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
-# A whole response may have 4,096 bytes, and in JSON a printable ASCII character takes up to two.
+# A response may have 4,096 bytes, and a printable ASCII character takes up to two bytes in JSON.
 _REASON_LIMIT: Final = 1000
 
 _STACK_ARN_PARTS: Final = 6
 
 
 class RequestNotUnderstood(ValueError):
-    """The event is no request of this stack's custom resource, or cannot be answered safely; one sentence."""
+    """The event is not a request of this stack's custom resource, or a response would not be safe; one sentence."""
 
 
 class RequestType(StrEnum):
-    """What CloudFormation wants of the resource."""
+    """What CloudFormation requests for the resource."""
 
     CREATE = "Create"
     UPDATE = "Update"
@@ -46,7 +46,7 @@ class RequestType(StrEnum):
 
 
 class Status(StrEnum):
-    """How CloudFormation wants to be answered."""
+    """The status of a response."""
 
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
@@ -54,7 +54,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Response:
-    """An answer to be given. `reason` is one sentence, shown in the stack's events when the status is FAILED."""
+    """A response. `reason` is one sentence; the stack's events show it if the status is FAILED."""
 
     status: Status
     reason: str
@@ -62,13 +62,13 @@ class Response:
 
 @dataclass(frozen=True)
 class StackId:
-    """The stack that a function belongs to, from the function's own environment: arn:aws:cloudformation:REGION:..."""
+    """The ARN of the stack that a function belongs to: arn:aws:cloudformation:REGION:..."""
 
     arn: str
 
     @property
     def partition(self) -> str:
-        """Return aws, aws-cn, aws-us-gov ..."""
+        """Return the partition, such as aws or aws-cn."""
         return self.arn.split(":")[1]
 
     @property
@@ -78,32 +78,32 @@ class StackId:
 
     @property
     def response_hosts(self) -> frozenset[str]:
-        """Return the hosts where CloudFormation awaits answers for this stack: S3's names for its one bucket.
+        """Return the hosts where CloudFormation receives responses for this stack: S3's names of one bucket.
 
-        The bucket's name is exact, because anybody may own a bucket whose name merely begins like it.
+        The bucket's name must match exactly, because anyone may own a bucket whose name only begins the same.
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html
         """
         bucket = f"cloudformation-custom-resource-response-{self.region.replace('-', '')}"
         suffix = partition_named(self.partition).dns_suffix
         hosts = {f"{bucket}.s3.{self.region}.{suffix}", f"{bucket}.s3-{self.region}.{suffix}"}
-        # Names without a region lead into the commercial partition.
+        # A name without a region belongs to the commercial partition.
         return frozenset(hosts | {f"{bucket}.s3.amazonaws.com"} if self.partition == "aws" else hosts)
 
 
 def parse_stack_id(environment: Mapping[str, str]) -> StackId:
-    """Return the stack that the environment variable STACK_ID names; raises SettingsError."""
+    """Return the stack in the environment variable STACK_ID; raises SettingsError."""
     arn = environment.get("STACK_ID", "")
     if not arn.startswith("arn:") or arn.count(":") < _STACK_ARN_PARTS - 1:
-        raise SettingsError(f"The environment variable STACK_ID is {arn!r}, which is no ARN.")
+        raise SettingsError(f"The environment variable STACK_ID is {arn!r}, which is not an ARN.")
     return StackId(arn)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request of CloudFormation.
+    """One request from CloudFormation.
 
-    `physical_id` names the resource for CloudFormation and never changes, since another one would mean replacement.
-    `began` is when work on the request began, or None when that is not known: it begins now.
+    `physical_id` is CloudFormation's name of the resource. It never changes, because CloudFormation would replace the
+    resource. `began` is when work on the request began, or None if that is not known.
     """
 
     type: RequestType
@@ -116,11 +116,11 @@ class Request:
     event: Mapping[str, object] = field(repr=False)
 
     def continued(self, began: datetime) -> Mapping[str, object]:
-        """Return the event with which the function goes on with this request in another invocation."""
+        """Return the event with which another invocation of the function continues with this request."""
         return {**self.event, _BEGAN: utc_text(began)}
 
     def body(self, response: Response) -> bytes:
-        """Return the body that answers the request."""
+        """Return the body of the response."""
         reason = "".join(char if " " <= char <= "~" else "?" for char in response.reason)
         body = {
             "Status": response.status.value,
@@ -136,15 +136,15 @@ class Request:
 def parse_request(event: object, own: StackId) -> Request:
     """Return the request in an event.
 
-    Raises RequestNotUnderstood when a field is missing, when the request is about another stack than `own`, or when
-    its answer would go anywhere but to CloudFormation. The error never holds the URL.
+    Raises RequestNotUnderstood if a field is missing, if the request is about another stack than `own`, or if the
+    response would not go to CloudFormation. The error never contains the URL.
     """
     fields = event if isinstance(event, Mapping) else {}
     kind = _text(fields, "RequestType")
     if kind not in {*RequestType}:
-        raise RequestNotUnderstood(f"The request's RequestType is {kind[:80]!a}; CloudFormation has no such type.")
+        raise RequestNotUnderstood(f"The request has an unknown RequestType: {kind[:80]!a}.")
     if _text(fields, "StackId") != own.arn:
-        raise RequestNotUnderstood("The request is about another stack than the function's own.")
+        raise RequestNotUnderstood("The request is about another stack.")
     logical_id = _text(fields, "LogicalResourceId")
     url = _text(fields, "ResponseURL")
     return Request(
@@ -153,7 +153,7 @@ def parse_request(event: object, own: StackId) -> Request:
         stack_id=own.arn,
         logical_id=logical_id,
         physical_id=logical_id if kind == RequestType.CREATE else _text(fields, "PhysicalResourceId"),
-        began=parse_utc(str(fields.get(_BEGAN))) or _signed_at(_checked(url, own)),
+        began=parse_utc(str(fields.get(_BEGAN))) or _signed_at(_checked_url(url, own)),
         response_url=url,
         event=fields,
     )
@@ -166,25 +166,27 @@ def _text(fields: Mapping[object, object], name: str) -> str:
     return value
 
 
-def _checked(url: str, own: StackId) -> SplitResult:
-    refusal = RequestNotUnderstood("The request's ResponseURL does not lead to CloudFormation; nobody was answered.")
-    # What one reader of URLs skips or turns round, another takes at its word.
+def _checked_url(url: str, own: StackId) -> SplitResult:
+    refused = RequestNotUnderstood(
+        "The request's ResponseURL does not belong to CloudFormation, so no response was sent."
+    )
+    # Some parsers of URLs skip or replace these characters, and others do not.
     if not url.isascii() or not url.isprintable() or set(url) & set(" \\"):
-        raise refusal
+        raise refused
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise refusal from None
-    # The whole authority, so that neither a user nor a port stands beside the host.
+        raise refused from None
+    # The whole authority is compared, so the URL has neither a user nor a port.
     if parts.scheme != "https" or parts.netloc not in own.response_hosts:
-        raise refusal
+        raise refused
     return parts
 
 
 def _signed_at(url: SplitResult) -> datetime | None:
-    """Return when CloudFormation signed the URL, right before it sent the request.
+    """Return when CloudFormation signed the URL, which it does just before it sends the request.
 
-    Lambda's own retry of a request that killed the function does not say when the first attempt began.
+    Lambda retries a request that crashed the function, and the retry does not say when the first attempt began.
     """
     for text in parse_qs(url.query).get(_SIGNED_AT, []):
         try:

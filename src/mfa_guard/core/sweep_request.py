@@ -38,9 +38,7 @@ def parse_sweep_request(event: object) -> SweepRequest:
     if not isinstance(request_id, str) or not request_id:
         raise SweepNotUnderstood("The event has no id.")
     if mode is not None and mode != "audit":
-        raise SweepNotUnderstood(
-            "The event requests a mode other than audit, which is the only mode that it may request."
-        )
+        raise SweepNotUnderstood("The event requests a mode other than audit.")
     if not isinstance(round_number, int) or isinstance(round_number, bool) or round_number < 1:
         raise SweepNotUnderstood("The event's round is not a whole number of 1 or more.")
     return SweepRequest(request_id, mode == "audit", round_number)

@@ -55,7 +55,7 @@ def idempotent(
             try:
                 result: HandlerResult = run(event=event)
             except IdempotencyPersistenceLayerError as error:
-                TELEMETRY.warning("State table unreachable, going on without idempotency", reason=str(error))
+                TELEMETRY.warning("State table unreachable, continuing without idempotency", reason=str(error))
                 return attempt.result()
             return result
 

@@ -590,11 +590,11 @@ def test_roots_sign_in(used: object, said: str) -> None:
     assert message.subject == "CRITICAL: root signed in to the console"
     assert found["summary"] == (
         f"Somebody signed in to the console as this account's root user.{said} The root user can do everything, and no "
-        "policy in this account binds it."
+        "policy in this account applies to it."
     )
     assert found["subject"] == {"kind": "root user", "name": None}
     assert found["next"] == [
-        "If it was not you: change root's password, check its MFA device and access keys, and call AWS Support."
+        "If you did not sign in, change root's password, check its MFA devices and access keys, and call AWS Support."
     ]
     assert "WHAT MFA-GUARD DOES" not in mail(message)
     assert (found["commands"], found["console"]) == ({}, "https://console.aws.amazon.com/console/home")
@@ -605,8 +605,8 @@ def test_tampering_and_changes_of_the_stack() -> None:
     found = data(message)
     assert message.subject == "CRITICAL: mfa-guard's rule: DisableRule"
     assert found["summary"] == (
-        'DisableRule was called on the rule "mfa-guard-drift". Events may no longer reach the guard: new users and '
-        "removed devices go unseen."
+        'DisableRule was called on the rule "mfa-guard-drift". Events may no longer reach the guard, so it may '
+        "miss new users and removed devices."
     )
     assert found["subject"] == {"kind": "rule", "name": "mfa-guard-drift"}
     assert list(found["commands"]) == ["enable_rule"]
@@ -614,7 +614,7 @@ def test_tampering_and_changes_of_the_stack() -> None:
     message = alerted("DeleteStack", {"stackName": "mfa-guard"}, "cloudformation.amazonaws.com")
     assert message.subject == "MEDIUM: mfa-guard's stack: DeleteStack"
     assert data(message)["summary"] == (
-        'DeleteStack was called on mfa-guard\'s own stack "mfa-guard". The guard itself is being changed.'
+        'DeleteStack was called on mfa-guard\'s own stack "mfa-guard". This changes the guard itself.'
     )
     message = alerted("DeleteAlarms", {"alarmNames": ["a", 1, "b"]}, "monitoring.amazonaws.com")
     assert data(message)["subject"] == {"kind": "alarm", "name": "a, b"}
