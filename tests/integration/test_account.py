@@ -1,4 +1,4 @@
-"""The account read in bulk: what becomes of IAM's answers, and how many calls they take."""
+"""The account read in bulk: what the adapter makes of IAM's responses, and how many calls it takes."""
 
 import tracemalloc
 from collections import Counter
@@ -26,7 +26,7 @@ PATIENCE = 30.0
 
 @dataclass
 class Bulk:
-    """The reader under test, with the clock it waits by and the calls it made."""
+    """The reader under test, its clock, and the calls that it made."""
 
     account: Account
     faults: Faults
@@ -57,7 +57,7 @@ class Bulk:
         self.enroll(user, iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]["SerialNumber"])
 
     def fill(self, users: int) -> None:
-        """Make the account one of so many users, each with a virtual device."""
+        """Fill the account with users who each have a virtual device."""
         backend = self.account.iam
         for number in range(users - len(backend.users)):
             name = f"user-{number:04}"
@@ -81,13 +81,13 @@ class TestUsers:
         assert users["alice"].path == "/staff/"
         assert users["alice"].id == bulk.account.clients.iam.get_user(UserName="alice")["User"]["UserId"]
 
-    def test_the_guards_tags_and_nobody_elses(self, bulk: Bulk) -> None:
+    def test_only_the_guards_tags_are_kept(self, bulk: Bulk) -> None:
         assert bulk.user().tags == {}
         tags = [{"Key": key, "Value": value} for key, value in ({"team": "red"} | MARKED).items()]
         bulk.account.clients.iam.tag_user(UserName="alice", Tags=tags)  # type: ignore[arg-type]
         assert bulk.user().tags == MARKED
 
-    def test_both_ways_in_which_the_policy_reaches_them(self, bulk: Bulk) -> None:
+    def test_the_policy_directly_and_through_the_group(self, bulk: Bulk) -> None:
         iam, stack = bulk.account.clients.iam, bulk.account.stack
         assert (bulk.user().attached, bulk.user().in_group) == (False, False)
         iam.attach_user_policy(UserName="alice", PolicyArn=str(stack.resolve({"Ref": "EnforcementPolicy"})))
@@ -95,7 +95,7 @@ class TestUsers:
         iam.add_user_to_group(UserName="alice", GroupName=stack.physical_id("EnforcementGroup"))
         assert (bulk.user().attached, bulk.user().in_group) == (True, True)
 
-    def test_another_policy_or_group_does_not_bind(self, bulk: Bulk) -> None:
+    def test_another_policy_or_group_does_not_count(self, bulk: Bulk) -> None:
         iam = bulk.account.clients.iam
         document = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
         arn = iam.create_policy(PolicyName="Other", PolicyDocument=document)["Policy"]["Arn"]
@@ -104,12 +104,12 @@ class TestUsers:
         iam.add_user_to_group(UserName="alice", GroupName="other")
         assert (bulk.user().attached, bulk.user().in_group) == (False, False)
 
-    def test_exemptions_are_handed_on(self, bulk: Bulk) -> None:
+    def test_exemptions_are_passed_on(self, bulk: Bulk) -> None:
         assert bulk.read({"AIDAEXAMPLE": exemption()}).exemptions == {"AIDAEXAMPLE": exemption()}
 
 
 class TestVirtualDevices:
-    def test_are_known_by_their_owners_present_name(self, bulk: Bulk) -> None:
+    def test_their_owners_have_their_current_names(self, bulk: Bulk) -> None:
         bulk.enroll_virtual("alice", "phone")
         bulk.account.clients.iam.create_virtual_mfa_device(VirtualMFADeviceName="nobodys")
         assert bulk.read().virtual_device_owners == {"alice"}
@@ -117,7 +117,7 @@ class TestVirtualDevices:
         assert bulk.read().virtual_device_owners == {"alice.miller"}
 
     @pytest.mark.parametrize("name", [{}, {"UserName": "alice"}])
-    def test_roots_is_nobodys_whatever_root_is_called(self, bulk: Bulk, name: dict[str, str]) -> None:
+    def test_roots_device_belongs_to_no_user(self, bulk: Bulk, name: dict[str, str]) -> None:
         device = VirtualMfaDevice(ACCOUNT, "us-east-1", "/root-account-mfa-device")
         device.enable_date = NOW
         device.user_attribute = {
@@ -130,7 +130,7 @@ class TestVirtualDevices:
         bulk.account.iam.virtual_mfa_devices[device.serial_number] = device
         assert bulk.read().virtual_device_owners == frozenset()
 
-    def test_a_device_whose_owner_iam_does_not_name_is_nobodys(self, bulk: Bulk) -> None:
+    def test_a_device_without_a_named_owner_belongs_to_no_user(self, bulk: Bulk) -> None:
         bulk.enroll_virtual("alice", "phone")
         [device] = bulk.account.iam.virtual_mfa_devices.values()
         device.user = device.user_attribute = None
@@ -138,7 +138,7 @@ class TestVirtualDevices:
 
 
 class TestReport:
-    def test_tells_of_devices_of_other_types_passwords_and_keys(self, bulk: Bulk) -> None:
+    def test_shows_other_devices_passwords_and_keys(self, bulk: Bulk) -> None:
         iam = bulk.account.clients.iam
         bulk.enroll("alice", "GAHT12345678")
         iam.create_login_profile(UserName="alice", Password="Not-a-secret-1")
@@ -153,7 +153,7 @@ class TestReport:
         assert snapshot.virtual_device_owners == frozenset()
         assert snapshot.report_problem is None
 
-    def test_lags_while_virtual_devices_do_not(self, bulk: Bulk) -> None:
+    def test_is_older_than_the_list_of_virtual_devices(self, bulk: Bulk) -> None:
         bulk.read()
         bulk.enroll_virtual("alice", "phone")
         snapshot = bulk.read()
@@ -161,7 +161,7 @@ class TestReport:
         assert not snapshot.report["alice"].device
         assert snapshot.virtual_device_owners == {"alice"}
 
-    def test_has_no_row_for_users_who_are_newer(self, bulk: Bulk) -> None:
+    def test_has_no_row_for_a_newer_user(self, bulk: Bulk) -> None:
         bulk.read()
         bulk.account.clients.iam.create_user(UserName="bob")
         snapshot = bulk.read()
@@ -169,7 +169,7 @@ class TestReport:
         assert "bob" not in snapshot.report
         assert "bob" in {user.name for user in snapshot.users}
 
-    def test_of_a_deleted_user_is_not_his_namesakes(self, bulk: Bulk) -> None:
+    def test_row_of_a_deleted_user_does_not_count_for_a_new_user_of_the_same_name(self, bulk: Bulk) -> None:
         iam = bulk.account.clients.iam
         bulk.account.iam.users["alice"].create_date -= timedelta(days=30)
         bulk.read()
@@ -180,13 +180,13 @@ class TestReport:
         assert snapshot.report.keys() == {ADMINISTRATOR}
         assert snapshot.report_problem is None
 
-    def test_is_waited_for_in_ever_longer_pauses(self, bulk: Bulk) -> None:
+    def test_is_polled_with_pauses_that_double(self, bulk: Bulk) -> None:
         bulk.account.lag.report.polls = 4
         assert bulk.read().report is not None
         assert bulk.calls["GenerateCredentialReport"] == 5
         assert bulk.clock.now() - NOW == timedelta(seconds=2 + 4 + 8 + 16)
 
-    def test_that_takes_too_long_is_done_without(self, bulk: Bulk) -> None:
+    def test_that_takes_too_long_is_reported_as_missing(self, bulk: Bulk) -> None:
         bulk.account.lag.report.polls = 100
         snapshot = bulk.read()
         assert snapshot.report is None
@@ -199,13 +199,13 @@ class TestReport:
         assert (bulk.calls["GenerateCredentialReport"], bulk.calls["GetCredentialReport"]) == (5, 0)
 
     @pytest.mark.parametrize("code", ["ReportNotPresent", "ReportExpired", "ReportInProgress"])
-    def test_that_is_gone_when_it_is_fetched_is_asked_for_again(self, bulk: Bulk, code: str) -> None:
+    def test_that_expires_before_it_is_fetched_is_generated_again(self, bulk: Bulk, code: str) -> None:
         bulk.faults.failing = {"GetCredentialReport": code}
         snapshot = bulk.read()
         assert (snapshot.report, bulk.clock.now() - NOW) == (None, timedelta(seconds=PATIENCE))
         assert bulk.calls["GetCredentialReport"] > 1
 
-    def test_with_a_row_that_cannot_be_read_says_how_many(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_counts_the_rows_that_could_not_be_read(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
         bulk.read()
         report = bulk.account.lag.report
         monkeypatch.setattr(report, "_content", report._content.replace("user/staff/alice,2", "user/staff/alice,x2"))
@@ -214,7 +214,7 @@ class TestReport:
         assert snapshot.report.keys() == {ADMINISTRATOR}
         assert snapshot.report_problem == "Rows of the credential report that could not be read and were left out: 1."
 
-    def test_of_another_form_is_done_without(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_is_not_a_report_is_reported_as_missing(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
         bulk.read()
         monkeypatch.setattr(bulk.account.lag.report, "_content", "user,mfa_enabled\nalice,true")
         snapshot = bulk.read()
@@ -228,7 +228,7 @@ class TestReport:
     ["GetAccountAuthorizationDetails", "ListVirtualMFADevices", "GenerateCredentialReport", "GetCredentialReport"],
 )
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "ServiceFailure"])
-def test_what_iam_refuses_passes_as_it_is(bulk: Bulk, call: str, code: str) -> None:
+def test_an_error_of_iam_is_raised_unchanged(bulk: Bulk, call: str, code: str) -> None:
     bulk.faults.failing = {call: code}
     with pytest.raises(ClientError) as error:
         bulk.read()
@@ -236,7 +236,7 @@ def test_what_iam_refuses_passes_as_it_is(bulk: Bulk, call: str, code: str) -> N
 
 
 class TestBudget:
-    """For 1,000 users, with the report ready and with none of the last four hours."""
+    """The calls for 1,000 users, with a report that is ready and with a report that is not."""
 
     @pytest.fixture
     def thousand(self, bulk: Bulk) -> Bulk:
@@ -244,7 +244,7 @@ class TestBudget:
         return bulk
 
     @pytest.mark.parametrize(("rows", "pages"), [(100, 10), (1000, 1)])
-    def test_a_call_per_page_and_two_for_the_report(self, thousand: Bulk, rows: int, pages: int) -> None:
+    def test_one_call_for_each_page_and_two_for_the_report(self, thousand: Bulk, rows: int, pages: int) -> None:
         thousand.account.lag.shorten_pages(rows)
         for report_calls in (3, 2):
             snapshot = thousand.read()
@@ -258,7 +258,7 @@ class TestBudget:
 
 @dataclass
 class LargeAccount:
-    """An IAM of so many users that answers in pages of 100 rows, each made when it is asked for."""
+    """An IAM with many users, which generates pages of 100 rows on request."""
 
     users: int
     calls: Counter[str] = field(default_factory=Counter)
@@ -316,7 +316,7 @@ class LargeAccount:
                 yield {key: [self.account.row(self.operation, number) for number in range(start, start + 100)]}
 
 
-def test_a_user_takes_less_than_4_kb_and_a_page_nothing() -> None:
+def test_a_user_takes_less_than_4_kb_and_no_page_is_kept() -> None:
     iam = LargeAccount(5000)
     reader = IamAccount(iam, POLICY, GROUP, FakeClock())  # type: ignore[arg-type]
     tracemalloc.start()
@@ -350,7 +350,7 @@ class TestExemptions:
     def test_none(self, account: Account) -> None:
         assert self.read(account) == {}
 
-    def test_whole_ended_and_malformed_ones_by_user_id(self, account: Account) -> None:
+    def test_valid_ended_and_malformed_records_by_user_id(self, account: Account) -> None:
         ended = self.ITEM | {"expires_at": "2026-02-01T00:00:00Z"}
         records = self.read(
             account, {"user_id": "AIDA1", **self.ITEM}, {"user_id": "AIDA2", **ended}, {"user_id": "AIDA3"}
@@ -361,13 +361,13 @@ class TestExemptions:
         assert (records["AIDA1"].in_force(NOW), records["AIDA2"].in_force(NOW)) == (True, False)
         assert isinstance(records["AIDA3"], MalformedExemption)
 
-    def test_a_table_larger_than_one_answer(self, account: Account) -> None:
+    def test_a_table_larger_than_one_page(self, account: Account) -> None:
         large = self.ITEM | {"reason": "r" * 300_000}
         records = self.read(account, *({"user_id": f"AIDA{number}", **large} for number in range(5)))
         assert records.keys() == {f"AIDA{number}" for number in range(5)}
         assert self.faults.made.count("Scan") == 2
 
-    def test_what_the_table_refuses_passes_as_it_is(self, account: Account) -> None:
+    def test_an_error_of_the_table_is_raised_unchanged(self, account: Account) -> None:
         client = boto3.client("dynamodb")
         client.meta.events.register("before-call", Faults({"Scan": "AccessDeniedException"}).before_call)
         with pytest.raises(ClientError, match="AccessDeniedException"):

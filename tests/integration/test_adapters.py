@@ -1,4 +1,4 @@
-"""Adapters on moto: AWS's answers become what the guard knows."""
+"""Adapters on moto: what they make of AWS's responses."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ class TestIam:
     )
     def test_a_missing_user_is_gone(self, iam: IamUsers, read: str) -> None:
         with pytest.raises(UserGone):
-            getattr(iam, read)("nobody")
+            getattr(iam, read)("missing")
 
     def test_devices_with_the_time_of_enabling(self, iam: IamUsers) -> None:
         client = boto3.client("iam")
@@ -55,7 +55,7 @@ class TestIam:
         assert device.serial == serial
         assert timedelta(0) <= datetime.now(UTC) - device.enabled_at < timedelta(minutes=1)
 
-    def test_both_ways_are_put_on_and_taken_off(self, iam: IamUsers) -> None:
+    def test_both_routes_are_enforced_and_released(self, iam: IamUsers) -> None:
         iam.attach("alice")
         iam.add_to_group("alice")
         assert (iam.attached("alice"), iam.in_group("alice")) == (True, True)
@@ -63,7 +63,7 @@ class TestIam:
         iam.remove_from_group("alice")
         assert (iam.attached("alice"), iam.in_group("alice")) == (False, False)
 
-    def test_another_policy_or_group_does_not_bind(self, iam: IamUsers) -> None:
+    def test_another_policy_or_group_does_not_count(self, iam: IamUsers) -> None:
         client = boto3.client("iam")
         document = json.dumps(
             {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
@@ -74,7 +74,7 @@ class TestIam:
         client.add_user_to_group(UserName="alice", GroupName="other")
         assert (iam.attached("alice"), iam.in_group("alice")) == (False, False)
 
-    def test_a_password_and_none(self, iam: IamUsers) -> None:
+    def test_with_and_without_a_password(self, iam: IamUsers) -> None:
         assert not iam.password("alice")
         boto3.client("iam").create_login_profile(UserName="alice", Password="Not-a-secret-1")
         assert iam.password("alice")
@@ -88,21 +88,19 @@ class TestIam:
         assert keys[used] == AccessKey(used, active=True, last_used=NOW)
         assert keys[idle] == AccessKey(idle, active=False, last_used=None)
 
-    def test_a_key_that_is_listed_counts_even_when_its_use_is_not_known_yet(
-        self, iam: IamUsers, faults: Faults
-    ) -> None:
+    def test_a_listed_key_counts_if_its_use_is_not_known_yet(self, iam: IamUsers, faults: Faults) -> None:
         key = boto3.client("iam").create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
         faults.failing["GetAccessKeyLastUsed"] = "NoSuchEntity"
         assert iam.keys("alice") == (AccessKey(key, active=True, last_used=None),)
 
-    def test_tags_are_set_and_removed_beside_others(self, iam: IamUsers) -> None:
+    def test_the_guards_tags_are_set_and_removed_and_others_stay(self, iam: IamUsers) -> None:
         iam.mark("alice", NOW)
         marks = {"mfa-guard:status": "noncompliant", "mfa-guard:since": "2026-03-01T12:00:00Z"}
         assert iam.user("alice").tags == {"team": "red", **marks}
         iam.clear("alice", marks)
         assert iam.user("alice").tags == {"team": "red"}
 
-    def test_an_announcement_is_noted_beside_the_other_tags(self, iam: IamUsers) -> None:
+    def test_an_announcement_is_tagged_and_other_tags_stay(self, iam: IamUsers) -> None:
         iam.warn("alice", NOW)
         assert iam.user("alice").tags == {"team": "red", "mfa-guard:warned": "2026-03-01T12:00:00Z"}
 
@@ -115,18 +113,18 @@ class TestIam:
         assert iam.service_credentials("alice") == ()
 
     @pytest.mark.parametrize("call", ["attach", "add_to_group"])
-    def test_a_used_up_quota_is_told_apart(self, iam: IamUsers, faults: Faults, call: str) -> None:
+    def test_a_used_up_quota_has_an_error_of_its_own(self, iam: IamUsers, faults: Faults, call: str) -> None:
         faults.failing = {"AttachUserPolicy": "LimitExceeded", "AddUserToGroup": "LimitExceeded"}
         with pytest.raises(QuotaExceeded, match="LimitExceeded by the test"):
             getattr(iam, call)("alice")
 
     @pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "ServiceFailure"])
-    def test_every_other_refusal_passes_as_it_is(self, iam: IamUsers, faults: Faults, code: str) -> None:
+    def test_every_other_error_has_aws_error_code(self, iam: IamUsers, faults: Faults, code: str) -> None:
         faults.failing = {"GetUser": code}
         with pytest.raises(Exception, match=code):
             iam.user("alice")
 
-    def test_no_answer_is_a_refusal_too(self, iam: IamUsers) -> None:
+    def test_an_unreachable_endpoint_is_a_failed_request(self, iam: IamUsers) -> None:
         def fail(**_: object) -> None:
             raise EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
 
@@ -152,7 +150,7 @@ class TestExemptions:
         return ExemptionTable(client, table)
 
     @pytest.mark.usefixtures("account")
-    def test_a_record_is_found_by_user_id_and_nobody_elses(self, stack: Stack) -> None:
+    def test_a_record_is_found_by_its_user_id_only(self, stack: Stack) -> None:
         table = self.put(stack)
         assert isinstance(table.get("AIDA1", NOW), Exemption)
         assert table.get("AIDA2", NOW) is None

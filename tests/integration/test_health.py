@@ -1,4 +1,4 @@
-"""The guard's own parts on moto, and every read that AWS may refuse."""
+"""Reads of the guard's own parts on moto, and every read that AWS may refuse."""
 
 import json
 from dataclasses import dataclass, replace
@@ -53,14 +53,14 @@ READ_BY = {
 T = TypeVar("T")
 
 
-def nobody() -> boto3.Session:
-    """Return a session for clients that a Stubber answers."""
+def stubbed_session() -> boto3.Session:
+    """Return a session for clients whose responses a Stubber returns."""
     return boto3.Session("nobody", "nothing", region_name="us-east-1")
 
 
 @dataclass(frozen=True)
 class Guard:
-    """The guard's parts in the account, and what reads them."""
+    """The guard's parts in the account, and their reader."""
 
     deployed: Deployed
     health: GuardHealth
@@ -77,7 +77,7 @@ class Guard:
 
 @pytest.fixture
 def guard(account: Account, stack: Stack) -> Guard:
-    """Return a guard that is as moto can show it at its best: all is fine but for root, who cannot have MFA there."""
+    """Return a guard in which all is fine except root, which cannot have MFA in moto."""
     chosen = parse_settings(stack.environment("UserEventFunction"))
     names = sorted({name for rule in stack.rules() for name in rule.functions})
     functions = {name: str(stack.resolve({"Fn::GetAtt": [name, "Arn"]})) for name in names}
@@ -124,7 +124,7 @@ def trail(name: str, home: str = "us-east-1", *, multi_region: bool = True, glob
     arn = client.create_trail(
         Name=name, S3BucketName=BUCKET, IsMultiRegionTrail=multi_region, IncludeGlobalServiceEvents=global_events
     )["TrailARN"]
-    # moto forgets the selector that every new trail has.
+    # moto lacks the selector that every new trail has.
     client.put_event_selectors(
         TrailName=name, EventSelectors=[{"ReadWriteType": "All", "IncludeManagementEvents": True}]
     )
@@ -133,21 +133,21 @@ def trail(name: str, home: str = "us-east-1", *, multi_region: bool = True, glob
 
 
 def create_stack(name: str, *, protected: bool) -> None:
-    # moto wants some resource.
+    # moto requires a resource.
     body = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
     client = boto3.client("cloudformation")
     client.create_stack(StackName=name, TemplateBody=json.dumps(body), EnableTerminationProtection=protected)
 
 
 class TestTheWholeGuard:
-    def test_it_is_fine_but_for_root_in_five_iam_calls(self, guard: Guard) -> None:
+    def test_all_is_fine_except_root_and_takes_five_iam_calls(self, guard: Guard) -> None:
         verdicts = {name: check.verdict for name, check in guard.checks().items()}
         assert verdicts.pop("root") is Verdict.PROBLEM
         assert set(verdicts.values()) == {Verdict.FINE}
         iam = set(botocore.session.get_session().get_service_model("iam").operation_names)
         assert len([call for call in guard.faults.made if call in iam]) == 5
 
-    def test_a_refused_read_makes_one_check_unverifiable_and_changes_no_other(self, guard: Guard) -> None:
+    def test_a_refused_read_makes_one_check_unverifiable_and_no_other(self, guard: Guard) -> None:
         before = guard.checks()
         for operation, name in READ_BY.items():
             guard.faults.failing = {operation: "AccessDenied"}
@@ -161,14 +161,14 @@ class TestTheWholeGuard:
         unverifiable = [name for name, each in guard.checks().items() if each.verdict is Verdict.CANNOT_VERIFY]
         assert unverifiable == ["notices topic", "operations topic"]
 
-    def test_when_everything_is_refused_nothing_raises_and_nothing_counts(self, guard: Guard) -> None:
+    def test_if_every_read_is_refused_nothing_raises_and_nothing_counts(self, guard: Guard) -> None:
         operations = {permission.partition(":")[2] for reader in READERS for permission in reader.PERMISSIONS}
         guard.faults.failing = dict.fromkeys(operations, "AccessDenied")
         found = guard.checks()
         assert {each.verdict for each in found.values()} == {Verdict.CANNOT_VERIFY}
         assert problems(found.values()) == ()
 
-    def test_a_network_that_is_down_is_no_answer_either(self, guard: Guard) -> None:
+    def test_a_network_that_is_down_makes_checks_unverifiable(self, guard: Guard) -> None:
         def time_out(**_: object) -> None:
             raise ConnectTimeoutError(endpoint_url="https://iam.amazonaws.com")
 
@@ -195,12 +195,12 @@ class TestTrails:
         boto3.client("cloudtrail", region_name="eu-west-1").stop_logging(Name="far")
         assert guard.check("trail").verdict is Verdict.PROBLEM
 
-    def test_after_a_good_trail_no_other_is_asked(self, guard: Guard) -> None:
+    def test_after_a_good_trail_no_other_trail_is_read(self, guard: Guard) -> None:
         trail("second")
         guard.check("trail")
         assert guard.faults.made.count("GetTrailStatus") == 1
 
-    def test_a_trail_that_its_home_does_not_know_is_unverifiable_unless_another_is_good(self, guard: Guard) -> None:
+    def test_a_trail_missing_in_its_home_region_is_unverifiable_unless_another_is_good(self, guard: Guard) -> None:
         described = boto3.client("cloudtrail").describe_trails()["trailList"]
         foreign = {**described[0], "TrailARN": "arn:aws:cloudtrail:us-east-1:999999999999:trail/org"}
         for listed, verdict in (([foreign], Verdict.CANNOT_VERIFY), ([foreign, *described], Verdict.FINE)):
@@ -214,7 +214,7 @@ class TestTrails:
                 stub.assert_no_pending_responses()
 
     @pytest.mark.usefixtures("guard")
-    def test_both_forms_of_selectors_are_understood(self) -> None:
+    def test_basic_and_advanced_selectors_are_parsed(self) -> None:
         client = boto3.client("cloudtrail")
         reader = TrailReader(client)
         [found] = reader.trails()
@@ -250,8 +250,8 @@ class TestTrails:
             FieldFilter("eventSource", "StartsWith", ("iam",)),
         }
 
-    def test_what_a_selector_does_not_say_is_aws_default(self) -> None:
-        client = nobody().client("cloudtrail")
+    def test_a_field_that_a_selector_lacks_has_aws_default(self) -> None:
+        client = stubbed_session().client("cloudtrail")
         with Stubber(client) as stub:
             stub.add_response("get_trail_status", {"IsLogging": True})
             stub.add_response("get_event_selectors", {"EventSelectors": [{}]})
@@ -278,14 +278,14 @@ class TestRules:
             silenced,
         ]
 
-    def test_rules_of_another_stack_are_not_even_asked_about(self, guard: Guard, account: Account) -> None:
+    def test_rules_of_another_stack_are_not_read(self, guard: Guard, account: Account) -> None:
         account.clients.events.put_rule(Name=f"{guard.deployed.name_prefix}-two-x", EventPattern='{"source":["x"]}')
         assert guard.check("rules").verdict is Verdict.FINE
         assert guard.faults.made.count("ListTargetsByRule") == len(guard.deployed.rules)
 
 
 class TestTopics:
-    def test_a_topic_without_subscription_is_a_problem_of_its_own(self, guard: Guard, account: Account) -> None:
+    def test_a_topic_without_a_subscription_is_its_own_problem(self, guard: Guard, account: Account) -> None:
         topic = guard.deployed.settings.notices_topic_arn
         for each in account.clients.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
             account.clients.sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
@@ -294,7 +294,7 @@ class TestTopics:
         assert found["operations topic"].verdict is Verdict.FINE
 
     def test_every_page_is_read(self) -> None:
-        client = nobody().client("sns")
+        client = stubbed_session().client("sns")
         with Stubber(client) as stub:
             for arn, token in (("PendingConfirmation", {"NextToken": "2"}), ("Deleted", {})):
                 page = {"Subscriptions": [{"SubscriptionArn": arn}], **token}
@@ -302,13 +302,13 @@ class TestTopics:
             found = TopicReader(client).subscriptions("arn:aws:sns:us-east-1:111122223333:notices")
         assert found == ("PendingConfirmation", "Deleted")
 
-    def test_a_topic_that_is_gone_is_a_problem(self, guard: Guard, account: Account) -> None:
+    def test_a_deleted_topic_is_a_problem(self, guard: Guard, account: Account) -> None:
         account.clients.sns.delete_topic(TopicArn=guard.deployed.settings.operations_topic_arn)
         assert guard.check("operations topic").verdict is Verdict.PROBLEM
 
 
 class TestQueue:
-    def test_messages_count_while_somebody_reads_them(self, guard: Guard, account: Account) -> None:
+    def test_messages_count_while_they_are_being_read(self, guard: Guard, account: Account) -> None:
         url = guard.deployed.queue_url
         for body in ("one", "two"):
             account.clients.sqs.send_message(QueueUrl=url, MessageBody=body)
@@ -316,7 +316,7 @@ class TestQueue:
         found = guard.check("dead-letter queue")
         assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be processed: 2.")
 
-    def test_a_queue_that_is_gone_is_a_problem(self, guard: Guard, account: Account) -> None:
+    def test_a_deleted_queue_is_a_problem(self, guard: Guard, account: Account) -> None:
         account.clients.sqs.delete_queue(QueueUrl=guard.deployed.queue_url)
         assert guard.check("dead-letter queue").verdict is Verdict.PROBLEM
 
@@ -324,9 +324,7 @@ class TestQueue:
 class TestPolicyAndGroup:
     WEAKER = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
 
-    def test_a_version_that_somebody_made_is_a_problem_until_it_is_taken_back(
-        self, guard: Guard, account: Account
-    ) -> None:
+    def test_another_policy_version_is_a_problem_until_it_is_reverted(self, guard: Guard, account: Account) -> None:
         arn = guard.deployed.settings.policy_arn
         account.clients.iam.create_policy_version(PolicyArn=arn, PolicyDocument=self.WEAKER)
         assert guard.check("enforcement policy").verdict is Verdict.FINE
@@ -336,7 +334,7 @@ class TestPolicyAndGroup:
         account.clients.iam.set_default_policy_version(PolicyArn=arn, VersionId="v1")
         assert guard.check("enforcement policy").verdict is Verdict.FINE
 
-    def test_whatever_else_the_group_carries_is_a_problem(self, guard: Guard, account: Account) -> None:
+    def test_any_other_policy_of_the_group_is_a_problem(self, guard: Guard, account: Account) -> None:
         iam, group = account.clients.iam, guard.deployed.settings.group_name
         other = iam.create_policy(PolicyName="Other", PolicyDocument=self.WEAKER)["Policy"]["Arn"]
         iam.attach_group_policy(GroupName=group, PolicyArn=other)
@@ -344,7 +342,7 @@ class TestPolicyAndGroup:
         found = guard.check("enforcement group")
         assert found.reason == f"The group has other policies, which apply to every member: {other}, inline."
 
-    def test_what_is_gone_is_a_problem(self, guard: Guard, account: Account) -> None:
+    def test_a_deleted_policy_or_group_is_a_problem(self, guard: Guard, account: Account) -> None:
         iam, chosen = account.clients.iam, guard.deployed.settings
         iam.detach_group_policy(GroupName=chosen.group_name, PolicyArn=chosen.policy_arn)
         assert "lacks the enforcement policy" in guard.check("enforcement group").reason
@@ -366,7 +364,7 @@ class TestPolicyAndGroup:
     ],
 )
 def test_root_is_what_the_account_summary_says(summary: dict[str, int], root: Root) -> None:
-    client = nobody().client("iam")
+    client = stubbed_session().client("iam")
     with Stubber(client) as stub:
         stub.add_response("get_account_summary", {"SummaryMap": summary})
         assert IamReader(client).root() == root

@@ -1,4 +1,4 @@
-"""The parser, whatever it is given: it answers, or raises what it declares."""
+"""The parsers accept any record: they return a result, or raise what they declare."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,7 +71,7 @@ def test_an_actor_is_always_found_and_has_a_label(record: dict[str, object]) -> 
 
 
 @given(records)
-def test_a_subject_is_a_name_that_iam_takes_or_root_or_nobody(record: dict[str, object]) -> None:
+def test_a_subject_is_a_name_that_iam_allows_or_root_or_none(record: dict[str, object]) -> None:
     try:
         subject = subject_of(record)
     except EventNotUnderstood:

@@ -1,4 +1,4 @@
-"""Whatever the bytes are, they are a report or declared not to be one; and what IAM wrote is what is read."""
+"""Any bytes are parsed as a report or refused, and what IAM writes is read back."""
 
 import csv
 import io
@@ -41,13 +41,13 @@ def written(rows: list[list[str]]) -> bytes:
 
 
 @given(st.binary() | st.text().map(str.encode) | ALMOST.map(lambda rows: written([[*COLUMNS], *rows])))
-def test_no_bytes_fail_but_as_declared(content: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused_as_declared(content: bytes) -> None:
     with suppress(ReportNotUnderstood):
         assert parse_report(content, {"alice": datetime(2026, 1, 1, tzinfo=UTC)}).rows.keys() <= {"alice"}
 
 
 @given(USERS, st.permutations([*COLUMNS, "arn", "cert_1_active"]))
-def test_what_is_written_is_read(
+def test_a_written_report_is_read_back(
     users: dict[str, tuple[datetime, bool, bool, bool, datetime | None, bool, datetime | None]], columns: list[str]
 ) -> None:
     rows, expected = [], {}

@@ -14,7 +14,7 @@ from mfa_guard.adapters.sweep_memory import SweepMemoryTable
 from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
 from mfa_guard_cli.stack.template import Stack, load_template
 
-# Powertools' idempotency needs these four; leases make do with the same.
+# Powertools' idempotency needs these four, and leases need no others.
 # https://docs.aws.amazon.com/powertools/python/latest/utilities/idempotency/#iam-permissions
 IDEMPOTENCY = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
@@ -60,7 +60,7 @@ def arn(stack: Stack, logical_id: str) -> str:
 
 def expected(stack: Stack, function: str, declared: Mapping[str, tuple[str, ...]]) -> Grants:
     users = f"arn:aws:iam::{stack.account}:user/*"
-    places = {
+    resources = {
         "users": users,
         "group": arn(stack, "EnforcementGroup"),
         "state": arn(stack, "StateTable"),
@@ -75,7 +75,7 @@ def expected(stack: Stack, function: str, declared: Mapping[str, tuple[str, ...]
         "bus": f"arn:aws:events:us-east-1:{stack.account}:event-bus/default",
         "stack": f"arn:aws:cloudformation:us-east-1:{stack.account}:stack/mfa-guard/*",
     }
-    wanted = {(action, places[place]) for place, actions in declared.items() for action in actions}
+    wanted = {(action, resources[name]) for name, actions in declared.items() for action in actions}
     wanted |= {(action, arn(stack, f"{function}LogGroup")) for action in LOGGING}
     return wanted | {(action, arn(stack, "DeadLetterQueue")) for action in DESTINATION}
 
@@ -100,7 +100,7 @@ def test_user_event_function_may_do_what_its_adapters_call_and_nothing_else(mode
     )
 
 
-def test_alert_function_may_tell_and_nothing_else() -> None:
+def test_alert_function_may_send_notices_and_nothing_else() -> None:
     stack = render()
     assert grants(stack, "AlertFunctionRole") == expected(
         stack,
@@ -116,14 +116,14 @@ def test_alert_function_may_tell_and_nothing_else() -> None:
 
 
 STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
-# What the plan never asks of a user whom the bulk reads have shown.
+# The bulk reads show these fields, so the plan never reads them for one user.
 LISTED = {"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser"}
 
 
 @pytest.mark.parametrize("mode", ["audit", "events", "all"])
 def test_sweep_function_may_read_the_account_and_changes_it_in_mode_all_only(mode: str) -> None:
     stack = render(mode)
-    # A sweep that only reports asks about nobody.
+    # A sweep that only reports reads no single user.
     calls = tuple(call for call in IamUsers.PERMISSIONS if call not in LISTED and mode == "all")
     wanted = expected(
         stack,

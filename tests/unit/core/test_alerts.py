@@ -1,4 +1,4 @@
-"""What AlertFunction tells: which thing was touched, how bad it is, and what to do."""
+"""Alerts: which resource was changed, how severe that is, and what to do."""
 
 import pytest
 
@@ -27,7 +27,7 @@ ROOT = {"type": "Root", "accountId": "111122223333"}
         ("cloudtrail", "PutEventSelectors", {"trailName": "t"}, "trail", "t"),
     ],
 )
-def test_tampering_names_what_was_touched(
+def test_tampering_names_the_changed_resource(
     source: str, event: str, request_parameters: dict[str, object], what: str, target: str
 ) -> None:
     alert = parse_alert(detail(event, request_parameters, eventSource=f"{source}.amazonaws.com"))
@@ -35,7 +35,7 @@ def test_tampering_names_what_was_touched(
     assert alert.watched.severity in {Severity.HIGH, Severity.CRITICAL}
 
 
-def test_a_change_of_the_stack_is_no_tampering() -> None:
+def test_a_change_of_the_stack_is_not_tampering() -> None:
     alert = parse_alert(detail("UpdateStack", {"stackName": "mfa-guard"}, eventSource="cloudformation.amazonaws.com"))
     assert (alert.watched.kind, alert.target) == (NoticeKind.STACK_CHANGE, "mfa-guard")
 
@@ -51,7 +51,7 @@ def test_roots_sign_in_is_critical_and_says_whether_mfa_was_used(used: str | Non
 
 
 @pytest.mark.parametrize("used", [True, ["Yes"], {}])
-def test_an_answer_that_cloudtrail_does_not_write_is_none(used: object) -> None:
+def test_a_value_that_cloudtrail_does_not_write_is_none(used: object) -> None:
     record = detail("ConsoleLogin", {}, eventSource="signin.amazonaws.com", additionalEventData={"MFAUsed": used})
     assert parse_alert(record).mfa_used is None
 
@@ -60,6 +60,8 @@ def test_an_answer_that_cloudtrail_does_not_write_is_none(used: object) -> None:
     ("source", "request_parameters"),
     [("s3.amazonaws.com", {"name": "x"}), ("iam.amazonaws.com", {}), ("events.amazonaws.com", {"name": 7})],
 )
-def test_what_cannot_be_named_is_not_understood(source: str, request_parameters: dict[str, object]) -> None:
+def test_a_record_that_names_no_watched_resource_is_not_understood(
+    source: str, request_parameters: dict[str, object]
+) -> None:
     with pytest.raises(EventNotUnderstood):
         parse_alert(detail("Anything", request_parameters, eventSource=source))

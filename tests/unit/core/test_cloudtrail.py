@@ -1,4 +1,4 @@
-"""Whom a record is about, and who acted; shapes from AWS's documentation and captures."""
+"""The subject and the actor of a record, with records from AWS's documentation and captures."""
 
 import pytest
 
@@ -30,18 +30,18 @@ class TestSubject:
         assert subject_of(detail(event)) == named("alice")
 
     @pytest.mark.parametrize("name", ["alice@example.com", "a", "x" * 64, "_+=,.@-", "-rf"])
-    def test_every_name_that_iam_takes_is_taken(self, name: str) -> None:
+    def test_every_name_that_iam_allows_is_accepted(self, name: str) -> None:
         assert subject_of(detail("CreateUser", {"userName": name})) == named(name)
 
-    def test_a_created_user_is_the_one_in_the_answer(self) -> None:
+    def test_a_created_user_is_the_user_in_the_response(self) -> None:
         answer = {"user": {"userName": "Alice", "userId": "AIDA1"}}
         assert subject_of(detail("CreateUser", {"userName": "alice"}, responseElements=answer)) == named("Alice")
 
-    def test_a_key_made_for_oneself_is_the_callers(self) -> None:
+    def test_a_key_created_without_a_user_name_is_the_callers(self) -> None:
         record = detail("CreateAccessKey", requestParameters=None, userIdentity=user_identity("carol"))
         assert subject_of(record) == named("carol")
 
-    def test_a_key_made_for_oneself_is_in_the_answer(self) -> None:
+    def test_the_owner_of_a_new_key_is_in_the_response(self) -> None:
         record = detail(
             "CreateAccessKey",
             requestParameters=None,
@@ -51,14 +51,14 @@ class TestSubject:
         assert subject_of(record) == named("carol")
 
     @pytest.mark.parametrize("event", ["UpdateAccessKey", "DeactivateMFADevice", "DeleteAccessKey", "ChangePassword"])
-    def test_where_the_api_defaults_to_the_caller_so_does_the_subject(self, event: str) -> None:
+    def test_the_subject_defaults_to_the_caller_if_the_api_does(self, event: str) -> None:
         assert subject_of(detail(event, {}, userIdentity=user_identity("carol"))) == named("carol")
 
     def test_the_actor_is_never_the_subject_of_a_call_that_must_name_one(self) -> None:
         with pytest.raises(EventNotUnderstood, match="EnableMFADevice does not say which user"):
             subject_of(detail("EnableMFADevice", {}, userIdentity=user_identity("carol")))
 
-    def test_a_role_session_has_no_key_of_its_own(self) -> None:
+    def test_a_role_session_is_never_the_subject(self) -> None:
         with pytest.raises(EventNotUnderstood):
             subject_of(detail("CreateAccessKey", requestParameters=None, userIdentity=role_identity()))
 
@@ -76,11 +76,11 @@ class TestSubject:
         record = detail("EnableMFADevice", {"userName": "AWS ROOT USER", "serialNumber": serial}, userIdentity=ROOT)
         assert subject_of(record) == ROOT_SUBJECT
 
-    def test_a_device_named_like_roots_makes_nobody_root(self) -> None:
+    def test_a_device_named_like_roots_does_not_make_its_owner_root(self) -> None:
         serial = f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
         assert subject_of(detail("EnableMFADevice", {"userName": "eve", "serialNumber": serial})) == named("eve")
 
-    def test_a_user_whom_root_makes_is_that_user(self) -> None:
+    def test_a_user_created_by_root_is_the_subject(self) -> None:
         assert subject_of(detail("CreateAccessKey", {"userName": "alice"}, userIdentity=ROOT)) == named("alice")
 
     @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ class TestSubject:
         assert subject_of(detail("CreateUser", eventSource="identitystore.amazonaws.com")) is None
 
     @pytest.mark.parametrize("name", ["a b", "", "x" * 65, "al/ice", "ålice", "alice\n"])
-    def test_a_name_that_iam_cannot_have_is_not_understood(self, name: str) -> None:
+    def test_a_name_that_iam_does_not_allow_is_not_understood(self, name: str) -> None:
         with pytest.raises(EventNotUnderstood):
             subject_of(detail("EnableMFADevice", {"userName": name}))
 
@@ -149,13 +149,13 @@ class TestEvent:
         event = parse_user_event(detail("DeactivateMFADevice", {"userName": "alice", "serialNumber": "phone"}))
         assert (event.trigger, event.device) == (Trigger.DEVICE_REMOVED, "phone")
 
-    def test_by_oneself_means_the_actor_is_the_subject(self) -> None:
+    def test_by_subject_means_the_actor_is_the_subject(self) -> None:
         assert parse_user_event(detail("EnableMFADevice", userIdentity=user_identity("alice"))).by_subject
         assert not parse_user_event(detail("EnableMFADevice", userIdentity=user_identity("bob"))).by_subject
         assert not parse_user_event(detail("EnableMFADevice", userIdentity=role_identity("alice", "alice"))).by_subject
 
     @pytest.mark.parametrize("missing", ["eventID", "eventName", "eventSource", "eventTime"])
-    def test_a_record_without_its_basics_is_not_understood(self, missing: str) -> None:
+    def test_a_record_without_a_required_field_is_not_understood(self, missing: str) -> None:
         record = detail("CreateUser")
         del record[missing]
         with pytest.raises(EventNotUnderstood, match=missing):
@@ -176,6 +176,6 @@ class TestEvent:
             parse_record(detail("CreateUser", eventTime=time))
 
     @pytest.mark.parametrize("event", ["DeleteUser", "CreateVirtualMFADevice", "StopLogging"])
-    def test_an_event_without_trigger_or_subject_is_none_of_ours(self, event: str) -> None:
+    def test_an_event_without_trigger_or_subject_is_not_understood(self, event: str) -> None:
         with pytest.raises(EventNotUnderstood, match="not an event about a user"):
             parse_user_event(detail(event))

@@ -1,4 +1,4 @@
-"""Which requests are CloudFormation's, where they may be answered, and what an answer looks like."""
+"""Requests from CloudFormation, the URLs where a response may go, and the responses."""
 
 import json
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def asked(url: str, own: StackId = STACK) -> Request:
     return parse_request(request_event(ResponseURL=url, StackId=own.arn), own)
 
 
-class TestWhereItIsAnswered:
+class TestResponseUrl:
     @pytest.mark.parametrize(
         ("partition", "region", "host"),
         [
@@ -99,11 +99,11 @@ class TestWhereItIsAnswered:
             "https://169.254.169.254/latest/meta-data",
         ],
     )
-    def test_nowhere_else(self, url: str) -> None:
+    def test_any_other_url_is_refused(self, url: str) -> None:
         with pytest.raises(RequestNotUnderstood, match="does not belong to CloudFormation"):
             asked(url)
 
-    def test_the_global_name_leads_to_another_partitions_bucket(self) -> None:
+    def test_the_global_name_is_refused_in_another_partition(self) -> None:
         with pytest.raises(RequestNotUnderstood):
             asked(
                 "https://cloudformation-custom-resource-response-usgovwest1.s3.amazonaws.com/x",
@@ -111,7 +111,7 @@ class TestWhereItIsAnswered:
             )
 
     @given(st.text(max_size=60))
-    def test_whatever_the_url_says_it_is_refused_or_at_cloudformations(self, text: str) -> None:
+    def test_any_url_is_refused_or_at_cloudformations_host(self, text: str) -> None:
         for url in (text, f"https://{text}", f"https://{HOST}{text}"):
             try:
                 parsed = asked(url)
@@ -126,8 +126,8 @@ class TestWhereItIsAnswered:
         assert "secret" not in str(refused.value)
 
 
-class TestTheRequest:
-    def test_it_says_what_is_wanted_of_which_resource(self) -> None:
+class TestRequest:
+    def test_it_has_the_type_and_the_resource(self) -> None:
         parsed = request("Update", PhysicalResourceId="made-by-an-older-version")
         assert (parsed.type, parsed.id) == (RequestType.UPDATE, "request-1")
         assert (parsed.logical_id, parsed.physical_id) == ("Teardown", "made-by-an-older-version")
@@ -169,10 +169,10 @@ class TestWhenItBegan:
         assert asked(self.SIGNED).began == datetime(2026, 3, 1, 11, 59, tzinfo=UTC)
 
     @pytest.mark.parametrize("query", ["", "&X-Amz-Date=", "&X-Amz-Date=yesterday", "&Expires=1772366400"])
-    def test_without_a_time_in_the_url_nobody_knows(self, query: str) -> None:
+    def test_without_a_time_in_the_url_the_beginning_is_unknown(self, query: str) -> None:
         assert asked(URL + query).began is None
 
-    def test_what_the_function_handed_on_to_itself_comes_first(self) -> None:
+    def test_the_time_that_the_function_passed_to_itself_comes_first(self) -> None:
         relayed = asked(self.SIGNED).continued(NOW)
         assert parse_request(relayed, STACK).began == NOW
 
@@ -180,14 +180,14 @@ class TestWhenItBegan:
     def test_a_beginning_that_cannot_be_read_is_none(self, value: object) -> None:
         assert request(MfaGuardBeganAt=value).began is None
 
-    def test_handing_on_keeps_the_request_as_it_came(self) -> None:
+    def test_a_continuation_keeps_the_request(self) -> None:
         event = request_event()
         relayed = request().continued(NOW)
         assert dict(relayed) == {**event, "MfaGuardBeganAt": "2026-03-01T12:00:00Z"}
 
 
-class TestTheAnswer:
-    def test_it_repeats_what_cloudformation_needs_to_recognise_it(self) -> None:
+class TestResponse:
+    def test_it_repeats_the_ids_of_the_request(self) -> None:
         body = json.loads(request(PhysicalResourceId="old").body(Response(Status.SUCCESS, "Done.")))
         assert body == {
             "Status": "SUCCESS",
@@ -207,7 +207,7 @@ class TestTheAnswer:
         assert len(shown) <= 1000
         assert shown.isascii()
 
-    def test_a_reason_that_is_cut_shows_it(self) -> None:
+    def test_a_reason_that_is_cut_ends_with_dots(self) -> None:
         assert json.loads(request().body(Response(Status.FAILED, '"' * 2000)))["Reason"].endswith('"...')
 
 

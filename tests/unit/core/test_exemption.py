@@ -1,4 +1,4 @@
-"""An exemption is whole, ends within a year, and belongs to one user id."""
+"""A valid exemption has all fields, ends within a year, and belongs to one user id."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -24,7 +24,7 @@ def problem(item: Mapping[str, object]) -> str:
     return parsed.problem
 
 
-def test_a_whole_record_exempts() -> None:
+def test_a_valid_record_exempts() -> None:
     parsed = parse_exemption(ITEM, "AIDA1", NOW)
     assert isinstance(parsed, Exemption)
     assert parsed.in_force(NOW)
@@ -52,7 +52,7 @@ def test_a_missing_or_empty_field_is_named(field: str, broken: object) -> None:
         "\uff12\uff10\uff12\uff16-04-01T00:00:00Z",
     ],
 )
-def test_an_end_of_another_form_does_not_exempt(time: str) -> None:
+def test_an_end_in_another_format_does_not_exempt(time: str) -> None:
     assert "expires_at" in problem(ITEM | {"expires_at": time})
 
 
@@ -60,12 +60,12 @@ def test_a_record_of_another_user_does_not_exempt() -> None:
     assert "another user" in problem(ITEM | {"user_id": "AIDA2"})
 
 
-def test_a_year_ahead_is_the_most() -> None:
+def test_the_end_is_at_most_a_year_ahead() -> None:
     assert isinstance(parse_exemption(ITEM | {"expires_at": "2027-03-01T12:00:00Z"}, "AIDA1", NOW), Exemption)
     assert "365 days" in problem(ITEM | {"expires_at": "2027-03-01T12:00:01Z"})
 
 
-def test_it_ends_at_its_end() -> None:
+def test_it_is_not_in_force_at_its_end() -> None:
     parsed = parse_exemption(ITEM | {"expires_at": "2026-03-01T12:00:00Z"}, "AIDA1", NOW)
     assert isinstance(parsed, Exemption)
     assert not parsed.in_force(NOW)

@@ -1,4 +1,4 @@
-"""A change of the exemption table, as its stream has it."""
+"""Changes of the exemption table, from its stream."""
 
 import json
 
@@ -27,7 +27,7 @@ def mail(record: dict[str, object]) -> str:
     return text
 
 
-def test_a_new_record_says_who_is_exempt_by_whose_word_until_when() -> None:
+def test_a_new_record_says_who_is_exempt_until_when_and_who_recorded_it() -> None:
     change = parse_exemption_change(stream_record("INSERT", ITEM), NOW)
     assert (change.change, change.user_id) == (Change.ADDED, "AIDA1")
     assert isinstance(change.exemption, Exemption)
@@ -38,7 +38,7 @@ def test_a_new_record_says_who_is_exempt_by_whose_word_until_when() -> None:
     assert "client" not in text
 
 
-def test_a_tables_stream_tells_neither_actor_nor_address_nor_client_nor_request() -> None:
+def test_the_stream_has_no_actor_address_client_or_request() -> None:
     told = parse_exemption_change(stream_record("INSERT", ITEM), NOW).record
     assert (told.actor, told.address, told.user_agent, told.request) == (Actor(ActorKind.UNKNOWN), None, None, {})
 
@@ -48,7 +48,7 @@ def test_a_changed_record_says_what_holds_now() -> None:
     assert "exempt until 2026-05-01T00:00:00Z" in mail(record)
 
 
-def test_a_removed_record_says_who_is_exempt_no_longer() -> None:
+def test_a_removed_record_says_who_is_no_longer_exempt() -> None:
     assert "ci-deploy is no longer exempt" in mail(stream_record("REMOVE", None, old=ITEM))
 
 
@@ -68,7 +68,7 @@ def test_a_record_that_has_ended_does_not_exempt_and_says_so() -> None:
     assert "has ended at 2026-02-01T00:00:00Z, and ci-deploy is not exempt" in mail(record)
 
 
-def test_a_strangers_name_starts_no_line_of_its_own() -> None:
+def test_a_name_with_line_ends_starts_no_line() -> None:
     text = mail(stream_record("INSERT", ITEM | {"user_name": "x\nTO UNDO\nreboot"}))
     assert "reboot" not in text.splitlines()
 

@@ -1,4 +1,4 @@
-"""Which rule decides: the first that fits, and by the same rule the plan is made."""
+"""The first rule that matches decides, and the plan follows it."""
 
 from datetime import timedelta
 
@@ -51,23 +51,23 @@ def test_a_record_that_is_not_in_force_decides_nothing(record: object) -> None:
     assert deciding_rule(state(attached=False, exemption=record), settings(), NOW) is Rule.EVERYBODY_ELSE
 
 
-def test_without_review_a_machine_is_everybody_else() -> None:
+def test_without_review_a_machine_user_is_everybody_else() -> None:
     chosen = settings(working_machine_users=WorkingMachineUsers.ENFORCE)
     assert deciding_rule(MACHINE, chosen, NOW) is Rule.EVERYBODY_ELSE
 
 
-def test_what_was_not_asked_is_asked_for() -> None:
+def test_a_field_that_is_not_loaded_is_requested() -> None:
     assert deciding_rule(state(exemption=NOT_LOADED), settings(), NOW) is Field.EXEMPTION
 
 
-def test_an_answer_that_nobody_asked_for_is_missed_by_name() -> None:
+def test_a_field_that_is_not_loaded_is_named() -> None:
     with pytest.raises(FieldNotLoaded, match=r"^keys$"):
         state(keys=NOT_LOADED).access_keys()
 
 
 @pytest.mark.parametrize("first", list(AttachmentRoute))
 @pytest.mark.parametrize("bound", list(AttachmentRoute))
-def test_the_policy_binds_in_either_way_whichever_is_asked_first(
+def test_the_policy_applies_by_either_route_whichever_is_read_first(
     first: AttachmentRoute, bound: AttachmentRoute
 ) -> None:
     user = state(attached=bound is AttachmentRoute.DIRECT, in_group=bound is AttachmentRoute.GROUP)
@@ -87,7 +87,7 @@ SOLVED_BY_A_DEVICE = {NoticeKind.NONCOMPLIANT, NoticeKind.NEW_CREDENTIAL, Notice
         (state(), Trigger.DEVICE_ENABLED, True, NoticeKind.DEVICE_WITH_KEY, True),
     ],
 )
-def test_a_device_that_came_lets_its_absence_be_told_again_whatever_notice_tells_of_it(
+def test_any_notice_about_a_new_device_ends_the_notices_about_its_absence(
     user: UserState, trigger: Trigger, with_key: bool, kind: NoticeKind, came: bool
 ) -> None:
     event_context = EventContext(trigger, by_subject=False, with_long_term_key=with_key, actor="user/bob")

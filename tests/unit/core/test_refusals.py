@@ -1,4 +1,4 @@
-"""What the core says of what it cannot understand: one sentence, which is all that the log and the queue have of it."""
+"""The sentences with which the core refuses input. The log and the dead-letter queue show nothing else."""
 
 from collections.abc import Callable, Mapping
 
@@ -179,7 +179,7 @@ def test_a_change_of_the_exemption_table_is_known_by_its_events_id_and_utc_time(
     assert parse_exemption_change(stream_record("INSERT", {"user_id": "A"}), NOW).user_name == ""
 
 
-class TestAnswersToCloudFormation:
+class TestCloudFormation:
     @pytest.mark.parametrize(
         ("reason", "shown"),
         [
@@ -198,28 +198,28 @@ class TestAnswersToCloudFormation:
             parse_stack_id({"STACK_ID": arn})
         assert str(refused.value) == f"The environment variable STACK_ID is {arn!r}, which is not an ARN."
 
-    def test_without_the_variable_it_says_so_too(self) -> None:
+    def test_a_missing_variable_is_reported_as_empty(self) -> None:
         with pytest.raises(SettingsError, match="STACK_ID is '', which"):
             parse_stack_id({})
 
-    def test_a_date_that_cannot_be_read_hides_none_behind_it(self) -> None:
+    def test_a_date_that_cannot_be_read_does_not_hide_the_next_date(self) -> None:
         url = f"{request_event()['ResponseURL']}&X-Amz-Date=soon&X-Amz-Date=20260301T120000Z"
         assert request(ResponseURL=url).began == NOW
 
 
 class TestSettings:
-    def test_what_may_be_left_out_has_a_default(self) -> None:
+    def test_an_optional_variable_has_a_default(self) -> None:
         optional = {"EXEMPT_PATH_PREFIXES", "HELP_URL", "DEACTIVATE_KEYS_AFTER_DAYS"}
         chosen = parse_settings({name: value for name, value in GOOD.items() if name not in optional})
         assert (chosen.exempt_path_prefixes, chosen.help_url, chosen.deactivate_keys_after_days) == ((), "", 0)
         assert parse_settings(GOOD).help_url == "https://wiki.example.com/mfa"
 
-    def test_a_variable_that_is_missing_is_none(self) -> None:
+    def test_a_missing_variable_is_an_error(self) -> None:
         with pytest.raises(SettingsError) as refused:
             required_variable({}, "STACK_NAME")
         assert str(refused.value) == "The environment variable STACK_NAME is missing or empty."
 
-    def test_choices_and_arns_are_spelt_out(self) -> None:
+    def test_errors_show_the_choices_and_the_arn(self) -> None:
         with pytest.raises(SettingsError, match=r"MODE is 'x'; it must be one of audit, events, all\."):
             parse_settings({**GOOD, "MODE": "x"})
         with pytest.raises(SettingsError, match=r"'arn:aws:iam::1', which is not an ARN\."):

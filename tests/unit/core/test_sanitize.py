@@ -1,4 +1,4 @@
-"""Strangers' strings are shown, and cannot speak for the guard."""
+"""Text from strangers is shown, and cannot imitate the guard's text."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Settings are what the environment says, and a wrong variable is named."""
+"""Settings come from the environment, and an error names the wrong variable."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What bulk reads are sure of, and whose keys are near their end."""
+"""What is certain from bulk reads, and which keys are to be deactivated."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,13 +22,13 @@ def found(user: ListedUser, row: ReportRow | None, chosen: Settings | None = Non
     return assessment
 
 
-def test_a_user_of_whom_the_report_tells_nothing_is_uncertain_and_taken_to_have_nothing() -> None:
+def test_a_user_who_is_not_in_the_report_is_uncertain_and_assumed_to_have_no_credentials() -> None:
     assessment = found(ALICE, None)
     assert not assessment.certain
     assert assessment.state.devices == ()
 
 
-def test_what_the_report_tells_is_certain() -> None:
+def test_what_the_report_shows_is_certain() -> None:
     assert found(ALICE, DEVICE).certain
     assert found(ALICE, replace(DEVICE, device=False)).certain
 
@@ -38,7 +38,7 @@ def test_what_the_report_tells_is_certain() -> None:
     [(False, False), (True, True)],
     ids=["who may be a machine at work", "who is bound all the same"],
 )
-def test_a_service_credential_makes_uncertain_only_where_it_would_change_something(
+def test_a_service_credential_causes_uncertainty_only_if_it_would_change_the_plan(
     attached: bool, certain: bool
 ) -> None:
     nothing = ReportRow(device=False, password=False, keys=())
@@ -53,13 +53,13 @@ def test_a_service_credential_makes_uncertain_only_where_it_would_change_somethi
         (Mode.AUDIT, DeactivationStep.NOTHING),
     ],
 )
-def test_keys_go_where_sweeps_write(mode: Mode, step: DeactivationStep) -> None:
+def test_keys_are_deactivated_only_if_sweeps_write(mode: Mode, step: DeactivationStep) -> None:
     row = ReportRow(device=False, password=True, keys=(key(),))
     chosen = settings(mode=mode, deactivate_keys_after_days=30)
     assert found(replace(ALICE, tags=LATE), row, chosen).key_deactivation.step is step
 
 
-def test_without_an_active_key_there_is_nothing_to_escalate() -> None:
+def test_without_an_active_key_nothing_is_deactivated() -> None:
     row = ReportRow(device=False, password=True, keys=(key(active=False, used=timedelta(days=1)),))
     chosen = settings(mode=Mode.ALL, deactivate_keys_after_days=30)
     assert found(replace(ALICE, tags=LATE), row, chosen).key_deactivation.step is DeactivationStep.NOTHING

@@ -1,4 +1,4 @@
-"""The credential report as IAM writes it: what is read of it, what is left out, and what is no report."""
+"""The credential report as IAM writes it: what is parsed, what is left out, and what is not a report."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from mfa_guard.core.user import AccessKey
 CREATED = datetime(2025, 6, 1, 8, 0, 0, tzinfo=UTC)
 USED = datetime(2026, 2, 20, 9, 15, 0, tzinfo=UTC)
 
-# The columns in IAM's order, with what they say of a user who has nothing.
+# The columns in IAM's order, for a user without credentials.
 BARE = {
     "user": "alice",
     "arn": "arn:aws:iam::111122223333:user/alice",
@@ -72,7 +72,7 @@ def alice(**changes: str) -> ReportRow:
     return parse(BARE | changes).rows["alice"]
 
 
-def test_a_user_who_has_nothing() -> None:
+def test_a_user_without_credentials() -> None:
     assert alice() == ReportRow(device=False, password=False, keys=())
 
 
@@ -106,21 +106,21 @@ def test_the_use_of_an_inactive_key_counts() -> None:
     assert row.keys == (AccessKey("key 1", active=False, last_used=USED),)
 
 
-def test_root_is_nobody() -> None:
+def test_root_is_not_a_user() -> None:
     assert parse(BARE).rows.keys() == {"alice"}
     assert parse(BARE).unread == 0
 
 
-def test_users_whom_iam_knows_no_more_are_left_out() -> None:
+def test_deleted_users_are_left_out() -> None:
     assert parse(BARE, BARE | {"user": "mallory"}) == parse(BARE)
 
 
 @pytest.mark.parametrize("lived", [timedelta(days=300), timedelta(minutes=2)])
-def test_a_row_about_a_predecessor_of_the_same_name_is_left_out(lived: timedelta) -> None:
+def test_a_row_about_a_deleted_user_of_the_same_name_is_left_out(lived: timedelta) -> None:
     assert parse(BARE, created=CREATED + lived) == CredentialReport({}, 0)
 
 
-def test_a_second_rounded_otherwise_makes_no_predecessor() -> None:
+def test_a_difference_of_a_second_is_the_same_user() -> None:
     assert "alice" in parse(BARE, created=CREATED - timedelta(seconds=1)).rows
 
 
@@ -129,7 +129,7 @@ def test_names_with_commas_in_quotes() -> None:
     assert parse_report(content(row), {"smith,alice": CREATED}).rows.keys() == {"smith,alice"}
 
 
-def test_a_comma_without_quotes_costs_only_its_own_row() -> None:
+def test_a_comma_without_quotes_affects_its_own_row_only() -> None:
     row = BARE | {"user": "alice,smith", "arn": "arn:aws:iam::111122223333:user/alice,smith", "mfa_active": "true"}
     report = parse_report(content(BARE, row), {"alice": CREATED, "alice,smith": CREATED})
     assert report == CredentialReport(parse(BARE).rows, 1)
@@ -144,12 +144,12 @@ def test_columns_in_another_order_and_among_others() -> None:
     assert report.rows == {"alice": ReportRow(device=True, password=False, keys=())}
 
 
-def test_a_column_that_is_there_twice_does_no_harm() -> None:
+def test_of_a_repeated_column_the_first_counts() -> None:
     header, row = ",".join([*BARE, "mfa_active"]), ",".join([*BARE.values(), "true"])
     assert not parse_report(f"{header}\n{row}".encode(), {"alice": CREATED}).rows["alice"].device
 
 
-def test_of_two_rows_the_last_holds() -> None:
+def test_of_two_rows_the_last_counts() -> None:
     assert parse(BARE, BARE | {"mfa_active": "true"}).rows["alice"].device
 
 
@@ -164,7 +164,7 @@ def test_of_two_rows_the_last_holds() -> None:
         {"user_creation_time": "N/A"},
     ],
 )
-def test_a_row_that_cannot_be_read_is_counted_and_costs_nobody_else(broken: dict[str, str]) -> None:
+def test_a_row_that_cannot_be_read_is_counted_and_affects_no_other(broken: dict[str, str]) -> None:
     report = parse(BARE | broken, BARE | {"user": "bob"})
     assert (set(report.rows), report.unread) == ({"bob"}, 1)
 
@@ -173,7 +173,7 @@ def test_a_row_that_was_cut_off_is_counted() -> None:
     assert parse_report(content(BARE)[:-20], {"alice": CREATED}) == CredentialReport({}, 1)
 
 
-def test_bytes_that_are_no_text_cost_only_their_row() -> None:
+def test_bytes_that_are_not_text_affect_their_row_only() -> None:
     report = parse_report(content(BARE, BARE | {"user": "bob"}).replace(b"alice", b"\xff\xfe"), {"bob": CREATED})
     assert (set(report.rows), report.unread) == ({"bob"}, 0)
 
@@ -185,11 +185,11 @@ def test_a_missing_column_is_named(column: str) -> None:
 
 
 @pytest.mark.parametrize("empty", [b"", b"\n", b"Service unavailable"])
-def test_what_has_no_columns_is_no_report(empty: bytes) -> None:
+def test_content_without_columns_is_not_a_report(empty: bytes) -> None:
     with pytest.raises(ReportNotUnderstood, match="no column user, user_creation_time"):
         parse_report(empty, {"alice": CREATED})
 
 
-def test_a_quote_that_never_ends_is_no_csv() -> None:
+def test_an_unclosed_quote_is_not_csv() -> None:
     with pytest.raises(ReportNotUnderstood, match="not CSV"):
         parse_report(content(BARE) + b'\n"' + b"x" * 200_000, {"alice": CREATED})

@@ -1,4 +1,4 @@
-"""Keys go late, announced, and never by mistake."""
+"""When keys are announced and deactivated."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from support.factories import NOW
 
 
 def tags(since: int | str | None, warned: float | str | None = None) -> dict[str, str]:
-    """Return the tags of somebody noncompliant since, and warned, so many days ago."""
+    """Return the tags of a user who became noncompliant, and was warned, this many days ago."""
     dates = {SINCE_TAG: since, WARNED_TAG: warned}
     texts = {
         key: value if isinstance(value, str) else utc_text(NOW - timedelta(days=value))
@@ -43,23 +43,23 @@ def test_days_and_notice_both_have_to_pass(
     assert key_deactivation(tags(since, warned), days, NOW) == KeyDeactivation(step, due)
 
 
-def test_zero_days_are_never() -> None:
+def test_zero_days_mean_never() -> None:
     assert key_deactivation(tags(1000, 500), 0, NOW) == NO_DEACTIVATION
 
 
 @pytest.mark.parametrize("since", [None, "", "soon", -1])
-def test_a_date_of_noncompliance_that_is_none_restarts_the_count(since: int | str | None) -> None:
+def test_an_invalid_date_of_noncompliance_restarts_the_count(since: int | str | None) -> None:
     assert key_deactivation(tags(since, 50), 30, NOW) == NO_DEACTIVATION
 
 
 @pytest.mark.parametrize("warned", ["", "soon", -1, 101])
-def test_a_warning_that_is_none_or_of_an_earlier_time_is_given_again(warned: int | str) -> None:
+def test_an_invalid_or_too_old_warning_is_repeated(warned: int | str) -> None:
     assert key_deactivation(tags(100, warned), 30, NOW) == KeyDeactivation(
         DeactivationStep.ANNOUNCE, NOW + timedelta(days=7)
     )
 
 
 @pytest.mark.parametrize("warned", [0, 100])
-def test_a_warning_at_either_end_of_the_noncompliance_counts(warned: int) -> None:
+def test_a_warning_at_the_start_or_end_of_the_noncompliance_counts(warned: int) -> None:
     found = key_deactivation(tags(since=100, warned=warned), 30, NOW)
     assert found.step is (DeactivationStep.DEACTIVATE if warned else DeactivationStep.NOTHING)

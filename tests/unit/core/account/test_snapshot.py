@@ -1,4 +1,4 @@
-"""What bulk calls know of a user, and what has to be asked again before he is changed."""
+"""What bulk calls show of a user, and what is read again before a change."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +15,7 @@ ROW = ReportRow(device=True, password=True, keys=(key("key 1"),))
 SNAPSHOT = Snapshot(users=(ALICE,), virtual_device_owners=frozenset(), report={"alice": ROW}, exemptions={})
 
 
-def test_who_a_user_is_and_what_binds_him_comes_from_the_listing() -> None:
+def test_identity_and_enforcement_come_from_the_listing() -> None:
     seen = state_of(ALICE, SNAPSHOT)
     assert (seen.name, seen.id, seen.path, seen.tags) == ("alice", "AIDAEXAMPLE", "/staff/", MARKED)
     assert (seen.attached, seen.in_group) == (True, False)
@@ -41,7 +41,7 @@ def test_a_virtual_device_counts_although_the_report_does_not_show_it_yet() -> N
 
 
 @pytest.mark.parametrize("report", [None, {}, {"bob": ROW}])
-def test_who_is_not_in_the_report_is_not_guessed_at(report: dict[str, ReportRow] | None) -> None:
+def test_fields_of_a_user_who_is_not_in_the_report_are_not_loaded(report: dict[str, ReportRow] | None) -> None:
     seen = state_of(ALICE, replace(SNAPSHOT, report=report))
     assert (seen.devices, seen.password, seen.keys) == (NOT_LOADED, NOT_LOADED, NOT_LOADED)
 
@@ -52,11 +52,11 @@ def test_a_virtual_device_is_known_without_a_report() -> None:
     assert seen.password is NOT_LOADED
 
 
-def test_no_bulk_call_tells_of_service_specific_credentials() -> None:
+def test_service_specific_credentials_are_not_loaded() -> None:
     assert state_of(ALICE, SNAPSHOT).service_credentials is NOT_LOADED
 
 
-def test_a_sweep_goes_on_with_nothing_that_an_event_began() -> None:
+def test_a_sweep_resumes_no_notice() -> None:
     assert state_of(ALICE, SNAPSHOT).unfinished_kind() is None
 
 
@@ -70,12 +70,12 @@ def test_an_exemption_belongs_to_the_id_and_not_to_the_name() -> None:
     assert state_of(replace(ALICE, id="AIDANEW"), with_records).exemption_record() is None
 
 
-def test_devices_and_service_specific_credentials_are_asked_again() -> None:
+def test_devices_and_service_specific_credentials_are_read_again() -> None:
     asked = unload_stale_fields(state(), NOW)
     assert (asked.devices, asked.service_credentials) == (NOT_LOADED, NOT_LOADED)
 
 
-def test_keys_that_the_report_shows_idle_are_asked_again() -> None:
+def test_keys_that_the_report_shows_unused_are_read_again() -> None:
     assert unload_stale_fields(state(keys=(key(used=None), key(used=timedelta(days=91)))), NOW).keys is NOT_LOADED
 
 
@@ -85,11 +85,11 @@ def test_a_key_that_the_report_shows_in_use_is_enough(active: bool) -> None:
     assert unload_stale_fields(state(keys=(used,)), NOW).keys == (used,)
 
 
-def test_keys_that_nobody_knows_of_stay_unasked() -> None:
+def test_keys_that_are_not_loaded_stay_so() -> None:
     assert unload_stale_fields(state(keys=NOT_LOADED), NOW).keys is NOT_LOADED
 
 
-def test_nothing_else_is_asked_again() -> None:
+def test_nothing_else_is_read_again() -> None:
     seen = state(tags=MARKED, attached=False, in_group=True, password=False)
     asked = unload_stale_fields(seen, NOW)
     assert replace(asked, devices=seen.devices, keys=seen.keys, service_credentials=()) == seen
