@@ -279,7 +279,7 @@ class LargeAccount:
         return {"Content": "\n".join([columns, *rows]).encode(), "GeneratedTime": NOW}
 
     def name(self, number: int) -> str:
-        return f"somebody.with.a.long.name.{number:05}@department.example.com"
+        return f"someone.with.a.long.name.{number:05}@department.example.com"
 
     def arn(self, number: int) -> str:
         return f"arn:aws:iam::{ACCOUNT}:user/organization/division/{self.name(number)}"

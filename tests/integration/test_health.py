@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 def stubbed_session() -> boto3.Session:
     """Return a session for clients whose responses a Stubber returns."""
-    return boto3.Session("nobody", "nothing", region_name="us-east-1")
+    return boto3.Session("test", "nothing", region_name="us-east-1")
 
 
 @dataclass(frozen=True)

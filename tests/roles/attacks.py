@@ -1,7 +1,7 @@
-"""What somebody would want who runs code of his own in one of the functions, and what its role must refuse.
+"""Requests that an attacker who runs code in a function could send, and that the function's role must refuse.
 
-Whoever may change a function's code, or finds a hole in it, has its role. The table is about what no role of the guard
-has any use for; what the roles do allow him is in SECURITY.md, "What the guard's own parts can do".
+An attacker who can change a function's code, or finds a vulnerability in it, has its role. The table lists requests
+that no role of the guard needs. For what the roles allow see SECURITY.md, "What the guard's own parts can do".
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from mfa_guard_cli.stack.template import Stack
 USER_EVENT: Final = "UserEventFunction"
 ALERT: Final = "AlertFunction"
 SWEEP: Final = "SweepFunction"
-RELEASE: Final = "TeardownFunction"
-EVERY: Final = (USER_EVENT, ALERT, SWEEP, RELEASE)
-BINDING: Final = (USER_EVENT, SWEEP)
+TEARDOWN: Final = "TeardownFunction"
+EVERY: Final = (USER_EVENT, ALERT, SWEEP, TEARDOWN)
+ENFORCING: Final = (USER_EVENT, SWEEP)
 
 EVE: Final = "arn:aws:iam::111122223333:user/eve"
 ADMIN: Final = "arn:aws:iam::111122223333:role/Admin"
@@ -77,66 +77,74 @@ def _attach(action: str, resource: str, policy: str, what: str, functions: tuple
     return Attack(what, functions, f"iam:{action}", resource, {"iam:PolicyARN": policy})
 
 
-OURS: Final = "{EnforcementPolicy}"
+ENFORCEMENT_POLICY: Final = "{EnforcementPolicy}"
 
 MORE_RIGHTS: Final = (
     _attach("AttachUserPolicy", EVE, ADMINISTRATOR_ACCESS, "makes a user an administrator"),
     _attach("AttachRolePolicy", ADMIN, ADMINISTRATOR_ACCESS, "makes a role an administrator"),
     _attach("AttachGroupPolicy", STAFF, ADMINISTRATOR_ACCESS, "makes a group administrators"),
     _attach(
-        "AttachGroupPolicy", "EnforcementGroup.Arn", ADMINISTRATOR_ACCESS, "makes all who are bound administrators"
+        "AttachGroupPolicy", "EnforcementGroup.Arn", ADMINISTRATOR_ACCESS, "makes all enforced users administrators"
     ),
     _attach("AttachUserPolicy", EVE, ANOTHER_POLICY, "attaches another policy"),
-    _attach("AttachUserPolicy", EVE, LOOKALIKE_POLICY, "attaches a policy of a name that begins alike"),
+    _attach("AttachUserPolicy", EVE, LOOKALIKE_POLICY, "attaches a policy whose name begins the same"),
     _attach("AttachUserPolicy", EVE, FOREIGN_POLICY, "attaches another account's policy of the same name"),
     Attack("attaches a policy that it does not name", EVERY, "iam:AttachUserPolicy", EVE),
     Attack("writes a policy into a user", EVERY, "iam:PutUserPolicy", EVE),
     Attack("writes a policy into its own role", EVERY, "iam:PutRolePolicy", "UserEventFunctionRole.Arn"),
     Attack("gives itself a permissions boundary", EVERY, "iam:PutUserPermissionsBoundary", EVE),
-    Attack("makes a user", EVERY, "iam:CreateUser", EVE),
-    Attack("makes an access key", EVERY, "iam:CreateAccessKey", EVE),
-    Attack("makes a password", EVERY, "iam:CreateLoginProfile", EVE),
+    Attack("creates a user", EVERY, "iam:CreateUser", EVE),
+    Attack("creates an access key", EVERY, "iam:CreateAccessKey", EVE),
+    Attack("creates a password", EVERY, "iam:CreateLoginProfile", EVE),
     Attack("sets a password", EVERY, "iam:UpdateLoginProfile", EVE),
     Attack("assumes a role", EVERY, "sts:AssumeRole", ADMIN),
     Attack("passes a role", EVERY, "iam:PassRole", ADMIN),
-    Attack("adds somebody to another group", EVERY, "iam:AddUserToGroup", STAFF),
+    Attack("adds a user to another group", EVERY, "iam:AddUserToGroup", STAFF),
 )
 
-FEWER_BONDS: Final = (
-    _attach("DetachUserPolicy", EVE, ANOTHER_POLICY, "takes another policy off a user"),
-    _attach("DetachRolePolicy", ADMIN, ANOTHER_POLICY, "takes another policy off a role"),
-    _attach("DetachGroupPolicy", STAFF, ANOTHER_POLICY, "takes another policy off a group"),
-    _attach("DetachRolePolicy", ADMIN, OURS, "takes the policy off a role", (USER_EVENT, ALERT, SWEEP)),
-    _attach("DetachGroupPolicy", "EnforcementGroup.Arn", OURS, "disarms the group", (USER_EVENT, ALERT, SWEEP)),
-    _attach("AttachUserPolicy", EVE, OURS, "binds somebody", (ALERT, RELEASE)),
-    _attach("DetachUserPolicy", EVE, OURS, "releases somebody", (ALERT,)),
-    Attack("takes somebody out of another group", EVERY, "iam:RemoveUserFromGroup", STAFF),
-    Attack("takes somebody out of the group", (ALERT,), "iam:RemoveUserFromGroup", "EnforcementGroup.Arn"),
-    Attack("adds somebody to the group", (ALERT, RELEASE), "iam:AddUserToGroup", "EnforcementGroup.Arn"),
+WEAKER_ENFORCEMENT: Final = (
+    _attach("DetachUserPolicy", EVE, ANOTHER_POLICY, "detaches another policy from a user"),
+    _attach("DetachRolePolicy", ADMIN, ANOTHER_POLICY, "detaches another policy from a role"),
+    _attach("DetachGroupPolicy", STAFF, ANOTHER_POLICY, "detaches another policy from a group"),
+    _attach(
+        "DetachRolePolicy", ADMIN, ENFORCEMENT_POLICY, "detaches the policy from a role", (USER_EVENT, ALERT, SWEEP)
+    ),
+    _attach(
+        "DetachGroupPolicy",
+        "EnforcementGroup.Arn",
+        ENFORCEMENT_POLICY,
+        "detaches the policy from the group",
+        (USER_EVENT, ALERT, SWEEP),
+    ),
+    _attach("AttachUserPolicy", EVE, ENFORCEMENT_POLICY, "enforces a user", (ALERT, TEARDOWN)),
+    _attach("DetachUserPolicy", EVE, ENFORCEMENT_POLICY, "releases a user", (ALERT,)),
+    Attack("removes a user from another group", EVERY, "iam:RemoveUserFromGroup", STAFF),
+    Attack("removes a user from the group", (ALERT,), "iam:RemoveUserFromGroup", "EnforcementGroup.Arn"),
+    Attack("adds a user to the group", (ALERT, TEARDOWN), "iam:AddUserToGroup", "EnforcementGroup.Arn"),
     Attack("deletes the group", EVERY, "iam:DeleteGroup", "EnforcementGroup.Arn"),
-    Attack("rewrites the policy", EVERY, "iam:CreatePolicyVersion", "EnforcementPolicy"),
-    Attack("sets the policy back", EVERY, "iam:SetDefaultPolicyVersion", "EnforcementPolicy"),
+    Attack("creates a version of the policy", EVERY, "iam:CreatePolicyVersion", "EnforcementPolicy"),
+    Attack("sets the policy's default version", EVERY, "iam:SetDefaultPolicyVersion", "EnforcementPolicy"),
     Attack("deletes the policy", EVERY, "iam:DeletePolicy", "EnforcementPolicy"),
-    Attack("strips a user of the device", EVERY, "iam:DeactivateMFADevice", EVE),
+    Attack("deactivates a user's device", EVERY, "iam:DeactivateMFADevice", EVE),
     Attack("enrolls a device on a user", EVERY, "iam:EnableMFADevice", EVE),
     Attack("deletes a user", EVERY, "iam:DeleteUser", EVE),
     Attack("deletes an access key", EVERY, "iam:DeleteAccessKey", EVE),
-    Attack("changes the status of a key", (USER_EVENT, ALERT, RELEASE), "iam:UpdateAccessKey", EVE),
+    Attack("changes the status of a key", (USER_EVENT, ALERT, TEARDOWN), "iam:UpdateAccessKey", EVE),
 )
 
 _STATUS: Final = "mfa-guard:status"
 
 TAGS: Final = (
     Attack("tags with a foreign key", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["team"]}),
-    Attack("tags with a key that begins alike", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["mfa-guard:statuses"]}),
+    Attack("tags with a key that begins the same", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["mfa-guard:statuses"]}),
     Attack("tags with a key in capitals", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["MFA-GUARD:STATUS"]}),
     Attack("tags with a foreign key beside its own", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": [_STATUS, "team"]}),
     Attack("tags with nothing", EVERY, "iam:TagUser", EVE),
     Attack("removes a foreign tag", EVERY, "iam:UntagUser", EVE, {"aws:TagKeys": ["team"]}),
     Attack("removes a foreign tag beside its own", EVERY, "iam:UntagUser", EVE, {"aws:TagKeys": [_STATUS, "team"]}),
     Attack("removes no tag", EVERY, "iam:UntagUser", EVE),
-    Attack("marks somebody", (ALERT, RELEASE), "iam:TagUser", EVE, {"aws:TagKeys": [_STATUS]}),
-    Attack("removes a mark", (ALERT,), "iam:UntagUser", EVE, {"aws:TagKeys": [_STATUS]}),
+    Attack("tags a user noncompliant", (ALERT, TEARDOWN), "iam:TagUser", EVE, {"aws:TagKeys": [_STATUS]}),
+    Attack("removes a noncompliance tag", (ALERT,), "iam:UntagUser", EVE, {"aws:TagKeys": [_STATUS]}),
     Attack("tags a role", EVERY, "iam:TagRole", ADMIN, {"aws:TagKeys": [_STATUS]}),
     Attack("tags the policy", EVERY, "iam:TagPolicy", "EnforcementPolicy", {"aws:TagKeys": [_STATUS]}),
     Attack("tags a role as if it were a user", EVERY, "iam:TagUser", ADMIN, {"aws:TagKeys": [_STATUS]}),
@@ -149,7 +157,7 @@ EXEMPTIONS: Final = (
     Attack("writes exemptions in a batch", EVERY, "dynamodb:BatchWriteItem", "ExemptionsTable.Arn"),
     Attack("writes exemptions by PartiQL", EVERY, "dynamodb:PartiQLInsert", "ExemptionsTable.Arn"),
     Attack("deletes the exemptions", EVERY, "dynamodb:DeleteTable", "ExemptionsTable.Arn"),
-    Attack("reads everybody's exemptions", (USER_EVENT, ALERT, RELEASE), "dynamodb:Scan", "ExemptionsTable.Arn"),
+    Attack("reads all exemptions", (USER_EVENT, ALERT, TEARDOWN), "dynamodb:Scan", "ExemptionsTable.Arn"),
     Attack("writes to another table", EVERY, "dynamodb:PutItem", ANOTHER_TABLE),
     Attack("reads another table", EVERY, "dynamodb:GetItem", ANOTHER_TABLE),
 )
@@ -157,13 +165,13 @@ EXEMPTIONS: Final = (
 NOTICES: Final = (
     Attack("reads the topic by subscribing", EVERY, "sns:Subscribe", "NoticesTopic"),
     Attack("reads the topic's settings", EVERY, "sns:GetTopicAttributes", "NoticesTopic"),
-    Attack("lists the subscribers", (USER_EVENT, ALERT, RELEASE), "sns:ListSubscriptionsByTopic", "NoticesTopic"),
-    Attack("silences the topic", EVERY, "sns:Unsubscribe", "NoticesTopic"),
+    Attack("lists the subscribers", (USER_EVENT, ALERT, TEARDOWN), "sns:ListSubscriptionsByTopic", "NoticesTopic"),
+    Attack("unsubscribes from the topic", EVERY, "sns:Unsubscribe", "NoticesTopic"),
     Attack("opens the topic to others", EVERY, "sns:SetTopicAttributes", "NoticesTopic"),
     Attack("deletes the topic", EVERY, "sns:DeleteTopic", "NoticesTopic"),
     Attack("publishes to another topic", EVERY, "sns:Publish", ANOTHER_TOPIC),
-    Attack("publishes alarms", (USER_EVENT, SWEEP, RELEASE), "sns:Publish", "OperationsTopic"),
-    Attack("publishes notices", (RELEASE,), "sns:Publish", "NoticesTopic"),
+    Attack("publishes alarms", (USER_EVENT, SWEEP, TEARDOWN), "sns:Publish", "OperationsTopic"),
+    Attack("publishes notices", (TEARDOWN,), "sns:Publish", "NoticesTopic"),
     Attack("reads the dead letters", EVERY, "sqs:ReceiveMessage", "DeadLetterQueue.Arn"),
     Attack("deletes dead letters", EVERY, "sqs:DeleteMessage", "DeadLetterQueue.Arn"),
     Attack("purges the dead letters", EVERY, "sqs:PurgeQueue", "DeadLetterQueue.Arn"),
@@ -173,7 +181,7 @@ NOTICES: Final = (
 THE_GUARD: Final = (
     Attack("changes a function's code", EVERY, "lambda:UpdateFunctionCode", "TeardownFunction.Arn"),
     Attack("changes a function's environment", EVERY, "lambda:UpdateFunctionConfiguration", "SweepFunction.Arn"),
-    Attack("starts the release", (USER_EVENT, ALERT, SWEEP), "lambda:InvokeFunction", "TeardownFunction.Arn"),
+    Attack("starts the teardown", (USER_EVENT, ALERT, SWEEP), "lambda:InvokeFunction", "TeardownFunction.Arn"),
     Attack("starts another function", EVERY, "lambda:InvokeFunction", ANOTHER_FUNCTION),
     Attack("disables a rule", EVERY, "events:DisableRule", "arn:aws:events:us-east-1:111122223333:rule/mfa-guard-x"),
     Attack("stops the trail", EVERY, "cloudtrail:StopLogging", TRAIL),
@@ -212,4 +220,4 @@ THE_GUARD: Final = (
     ),
 )
 
-ATTACKS: Final = (*MORE_RIGHTS, *FEWER_BONDS, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD)
+ATTACKS: Final = (*MORE_RIGHTS, *WEAKER_ENFORCEMENT, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD)

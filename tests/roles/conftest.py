@@ -1,4 +1,4 @@
-"""Every deployment on which the roles depend, and what its functions ask of AWS there."""
+"""Every deployment on which the roles depend, and the calls that its functions make."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from mfa_guard_cli.stack.template import Stack
 from roles.scenarios import SCENARIOS
 from support.recorder import Call, deployed
 
-# Mode, EnforceThrough, DeactivateKeysAfterDays. Mode changes what the roles allow and, where it is all, the days do;
-# EnforceThrough changes what the functions ask for.
+# Mode, EnforceThrough, DeactivateKeysAfterDays. Mode changes what the roles allow, and so do the days if Mode is all.
+# EnforceThrough changes the calls of the functions.
 DEPLOYMENTS = (
     ("audit", "user", "0"),
     ("audit", "group", "30"),

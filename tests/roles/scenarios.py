@@ -1,7 +1,7 @@
-"""One scenario for each function that leads it, through its real handler on moto, along every path to AWS there is.
+"""One scenario for each function: it runs the real handler on moto and makes every call to AWS that the function has.
 
-A scenario is the same in every deployment; what the function makes of it is not. It ends with the list of the calls
-that the function made, and with an error when a step did not end as it must.
+A scenario is the same in every deployment, and the calls of the function differ. It returns the list of the calls, and
+raises an error if a step does not end as it must.
 """
 
 import json
@@ -41,7 +41,7 @@ EXEMPTION: Final = {
 
 @dataclass
 class HurriedClock(FakeClock):
-    """A clock by which every look at it takes a while."""
+    """A clock that advances by `pace` whenever it is read."""
 
     pace: timedelta = timedelta(0)
 
@@ -71,7 +71,7 @@ class Scene:
         return self.stack.physical_id("EnforcementGroup")
 
     def user(self, name: str, *, password: bool = True, path: str = "/staff/") -> str:
-        """Make a user who has a path, as the ARNs of many do, and return his id."""
+        """Create a user with a path, and return the user's id."""
         iam = self.account.clients.iam
         user_id = iam.create_user(UserName=name, Path=path)["User"]["UserId"]
         if password:
@@ -91,8 +91,8 @@ class Scene:
             UserName=name, SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="654321"
         )
 
-    def bind(self, name: str) -> None:
-        """Bind a user in both ways."""
+    def enforce(self, name: str) -> None:
+        """Enforce a user by both routes."""
         iam = self.account.clients.iam
         iam.attach_user_policy(UserName=name, PolicyArn=self.policy)
         iam.add_user_to_group(UserName=name, GroupName=self.group)
@@ -117,7 +117,7 @@ class Scene:
         self.account.clients.dynamodb.put_item(TableName=table, Item=item)
 
     def fill_quotas(self, name: str, *, policies: bool, groups: bool) -> None:
-        """Use up what a user may have of managed policies, or of groups; in moto's own books, as that is quicker."""
+        """Use up a user's quota of managed policies, or of groups, directly in moto, because that is faster."""
         iam = self.account.iam
         for number in range(10):
             if policies:
@@ -127,7 +127,7 @@ class Scene:
                 iam.add_user_to_group(f"{name}-{number}", name)
 
     def event(self, name: str, user: str, **changes: object) -> dict[str, object]:
-        """Return IAM's event about a user, which happened just now."""
+        """Return IAM's event about a user, with the current time."""
         now = self.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ")
         return envelope(detail(name, {"userName": user}, eventTime=now, **changes))
 
@@ -142,12 +142,12 @@ class Scene:
 
 
 def user_events(harness: Scene) -> None:
-    """Lead UserEventFunction along its paths."""
+    """Run UserEventFunction."""
 
     def handle(event: dict[str, object]) -> None:
         user_event.lambda_handler(event, Context())
 
-    # A person; a machine at work, with a key; somebody who has neither a password nor a key.
+    # A person, an active machine user with a key, and a user without a password or a key.
     harness.user("dora")
     handle(harness.event("CreateUser", "dora"))
     harness.user("ci", password=False)
@@ -155,34 +155,34 @@ def user_events(harness: Scene) -> None:
     handle(harness.event("CreateAccessKey", "ci"))
     harness.user("idle", password=False)
     handle(harness.event("CreateUser", "idle"))
-    # The mark goes when a device comes.
+    # The tags are removed for a user with a device.
     harness.user("erin")
     harness.tag("erin", since=timedelta(days=3))
     harness.device("erin")
     handle(harness.event("EnableMFADevice", "erin"))
-    # An exempt user is released, in whichever way he is bound.
+    # An exempt user is released, by both routes.
     harness.exempt("frank", harness.user("frank"))
-    harness.bind("frank")
+    harness.enforce("frank")
     handle(harness.event("TagUser", "frank"))
-    # A used-up quota leaves the other way.
+    # A quota is used up, so the other route is used.
     for name, full in (("gina", {"policies": True, "groups": False}), ("hugo", {"policies": False, "groups": True})):
         harness.user(name)
         harness.fill_quotas(name, **full)
         handle(harness.event("CreateUser", name))
-    # Two events about one user, the second of which finds the lease of the first.
+    # Two events about one user: the second event finds the lease of the first.
     handle(harness.event("CreateLoginProfile", "dora"))
-    # A failure is forgotten, so that Lambda's retry runs.
-    _fails(UserNotVisibleYet, lambda: handle(harness.event("CreateUser", "nobody")))
+    # A failed event is not remembered, so that Lambda's retry runs.
+    _fails(UserNotVisibleYet, lambda: handle(harness.event("CreateUser", "missing")))
 
 
 def alerts(harness: Scene) -> None:
-    """Lead AlertFunction along its paths."""
+    """Run AlertFunction."""
     topic = harness.stack.resolve({"Ref": "NoticesTopic"})
     stopped = detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
     alert.lambda_handler(envelope(stopped), Context())
     deleted = detail("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
     alert.lambda_handler(envelope(deleted), Context())
-    # Lambda repeats a batch: what was told is looked up.
+    # Lambda repeats a batch, so the function reads the lease.
     expires = utc_text(harness.clock.time + timedelta(days=30))
     item = {**EXEMPTION, "user_id": "AIDA1", "user_name": "ci", "expires_at": expires}
     batch: dict[str, object] = {"Records": [stream_record("INSERT", item)]}
@@ -193,7 +193,7 @@ def alerts(harness: Scene) -> None:
 
 
 def sweeps(harness: Scene) -> None:
-    """Lead SweepFunction along its paths."""
+    """Run SweepFunction."""
     _deploy_what_moto_lacks(harness)
     delays: list[timedelta] = []
     for operation in ("AttachUserPolicy", "AddUserToGroup"):
@@ -209,39 +209,39 @@ def sweeps(harness: Scene) -> None:
     harness.user("idle", password=False)
     harness.key("idle")
     harness.exempt("frank", harness.user("frank"))
-    harness.bind("frank")
+    harness.enforce("frank")
     harness.tag("frank", since=timedelta(days=3))
     for name, full in (("gina", {"policies": True, "groups": False}), ("hugo", {"policies": False, "groups": True})):
         harness.user(name)
         harness.fill_quotas(name, **full)
-    # Whose keys are to be announced, and whose announced keys are to go.
+    # One user's keys are announced, and one user's announced keys are deactivated.
     for name, warned in (("ines", None), ("jack", timedelta(days=20))):
         harness.user(name)
         harness.key(name)
-        harness.bind(name)
+        harness.enforce(name)
         harness.tag(name, since=timedelta(days=90), warned=warned)
-    # Whose password is asked for again, as keys in use make the difference.
+    # The password is read again, because the user has keys in use.
     harness.user("kate")
     harness.key("kate", used=True)
     harness.device("kate")
-    # Who is deleted while the sweep runs.
+    # The user is deleted while the sweep runs.
     harness.user("liam", password=False)
     harness.account.session.events.register("provide-client-params.iam.ListMFADevices", _deleting(harness, "liam"))
     handle()
-    # A sweep that runs out of time goes on with itself.
+    # A sweep that runs out of time requests the next round.
     for number in range(10):
         harness.user(f"late-{number}")
     delays.append(timedelta(seconds=50))
     handle(milliseconds=60_000)
     handle()
-    # A failure is forgotten, so that Lambda's retry runs.
+    # A failed event is not remembered, so that Lambda's retry runs.
     harness.silence("NoticesTopic")
     harness.user("mona")
     _fails(Exception, handle)
 
 
 def _deleting(harness: Scene, name: str) -> Callable[..., None]:
-    """Return what deletes a user once somebody asks for his devices."""
+    """Return a hook that deletes a user when the user's devices are read."""
 
     def delete(params: Mapping[str, Any], **_: object) -> None:
         if params.get("UserName") == name:
@@ -251,7 +251,7 @@ def _deleting(harness: Scene, name: str) -> Callable[..., None]:
 
 
 def _delayed(harness: Scene, delays: list[timedelta]) -> Callable[..., None]:
-    """Return what lets one of the delays pass, while there is any."""
+    """Return a hook that lets one of the delays pass, if there is one."""
 
     def delay(**_: object) -> None:
         # A sweep works in threads.
@@ -262,7 +262,7 @@ def _delayed(harness: Scene, delays: list[timedelta]) -> Callable[..., None]:
 
 
 def _deploy_what_moto_lacks(harness: Scene) -> None:
-    """Make the rules' targets, a trail, and the stack itself, which the health checks read."""
+    """Create the rules' targets, a trail, and the stack itself, which the health checks read."""
     clients = harness.account.clients
     create_all(clients, harness.stack, {"AWS::Events::Rule"})
     boto3.client("s3").create_bucket(Bucket="trails")
@@ -277,43 +277,43 @@ def _deploy_what_moto_lacks(harness: Scene) -> None:
 
 
 def _create_stack(harness: Scene) -> str:
-    # moto wants some resource.
+    # moto requires a resource.
     body = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
     return boto3.client("cloudformation").create_stack(StackName=harness.stack.name, TemplateBody=body)["StackId"]
 
 
-def releases(harness: Scene) -> None:
-    """Lead TeardownFunction along its paths."""
+def teardowns(harness: Scene) -> None:
+    """Run TeardownFunction."""
     with deletable(harness) as stack:
         iam = harness.account.clients.iam
         for name in ("dora", "erin"):
             harness.user(name)
-            harness.bind(name)
+            harness.enforce(name)
             harness.tag(name, since=timedelta(days=3))
         iam.create_role(RoleName="Build", AssumeRolePolicyDocument="{}", Path="/service/")
         iam.attach_role_policy(RoleName="Build", PolicyArn=harness.policy)
         iam.create_group(GroupName="staff", Path="/people/")
         iam.attach_group_policy(GroupName="staff", PolicyArn=harness.policy)
-        # The stack is made; then it is deleted, at first with no time to do it in.
+        # The stack is created and then deleted, at first without enough time.
         stack.status("CREATE_COMPLETE")
         stack.handle("Create")
         stack.status("DELETE_IN_PROGRESS")
         harness.clock.pace = timedelta(seconds=1)
         stack.handle("Delete", milliseconds=4_000)
         harness.clock.pace = timedelta(0)
-        assert stack.relayed
+        assert stack.invocations
         stack.handle("Delete")
-        assert "SUCCESS" in str(stack.answers[-1])
+        assert "SUCCESS" in str(stack.responses[-1])
 
 
 @dataclass
 class Deletable:
-    """The stack as CloudFormation has it, and what TeardownFunction answered and started."""
+    """The stack in CloudFormation, and the responses and invocations of TeardownFunction."""
 
     harness: Scene
     stack_id: str
-    answers: list[object] = field(default_factory=list)
-    relayed: list[object] = field(default_factory=list)
+    responses: list[object] = field(default_factory=list)
+    invocations: list[object] = field(default_factory=list)
 
     def status(self, word: str) -> None:
         stack = self.harness.stack
@@ -332,16 +332,17 @@ class Deletable:
 
 @contextmanager
 def deletable(harness: Scene) -> Iterator[Deletable]:
-    """Make the stack in CloudFormation, with an ear for the answers, and Lambda's own for invocations."""
+    """Create the stack in CloudFormation, and record the responses and the invocations."""
     stack = Deletable(harness, _create_stack(harness))
 
     def invoked(params: Mapping[str, Any], **_: object) -> tuple[object, dict[str, int]]:
-        stack.relayed.append(json.loads(params["body"]))
+        stack.invocations.append(json.loads(params["body"]))
         return SimpleNamespace(status_code=202), {"StatusCode": 202}
 
     harness.account.session.events.register_last("before-call.lambda.Invoke", invoked)  # type: ignore[arg-type]  # answers
-    ear = SimpleNamespace(send=lambda _, verdict: stack.answers.append(verdict.status))
-    with patch.dict(os.environ, {"STACK_ID": stack.stack_id}), patch.object(teardown, "response_sender", lambda: ear):
+    sender = SimpleNamespace(send=lambda _, response: stack.responses.append(response.status))
+    replaced = patch.object(teardown, "response_sender", lambda: sender)
+    with patch.dict(os.environ, {"STACK_ID": stack.stack_id}), replaced:
         yield stack
 
 
@@ -355,7 +356,7 @@ def _fails(error: type[Exception], act: Callable[[], object]) -> None:
 
 @contextmanager
 def opened(stack: Stack, function: str) -> Iterator[tuple[Scene, Recorder]]:
-    """Open an account in which a function is about to run, and record what it asks of AWS."""
+    """Open an account for a function, and record the function's calls."""
     with ExitStack() as exits:
         forget_clients()
         exits.callback(forget_clients)
@@ -382,6 +383,6 @@ SCENARIOS: Final[Mapping[str, Callable[[Stack], Sequence[Call]]]] = MappingProxy
         "UserEventFunction": _played("UserEventFunction", user_events),
         "AlertFunction": _played("AlertFunction", alerts),
         "SweepFunction": _played("SweepFunction", sweeps),
-        "TeardownFunction": _played("TeardownFunction", releases),
+        "TeardownFunction": _played("TeardownFunction", teardowns),
     }
 )

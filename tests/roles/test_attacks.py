@@ -5,7 +5,7 @@ import pytest
 from mfa_guard.core.custom_resource import RequestNotUnderstood
 from mfa_guard_cli.policy.evaluator import Decision
 from mfa_guard_cli.stack.template import Stack
-from roles.attacks import ATTACKS, BINDING, EVERY, Attack
+from roles.attacks import ATTACKS, ENFORCING, EVERY, Attack
 from roles.scenarios import deletable, opened
 from support.recorder import Call, deployed
 
@@ -19,13 +19,13 @@ def test_an_attack_is_refused(stack: Stack, attack: Attack) -> None:
 
 
 @pytest.mark.parametrize("attack", [each for each in ATTACKS if set(each.functions) != set(EVERY)], ids=str)
-def test_an_attack_that_spares_a_role_is_what_that_role_is_for(attack: Attack) -> None:
+def test_a_role_that_is_not_attacked_is_allowed_the_request(attack: Attack) -> None:
     stack = deployed("all", "user", "30")
-    spared = [Call(stack, function, attack.request(stack)) for function in EVERY if function not in attack.functions]
-    assert [str(call) for call in spared if call.decision() is not Decision.ALLOW] == []
+    allowed = [Call(stack, function, attack.request(stack)) for function in EVERY if function not in attack.functions]
+    assert [str(call) for call in allowed if call.decision() is not Decision.ALLOW] == []
 
 
-@pytest.mark.parametrize("function", BINDING)
+@pytest.mark.parametrize("function", ENFORCING)
 def test_in_an_audit_nothing_in_iam_can_be_changed(function: str) -> None:
     stack = deployed("audit", "user", "30")
     actions = [
@@ -38,17 +38,17 @@ def test_in_an_audit_nothing_in_iam_can_be_changed(function: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"])
-def test_while_the_stack_lives_a_request_to_delete_changes_nothing(status: str) -> None:
+def test_a_request_to_delete_changes_nothing_while_the_stack_exists(status: str) -> None:
     with opened(deployed("all", "user", "0"), "TeardownFunction") as (harness, recorder), deletable(harness) as leaving:
         harness.user("dora")
-        harness.bind("dora")
+        harness.enforce("dora")
         leaving.status(status)
         leaving.handle("Delete")
         assert harness.policy in harness.account.iam.get_user("dora").managed_policies
         assert [call.request.action for call in recorder.calls] == ["cloudformation:DescribeStacks"]
 
 
-def test_another_stacks_request_asks_aws_for_nothing() -> None:
+def test_a_request_of_another_stack_makes_no_call() -> None:
     other = "arn:aws:cloudformation:us-east-1:111122223333:stack/other/1"
     with opened(deployed("all", "user", "0"), "TeardownFunction") as (harness, recorder), deletable(harness) as leaving:
         leaving.status("DELETE_IN_PROGRESS")

@@ -1,11 +1,11 @@
-"""The roles allow what the functions ask of AWS, and nothing else.
+"""The roles allow the calls that the functions make, and nothing else.
 
-Each function runs its scenario in every deployment while its calls are recorded at botocore. Every call is put to the
-function's role as the template renders it, and every action and every resource of every statement has to have been
-asked for. Lambda and EventBridge Scheduler use these roles too, where no client of the functions' shows it: what they
-ask for follows from what the template wants of them.
+Each function runs its scenario in every deployment while its calls are recorded at botocore. The function's role, as
+the template renders it, must allow every call, and a call must need every action and every resource of every
+statement. Lambda and EventBridge Scheduler use these roles too, and no client shows their calls. Their calls follow
+from the template.
 
-That no other test makes a function ask for more is watched in tests/integration/conftest.py.
+tests/integration/conftest.py checks that no other test makes a function call more.
 """
 
 import json
@@ -71,7 +71,7 @@ def test_a_call_that_a_role_refuses_is_noticed(stack: Stack) -> None:
 
 
 def unused(stack: Stack, logical_id: str, asked: Sequence[Request]) -> Iterator[str]:
-    """Yield the actions and resources of the role's statements for which nobody asked."""
+    """Yield the actions and resources of the role's statements that no request needs."""
     for statement in stack.role_statements(logical_id):
         for element in ("Action", "Resource"):
             listed = _texts(statement[element])

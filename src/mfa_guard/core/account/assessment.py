@@ -54,7 +54,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many users there are of each kind. `enforced` counts the users to whom the policy applies."""
+    """How many users there are of each kind. `enforced` counts the users under the enforcement policy."""
 
     users: int
     compliant: int
