@@ -41,10 +41,10 @@ class TagResult:
 
 
 def note_users(assessments: Sequence[Assessment], this_round: SweepRound) -> frozenset[str]:
-    """Save the names of the users whom this round may enforce or release, and return them.
+    """Save the names of the users that this round may enforce or release, and return them.
 
     Once a user with a device is enforced, nothing shows that a notice of it is due. If this round ends before its
-    digest is sent, the next sweep reports the users in the note. A user for whom the note has no room waits for the
+    digest is sent, the next sweep reports the users in the note. A user that the note has no room for waits for the
     next round.
     """
     before = this_round.before
