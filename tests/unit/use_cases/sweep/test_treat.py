@@ -1,94 +1,20 @@
-"""A sweep of an account in memory: which users are changed, which calls it costs, and what is reported."""
+"""The treatment of each user in a sweep: confirmed live, enforced or released, keys deactivated."""
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
 from mfa_guard.core.account.snapshot import ReportRow
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
-from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.health.checks import NOTICES_TOPIC, Check, Verdict
 from mfa_guard.core.metrics import Gauge, Metric
-from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
-from mfa_guard.core.sweep_request import SweepRequest
+from mfa_guard.core.settings import EnforceOn, Mode, Settings
 from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, WARNED_TAG, Device, ServiceCredential
-from mfa_guard.use_cases.sweep.round import SweepOutcome, SweepStalled, sweep
-from support.factories import MARKED, NOW, device, exemption, key, settings
-from support.fakes import Crash, FakeAccount, FakeUser
-
-ALL = settings(mode=Mode.ALL)
-ASKED = SweepRequest("sweep-1", audit=False, round=1)
-BROKEN = Check("trail", Verdict.PROBLEM, "No trail logs.", "Create one.")
-
-
-def run(
-    account: FakeAccount, chosen: Settings = ALL, request: SweepRequest = ASKED, *, minutes: float = 15
-) -> SweepOutcome:
-    return sweep(request, chosen, account.sweep_dependencies, account.clock.now() + timedelta(minutes=minutes))
-
-
-def user(name: str, **changes: object) -> FakeUser:
-    return FakeUser(name=name, id=f"AIDA{name.upper()}", **changes)  # type: ignore[arg-type]
-
-
-def digest(account: FakeAccount) -> dict[str, Any]:
-    """Return the newest digest as machines read it."""
-    found: dict[str, Any] = json.loads(json.loads(account.notifier.sent[-1].body)["default"])
-    return found
-
-
-def lines(account: FakeAccount, section: str) -> dict[str, str]:
-    """Return the lines of a section of the newest digest by the name that each begins with."""
-    return dict(line.split(":", 1) for line in digest(account)["sections"][section]["lines"])
-
-
-def iam_calls(account: FakeAccount) -> list[str]:
-    return account.calls.of("iam.")
-
-
-def compliant_user(name: str, **changes: object) -> FakeUser:
-    return user(name, **{"attached": True, "password": True, "devices": [device()], **changes})
-
-
-class TestUsersWhoNeedNothing:
-    def test_they_cost_no_call_and_after_the_first_digest_no_mail(self) -> None:
-        account = FakeAccount(
-            compliant_user("ann"),
-            user("bob", attached=True, password=True, tags=dict(MARKED)),
-            user("ci", keys=[key()], tags=dict(MARKED)),
-            user("exempt"),
-            user("hw", attached=True, devices=[Device("GAHT12345678", NOW)]),
-        )
-        account.exemptions.records["AIDAEXEMPT"] = exemption("AIDAEXEMPT")
-        run(account)
-        assert iam_calls(account) == []
-        assert len(account.notifier.sent) == 1
-        assert run(account).mailed is False
-        assert len(account.notifier.sent) == 1
-
-    def test_a_digest_is_sent_once_a_week_even_without_news(self) -> None:
-        account = FakeAccount(compliant_user("ann"))
-        run(account)
-        account.clock.sleep(7 * 24 * 3600 - 60)
-        assert not run(account).mailed
-        account.clock.sleep(60)
-        assert run(account).mailed
-
-    def test_an_idle_user_whom_enforce_on_leaves_out_costs_no_call(self) -> None:
-        account = FakeAccount(user("idle", tags=dict(MARKED)))
-        run(account, replace(ALL, enforce_on=EnforceOn.CONSOLE))
-        assert iam_calls(account) == []
-
-    def test_noncompliance_alone_is_no_news(self) -> None:
-        account = FakeAccount(user("bob", attached=True, password=True, tags=dict(MARKED)))
-        run(account)
-        account.clock.sleep(24 * 3600)
-        assert not run(account).mailed
+from support.factories import MARKED, NOW, device, exemption, key
+from support.fakes import FakeAccount, FakeUser
+from support.sweeps import ALL, compliant_user, digest, iam_calls, lines, run, user
 
 
 class TestEnforcing:
@@ -223,43 +149,6 @@ class TestTheCredentialReportIsLate:
         assert digest(account)["late"] == account.account.report_problem
 
 
-class TestWithoutWriting:
-    USERS: tuple[Callable[[], FakeUser], ...] = (
-        lambda: user("bob", password=True, keys=[key()]),
-        lambda: user("ci", keys=[key()]),
-        lambda: user("idle"),
-        lambda: compliant_user("ann", tags=dict(MARKED)),
-    )
-
-    @pytest.mark.parametrize(
-        ("chosen", "request_"),
-        [
-            (settings(mode=Mode.EVENTS), ASKED),
-            (settings(mode=Mode.AUDIT), ASKED),
-            (ALL, replace(ASKED, audit=True)),
-        ],
-    )
-    def test_nothing_is_written_and_the_digest_says_what_enforcing_would_do(
-        self, chosen: Settings, request_: SweepRequest
-    ) -> None:
-        account = FakeAccount(*(make() for make in self.USERS))
-        run(account, chosen, request_)
-        assert iam_calls(account) == []
-        planned = {name.partition(" ")[0]: line for name, line in lines(account, "planned").items()}
-        assert set(planned) == {"bob", "ci", "idle", "ann"}
-        assert "AKIAEXAMPLE1" in planned["bob"]
-        assert list(lines(account, "decide")) == ["ci"]
-        assert lines(account, "changes") == {}
-        assert digest(account)["writes"] is False
-
-    def test_the_same_plan_twice_is_one_digest(self) -> None:
-        account = FakeAccount(*(make() for make in self.USERS))
-        run(account, settings())
-        assert not run(account, settings()).mailed
-        account.iam.users["carl"] = user("carl", password=True)
-        assert run(account, settings()).mailed
-
-
 class TestOneUserFails:
     @pytest.mark.parametrize("call", ["devices", "attach"])
     @pytest.mark.parametrize("code", ["AccessDenied: not yours", "Throttling: Rate exceeded"])
@@ -323,103 +212,6 @@ class TestOneUserFails:
         run(account)
         gone = isinstance(refusal, UserGone)
         assert list(lines(account, "failures")) == ([] if gone else ["bad"])
-
-
-class TestOutOfTime:
-    def account_of(self, count: int) -> FakeAccount:
-        account = FakeAccount(*(user(f"u{index}", password=True) for index in range(count)))
-        account.calls.meanwhile = lambda: account.clock.sleep(10)
-        return account
-
-    def test_a_sweep_stops_in_time_and_requests_rounds_until_all_users_are_enforced(self) -> None:
-        account = self.account_of(100)
-        outcome, rounds = run(account, minutes=10), 1
-        assert account.clock.now() < NOW + timedelta(minutes=10)
-        while outcome.left:
-            [detail] = account.sweep_starter.requested
-            account.sweep_starter.requested.clear()
-            assert Metric.SWEEP_FINISHED not in account.telemetry.counts
-            rounds = int(str(detail["round"]))
-            outcome = run(account, request=replace(ASKED, round=rounds), minutes=10)
-            assert rounds < 100
-        assert all(each.attached and STATUS_TAG in each.tags for each in account.iam.users.values())
-        assert account.telemetry.counts[Metric.SWEEP_FINISHED] == 1
-        assert rounds > 1
-
-    def test_a_round_that_changes_no_user_raises_and_requests_no_other(self) -> None:
-        account = self.account_of(3)
-        with pytest.raises(SweepStalled, match="Round 1 changed no user and left 3"):
-            run(account, minutes=0.3)
-        assert account.sweep_starter.requested == []
-        assert account.telemetry.counts[Metric.SWEEP_FAILURES] >= 1
-
-    def test_the_next_round_has_the_next_number(self) -> None:
-        account = self.account_of(30)
-        run(account, minutes=5)
-        assert account.sweep_starter.requested == [{"round": 2}]
-
-
-def _crash_once_attached(account: FakeAccount, name: str) -> None:
-    if account.iam.users[name].attached:
-        raise Crash("after attach")
-
-
-class TestASweepThatDoesNotFinish:
-    """Nothing on a user with a device shows that a digest is due, so a note does."""
-
-    def crashed(self, *users: FakeUser, name: str = "ann") -> FakeAccount:
-        account = FakeAccount(*users)
-        run(FakeAccount())
-        account.calls.meanwhile = lambda: _crash_once_attached(account, name)
-        with pytest.raises(Crash):
-            run(account)
-        account.calls.meanwhile = lambda: None
-        return account
-
-    def test_users_it_enforced_are_in_the_next_digest_with_the_keys_that_stop(self) -> None:
-        account = self.crashed(user("ann", password=True, devices=[device()], keys=[key()]), user("zoe", password=True))
-        run(account)
-        changes = lines(account, "changes")
-        assert "earlier sweep" in changes["ann"]
-        assert "AKIAEXAMPLE1" in changes["ann"]
-        assert "earlier sweep" not in changes["zoe"]
-        account.calls.made.clear()
-        run(account)
-        assert len(account.notifier.sent) == 1
-
-    def test_users_it_released_are_in_the_next_digest(self) -> None:
-        account = FakeAccount(user("ex", attached=True))
-        account.exemptions.records["AIDAEX"] = exemption("AIDAEX")
-        account.notifier.notices = _refusing  # type: ignore[assignment, method-assign]
-        with pytest.raises(AwsRequestFailed):
-            run(account)
-        del account.notifier.notices
-        run(account)
-        assert "earlier sweep" in lines(account, "changes")["ex"]
-
-    def test_an_audit_in_between_keeps_the_note(self) -> None:
-        account = self.crashed(user("ann", password=True, devices=[device()]))
-        run(account, request=SweepRequest("audit", audit=True, round=1))
-        assert lines(account, "changes") == {}
-        run(account)
-        assert "earlier sweep" in lines(account, "changes")["ann"]
-
-    def test_a_user_it_did_not_come_to_enforce_is_enforced_and_reported_as_usual(self) -> None:
-        account = self.crashed(compliant_user("ann", attached=False), user("zoe", password=True))
-        account.iam.users["ann"].attached = False
-        run(account)
-        assert list(lines(account, "changes")) == ["ann", "zoe"]
-        assert "earlier sweep" not in lines(account, "changes")["ann"]
-
-    def test_users_for_whom_the_note_has_no_room_wait_for_the_next_round(self) -> None:
-        account = FakeAccount(*(compliant_user(f"{number:064}", attached=False) for number in range(4_690)))
-        outcome = run(account)
-        assert (outcome.changed, outcome.left) == (4_687, 3)
-        assert len(account.sweep_starter.requested) == 1
-
-
-def _refusing(_: object) -> None:
-    raise AwsRequestFailed("InternalError: later")
 
 
 class TestKeyDeactivation:
@@ -536,75 +328,3 @@ class TestKeyDeactivation:
         account.account.hidden = {"bob"}
         run(account, self.DEACTIVATING)
         assert account.iam.users["bob"].tags == self.LATE
-
-
-class TestMetrics:
-    def test_every_sweep_measures_the_account(self) -> None:
-        account = FakeAccount(
-            compliant_user("ann"),
-            user("bob", attached=True, password=True, tags=dict(MARKED)),
-            user("carl", password=True),
-            user("exempt"),
-        )
-        account.exemptions.records["AIDAEXEMPT"] = exemption("AIDAEXEMPT")
-        account.health.found = (BROKEN,)
-        run(account)
-        assert account.telemetry.gauges == {
-            Gauge.USERS_COMPLIANT: 1,
-            Gauge.USERS_NONCOMPLIANT: 2,
-            Gauge.USERS_EXEMPT: 1,
-            Gauge.USERS_UNDER_ENFORCEMENT: 3,
-            Gauge.OLDEST_NONCOMPLIANT_DAYS: 28,
-            Gauge.SWEEP_DURATION: 0,
-            Gauge.HEALTH_PROBLEMS: 1,
-        }
-        assert account.telemetry.counts[Metric.USERS_ENFORCED] == 1
-        assert account.telemetry.counts[Metric.SWEEP_FINISHED] == 1
-
-
-class TestNews:
-    def test_a_digest_without_a_subscriber_counts_as_not_sent(self) -> None:
-        account = FakeAccount(compliant_user("ann"))
-        account.health.found = (Check(NOTICES_TOPIC, Verdict.PROBLEM, "There is no subscription.", "Subscribe."),)
-        run(account)
-        assert run(account).mailed
-        account.health.found = ()
-        assert run(account).mailed
-        assert not run(account).mailed
-
-    def test_a_new_problem_is_news_and_the_same_problem_again_is_not(self) -> None:
-        account = FakeAccount(compliant_user("ann"))
-        run(account)
-        account.health.found = (BROKEN,)
-        assert run(account).mailed
-        assert lines(account, "health") == {"problem": " trail. No trail logs. Create one."}
-        assert not run(account).mailed
-
-    def test_a_malformed_exemption_is_news(self) -> None:
-        account = FakeAccount(compliant_user("ann"))
-        run(account)
-        account.exemptions.records["AIDAANN"] = MalformedExemption("The exemption record lacks owner.")
-        assert run(account).mailed
-        assert "lacks owner" in str(lines(account, "exemptions"))
-
-    def test_an_exemption_that_ends_soon_is_listed(self) -> None:
-        account = FakeAccount(user("ann"), user("bob"))
-        account.exemptions.records["AIDAANN"] = exemption("AIDAANN", ends=timedelta(days=14))
-        account.exemptions.records["AIDABOB"] = replace(exemption("AIDABOB", ends=timedelta(days=15)), user_name="bob")
-        run(account)
-        assert list(lines(account, "exemptions")) == ["alice"]
-        assert "2026-03-15T12:00:00Z" in lines(account, "exemptions")["alice"]
-
-
-@pytest.mark.parametrize(
-    ("chosen", "enforced"),
-    [
-        (ALL, False),
-        (replace(ALL, working_machine_users=WorkingMachineUsers.ENFORCE), True),
-        (replace(ALL, working_machine_users=WorkingMachineUsers.ENFORCE, enforce_on=EnforceOn.CONSOLE), False),
-    ],
-)
-def test_machine_users_follow_the_same_plan_as_for_events(chosen: Settings, enforced: bool) -> None:
-    account = FakeAccount(user("ci", keys=[key()]))
-    run(account, chosen)
-    assert account.iam.users["ci"].attached is enforced

@@ -1,0 +1,138 @@
+"""What a sweep records: the note, the news in its digest, and the metrics."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mfa_guard.core.errors import AwsRequestFailed
+from mfa_guard.core.exemption import MalformedExemption
+from mfa_guard.core.health.checks import NOTICES_TOPIC, Check, Verdict
+from mfa_guard.core.metrics import Gauge, Metric
+from mfa_guard.core.sweep_request import SweepRequest
+from support.factories import MARKED, device, exemption, key
+from support.fakes import Crash, FakeAccount, FakeUser
+from support.sweeps import compliant_user, lines, run, user
+
+BROKEN = Check("trail", Verdict.PROBLEM, "No trail logs.", "Create one.")
+
+
+def _crash_once_attached(account: FakeAccount, name: str) -> None:
+    if account.iam.users[name].attached:
+        raise Crash("after attach")
+
+
+class TestASweepThatDoesNotFinish:
+    """Nothing on a user with a device shows that a digest is due, so a note does."""
+
+    def crashed(self, *users: FakeUser, name: str = "ann") -> FakeAccount:
+        account = FakeAccount(*users)
+        run(FakeAccount())
+        account.calls.meanwhile = lambda: _crash_once_attached(account, name)
+        with pytest.raises(Crash):
+            run(account)
+        account.calls.meanwhile = lambda: None
+        return account
+
+    def test_users_it_enforced_are_in_the_next_digest_with_the_keys_that_stop(self) -> None:
+        account = self.crashed(user("ann", password=True, devices=[device()], keys=[key()]), user("zoe", password=True))
+        run(account)
+        changes = lines(account, "changes")
+        assert "earlier sweep" in changes["ann"]
+        assert "AKIAEXAMPLE1" in changes["ann"]
+        assert "earlier sweep" not in changes["zoe"]
+        account.calls.made.clear()
+        run(account)
+        assert len(account.notifier.sent) == 1
+
+    def test_users_it_released_are_in_the_next_digest(self) -> None:
+        account = FakeAccount(user("ex", attached=True))
+        account.exemptions.records["AIDAEX"] = exemption("AIDAEX")
+        account.notifier.notices = _refusing  # type: ignore[assignment, method-assign]
+        with pytest.raises(AwsRequestFailed):
+            run(account)
+        del account.notifier.notices
+        run(account)
+        assert "earlier sweep" in lines(account, "changes")["ex"]
+
+    def test_an_audit_in_between_keeps_the_note(self) -> None:
+        account = self.crashed(user("ann", password=True, devices=[device()]))
+        run(account, request=SweepRequest("audit", audit=True, round=1))
+        assert lines(account, "changes") == {}
+        run(account)
+        assert "earlier sweep" in lines(account, "changes")["ann"]
+
+    def test_a_user_it_did_not_come_to_enforce_is_enforced_and_reported_as_usual(self) -> None:
+        account = self.crashed(compliant_user("ann", attached=False), user("zoe", password=True))
+        account.iam.users["ann"].attached = False
+        run(account)
+        assert list(lines(account, "changes")) == ["ann", "zoe"]
+        assert "earlier sweep" not in lines(account, "changes")["ann"]
+
+    def test_users_for_whom_the_note_has_no_room_wait_for_the_next_round(self) -> None:
+        account = FakeAccount(*(compliant_user(f"{number:064}", attached=False) for number in range(4_690)))
+        outcome = run(account)
+        assert (outcome.changed, outcome.left) == (4_687, 3)
+        assert len(account.sweep_starter.requested) == 1
+
+
+def _refusing(_: object) -> None:
+    raise AwsRequestFailed("InternalError: later")
+
+
+class TestMetrics:
+    def test_every_sweep_measures_the_account(self) -> None:
+        account = FakeAccount(
+            compliant_user("ann"),
+            user("bob", attached=True, password=True, tags=dict(MARKED)),
+            user("carl", password=True),
+            user("exempt"),
+        )
+        account.exemptions.records["AIDAEXEMPT"] = exemption("AIDAEXEMPT")
+        account.health.found = (BROKEN,)
+        run(account)
+        assert account.telemetry.gauges == {
+            Gauge.USERS_COMPLIANT: 1,
+            Gauge.USERS_NONCOMPLIANT: 2,
+            Gauge.USERS_EXEMPT: 1,
+            Gauge.USERS_UNDER_ENFORCEMENT: 3,
+            Gauge.OLDEST_NONCOMPLIANT_DAYS: 28,
+            Gauge.SWEEP_DURATION: 0,
+            Gauge.HEALTH_PROBLEMS: 1,
+        }
+        assert account.telemetry.counts[Metric.USERS_ENFORCED] == 1
+        assert account.telemetry.counts[Metric.SWEEP_FINISHED] == 1
+
+
+class TestNews:
+    def test_a_digest_without_a_subscriber_counts_as_not_sent(self) -> None:
+        account = FakeAccount(compliant_user("ann"))
+        account.health.found = (Check(NOTICES_TOPIC, Verdict.PROBLEM, "There is no subscription.", "Subscribe."),)
+        run(account)
+        assert run(account).mailed
+        account.health.found = ()
+        assert run(account).mailed
+        assert not run(account).mailed
+
+    def test_a_new_problem_is_news_and_the_same_problem_again_is_not(self) -> None:
+        account = FakeAccount(compliant_user("ann"))
+        run(account)
+        account.health.found = (BROKEN,)
+        assert run(account).mailed
+        assert lines(account, "health") == {"problem": " trail. No trail logs. Create one."}
+        assert not run(account).mailed
+
+    def test_a_malformed_exemption_is_news(self) -> None:
+        account = FakeAccount(compliant_user("ann"))
+        run(account)
+        account.exemptions.records["AIDAANN"] = MalformedExemption("The exemption record lacks owner.")
+        assert run(account).mailed
+        assert "lacks owner" in str(lines(account, "exemptions"))
+
+    def test_an_exemption_that_ends_soon_is_listed(self) -> None:
+        account = FakeAccount(user("ann"), user("bob"))
+        account.exemptions.records["AIDAANN"] = exemption("AIDAANN", ends=timedelta(days=14))
+        account.exemptions.records["AIDABOB"] = replace(exemption("AIDABOB", ends=timedelta(days=15)), user_name="bob")
+        run(account)
+        assert list(lines(account, "exemptions")) == ["alice"]
+        assert "2026-03-15T12:00:00Z" in lines(account, "exemptions")["alice"]
