@@ -1,0 +1,386 @@
+"""Every mail that mfa-guard sends, one case per variant, and the golden file with their full text.
+
+`make docs` runs this module, which writes the golden file. test_golden.py fails while a mail reads otherwise.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from mfa_guard.core.account.assessment import Assessment, count
+from mfa_guard.core.account.key_deactivation import DeactivationStep, KeyDeactivation
+from mfa_guard.core.alerts import parse_alert
+from mfa_guard.core.attachments import AttachmentRoute, WriteResult
+from mfa_guard.core.cloudtrail import parse_user_event
+from mfa_guard.core.exemption import MalformedExemption
+from mfa_guard.core.exemption_changes import parse_exemption_change
+from mfa_guard.core.health.checks import Check, Verdict
+from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message
+from mfa_guard.core.mail.layout import Message
+from mfa_guard.core.mail.notices import NoticeContext, alert_message, exemption_message, root_message, user_message
+from mfa_guard.core.notice_kinds import NoticeKind
+from mfa_guard.core.plan import Action, EventContext, EventPlan, Standing, UserPlan, notice_of, plan_for_event
+from mfa_guard.core.settings import EnforceOn, Mode, Settings
+from mfa_guard.core.user import NOT_LOADED, ServiceCredential, UserState
+from support.factories import (
+    ACCOUNT,
+    MARKED,
+    NOW,
+    ROOT_OF_THE_PROJECT,
+    detail,
+    device,
+    exemption,
+    key,
+    long_term_key,
+    settings,
+    state,
+    stream_record,
+    user_identity,
+)
+from support.messages import mail
+
+GOLDEN: Final = ROOT_OF_THE_PROJECT / "tests" / "unit" / "core" / "mail" / "golden" / "mails.txt"
+
+
+NOTHING_WRITTEN: Final = WriteResult()
+DEFAULTS: Final = settings()
+
+
+@dataclass(frozen=True)
+class UserCase:
+    """A notice about a user: the event, the user as IAM shows them, what mfa-guard wrote, and the settings."""
+
+    record: Mapping[str, object]
+    user: UserState
+    result: WriteResult = NOTHING_WRITTEN
+    chosen: Settings = DEFAULTS
+
+    def message(self) -> Message:
+        """Return the notice that the plan makes due; raises AssertionError when the state lacks a field."""
+        event = parse_user_event(self.record)
+        decided = plan_for_event(self.user, EventContext.of(event), self.chosen, NOW)
+        assert isinstance(decided, EventPlan), f"The case lacks the user's {decided}."
+        notice = notice_of(decided, self.result)
+        assert notice, "There is nothing to report."
+        return user_message(notice, NoticeContext(event, self.user, decided, self.result, self.chosen, NOW))
+
+    def in_audit_mode(self) -> "UserCase":
+        """Return the same event and user in audit mode, where nothing was written."""
+        return replace(self, result=NOTHING_WRITTEN, chosen=replace(self.chosen, mode=Mode.AUDIT))
+
+
+def call(name: str, request: Mapping[str, object] | None = None, **changes: object) -> Mapping[str, object]:
+    """Return a CloudTrail record whose id never changes, since the mail has it in a link."""
+    return detail(name, request, eventID="1c9b0c5e", **changes)
+
+
+PHONE: Final = device().serial
+ATTACHED: Final = WriteResult(route=AttachmentRoute.DIRECT)
+IN_GROUP: Final = WriteResult(route=AttachmentRoute.GROUP)
+AUDIT: Final = settings(mode=Mode.AUDIT)
+CONSOLE_ONLY: Final = settings(enforce_on=EnforceOn.CONSOLE)
+
+NEW: Final = state(devices=(), attached=False)
+MACHINE: Final = replace(NEW, password=False, keys=(key(),))
+ROOT: Final = {"type": "Root", "accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root"}
+GIT_MACHINE: Final = replace(
+    NEW,
+    password=False,
+    service_credentials=(ServiceCredential("ACCAEXAMPLE1", "codecommit.amazonaws.com", active=True),),
+)
+
+# What a retry reads after an earlier attempt at the same event enforced, and ended before it sent the notice.
+RESTORED_BEFORE: Final = state(unfinished=NoticeKind.ENFORCEMENT_REMOVED)
+
+USER_CASES: Final[Mapping[str, UserCase]] = {
+    "noncompliant: a new user with a password and a key in use": UserCase(
+        call("CreateUser", userIdentity=user_identity("bob")),
+        replace(NEW, keys=(key(), key("AKIAEXAMPLE2", active=False, used=None))),
+        ATTACHED,
+    ),
+    "noncompliant: a user with as many policies as IAM allows": UserCase(
+        call("CreateLoginProfile"), NEW, replace(IN_GROUP, fell_back=True)
+    ),
+    "noncompliant: a user in as many groups as IAM allows": UserCase(
+        call("CreateLoginProfile"),
+        NEW,
+        replace(ATTACHED, fell_back=True),
+        settings(enforce_through=AttachmentRoute.GROUP),
+    ),
+    "noncompliant: an enforced user lost the last device": UserCase(
+        call("DeactivateMFADevice"), state(devices=(), keys=(key(),))
+    ),
+    "noncompliant: a new user with an access key only": UserCase(
+        call("CreateAccessKey"), replace(NEW, password=False, keys=(key(used=None),)), ATTACHED
+    ),
+    "noncompliant: a new user without any credential": UserCase(
+        call("CreateUser"), replace(NEW, password=False), ATTACHED
+    ),
+    "noncompliant: not enforced, because EnforceOn covers console users": UserCase(
+        call("CreateUser"), replace(NEW, password=False), chosen=CONSOLE_ONLY
+    ),
+    "noncompliant: Mode audit": UserCase(call("CreateUser"), replace(NEW, keys=(key(),)), chosen=AUDIT),
+    "new-credential": UserCase(call("CreateAccessKey"), state(devices=(), tags=MARKED, keys=(key(used=None),))),
+    "solved": UserCase(call("EnableMFADevice", userIdentity=user_identity("alice")), state(tags=MARKED)),
+    "solved: an active machine user": UserCase(
+        call("EnableMFADevice"), state(attached=False, password=False, keys=(key(),), tags=MARKED)
+    ),
+    "solved: Mode audit, few facts loaded, no help URL": UserCase(
+        call(
+            "EnableMFADevice",
+            userIdentity=user_identity("bob", sessionContext={"attributes": {"mfaAuthenticated": "false"}}),
+        ),
+        UserState(
+            "alice", "AIDAEXAMPLE", "/", MARKED, exemption=None, devices=(device(),), attached=True, unfinished=None
+        ),
+        chosen=replace(AUDIT, help_url=""),
+    ),
+    "decision: a machine with an access key in use": UserCase(call("CreateAccessKey"), MACHINE),
+    "decision: a machine with a service-specific credential": UserCase(call("CreateAccessKey"), GIT_MACHINE),
+    "enforcement-removed: restored": UserCase(call("DetachUserPolicy"), state(attached=False), ATTACHED),
+    "enforcement-removed: restored by an earlier attempt": UserCase(call("DetachUserPolicy"), RESTORED_BEFORE),
+    "enforcement-removed: still enforced": UserCase(call("RemoveUserFromGroup"), state()),
+    "enforcement-removed: not restored, because EnforceOn covers console users": UserCase(
+        call("DetachUserPolicy"), replace(NEW, password=False, tags=MARKED), chosen=CONSOLE_ONLY
+    ),
+    "enforcement-removed: Mode audit": UserCase(call("DetachUserPolicy"), state(attached=False), chosen=AUDIT),
+    "tags-changed: removed from a user without a device": UserCase(call("UntagUser"), state(devices=())),
+    "tags-changed: set on a user with a device": UserCase(call("TagUser"), state(tags=MARKED)),
+    "tags-changed: another date": UserCase(call("TagUser"), state(devices=(), tags=MARKED)),
+    "tags-changed: Mode audit": UserCase(call("UntagUser"), state(devices=()), chosen=AUDIT),
+    "device-with-key: the user's own key, and the device is gone": UserCase(
+        call("EnableMFADevice", {"userName": "alice", "serialNumber": PHONE}, userIdentity=long_term_key("alice")),
+        state(devices=()),
+    ),
+    "device-with-key: another user's key": UserCase(
+        call("EnableMFADevice", {"userName": "alice", "serialNumber": PHONE}, userIdentity=long_term_key("mallory")),
+        state(),
+    ),
+    "enforced: no key in use": UserCase(call("CreateAccessKey"), state(attached=False), IN_GROUP),
+    "enforced: keys in use stop": UserCase(
+        call("CreateAccessKey"), state(attached=False, keys=(key(), key("AKIAEXAMPLE2"))), ATTACHED
+    ),
+    "enforced: the exemption expired": UserCase(
+        call("CreateAccessKey"), state(attached=False, exemption=exemption(ends=-timedelta(days=1))), ATTACHED
+    ),
+    "enforced: the exemption record is not valid": UserCase(
+        call("CreateAccessKey"),
+        state(attached=False, exemption=MalformedExemption("The exemption record lacks owner.")),
+        ATTACHED,
+    ),
+    "enforced: Mode audit, no key in use": UserCase(call("CreateAccessKey"), state(attached=False), chosen=AUDIT),
+    "enforced: Mode audit, keys in use would stop": UserCase(
+        call("CreateAccessKey"), state(attached=False, keys=(key(), key("AKIAEXAMPLE2"))), chosen=AUDIT
+    ),
+    "exempt-without-device": UserCase(call("DeactivateMFADevice"), replace(NEW, exemption=exemption())),
+    "released: the policy and the group": UserCase(
+        call("CreateAccessKey"),
+        state(in_group=True, exemption=exemption(), devices=(), tags=MARKED),
+        WriteResult(released=(AttachmentRoute.DIRECT, AttachmentRoute.GROUP)),
+    ),
+    "released: exempt by path": UserCase(
+        call("CreateAccessKey"),
+        state(path="/machines/ci/"),
+        WriteResult(released=(AttachmentRoute.DIRECT,)),
+        settings(exempt_path_prefixes=("/machines/",)),
+    ),
+    "released: Mode audit": UserCase(
+        call("CreateAccessKey"), state(in_group=True, exemption=exemption()), chosen=AUDIT
+    ),
+    "not-enforced: quotas": UserCase(
+        call("CreateUser"),
+        NEW,
+        WriteResult(
+            problem="neither the policy nor the group could be given. IAM said: Cannot exceed quota for "
+            "PoliciesPerUser: 10; Cannot exceed quota for GroupsPerUser: 10."
+        ),
+    ),
+    "not-enforced: the policy is missing": UserCase(
+        call("CreateAccessKey"),
+        state(attached=False),
+        WriteResult(problem="the enforcement policy or group does not exist.", retry=True),
+    ),
+    "not-tagged": UserCase(
+        call("CreateUser"),
+        NEW,
+        replace(
+            ATTACHED,
+            problem="the noncompliance tags cannot be set. IAM said: Cannot exceed quota for TagsPerUser: 50.",
+            not_tagged=True,
+        ),
+    ),
+}
+
+
+def alerted(name: str, request: Mapping[str, object], source: str, **changes: object) -> Message:
+    """Return the notice that AlertFunction sends about an API call of a service."""
+    return alert_message(parse_alert(call(name, request, eventSource=f"{source}.amazonaws.com", **changes)), settings())
+
+
+EXEMPTION_ITEM: Final[Mapping[str, str]] = {
+    "user_id": "AIDAEXAMPLE",
+    "user_name": "alice",
+    "owner": "platform team",
+    "reason": "build machine",
+    "created_by": "role/Admin/bob",
+    "expires_at": "2026-04-01T00:00:00Z",
+}
+
+
+def exemption_changed(name: str, item: Mapping[str, str] | None, old: Mapping[str, str] | None = None) -> Message:
+    """Return the notice about a record of the exemption table's stream: INSERT, MODIFY or REMOVE."""
+    return exemption_message(parse_exemption_change(stream_record(name, item, old=old), NOW), settings(), NOW)
+
+
+def root_changed() -> Message:
+    """Return the notice about a new access key of the root user."""
+    return root_message(parse_user_event(call("CreateAccessKey", {}, userIdentity=ROOT)), settings())
+
+
+def root_signed_in(**changes: object) -> Message:
+    """Return the notice about a sign-in of the root user, with `changes` of the CloudTrail record."""
+    return alerted("ConsoleLogin", {}, "signin", userIdentity=ROOT, **changes)
+
+
+# Every case is built when it is asked for, so that a mutated function is called by the test that finds it.
+NOTICES: Final[Mapping[str, Callable[[], Message]]] = {
+    **{title: case.message for title, case in USER_CASES.items()},
+    "root-credentials": root_changed,
+    "root-sign-in: with MFA": lambda: root_signed_in(additionalEventData={"MFAUsed": "Yes"}),
+    "root-sign-in: without MFA": lambda: root_signed_in(additionalEventData={"MFAUsed": "No"}),
+    "root-sign-in: CloudTrail does not say whether MFA was used": root_signed_in,
+    "tampering: a rule is disabled": lambda: alerted("DisableRule", {"name": "mfa-guard-mfa-devices"}, "events"),
+    "tampering: the enforcement policy": lambda: alerted(
+        "CreatePolicyVersion", {"policyArn": settings().policy_arn}, "iam", userIdentity=long_term_key("mallory")
+    ),
+    "stack-change": lambda: alerted("UpdateStack", {"stackName": "mfa-guard"}, "cloudformation"),
+    "exemption: added": lambda: exemption_changed("INSERT", EXEMPTION_ITEM),
+    "exemption: removed": lambda: exemption_changed("REMOVE", None, EXEMPTION_ITEM),
+    "exemption: expired": lambda: exemption_changed("MODIFY", {**EXEMPTION_ITEM, "expires_at": "2026-01-01T00:00:00Z"}),
+    "exemption: not valid": lambda: exemption_changed(
+        "INSERT", {name: value for name, value in EXEMPTION_ITEM.items() if name != "owner"}
+    ),
+}
+
+
+def assessment(name: str, standing: Standing, *actions: Action, certain: bool = True, **changes: object) -> Assessment:
+    """Return what a sweep finds about one user."""
+    return Assessment(state(name=name, id=f"AIDA{name.upper()}", **changes), UserPlan(standing, actions), certain)
+
+
+ANN: Final = assessment("ann", Standing.ENFORCED)
+BOB: Final = assessment("bob", Standing.ENFORCED, devices=(), tags=MARKED)
+CARL: Final = assessment(
+    "carl", Standing.ENFORCED, Action.ENFORCE, Action.MARK, devices=(), attached=False, keys=(key("key 1"),)
+)
+IDLE: Final = assessment(
+    "idle",
+    Standing.ENFORCED,
+    Action.ENFORCE,
+    Action.MARK,
+    certain=False,
+    devices=(),
+    attached=False,
+    password=False,
+)
+CI: Final = assessment(
+    "ci", Standing.ACTIVE_MACHINE, devices=(), attached=False, password=False, keys=(key("key 1"),), tags=MARKED
+)
+GIT: Final = assessment(
+    "git", Standing.ACTIVE_MACHINE, devices=(), attached=False, password=False, keys=NOT_LOADED, tags=MARKED
+)
+EVE: Final = assessment("eve", Standing.EXEMPT, devices=(), attached=False)
+RITA: Final = assessment("rita", Standing.EXEMPT, Action.RELEASE, Action.CLEAR, tags=MARKED)
+
+FINE: Final = Check("trail", Verdict.FINE, "The trail main is logging and records IAM's management write events.", "")
+BAD: Final = Check(
+    "dead-letter queue", Verdict.PROBLEM, "Events that could not be handled: 2.", "Fix the cause, then redrive them."
+)
+ADVICE: Final = Check(
+    "termination protection", Verdict.PROBLEM, "One call deletes the stack.", "Switch it on.", advisory=True
+)
+UNSURE: Final = Check("trail", Verdict.CANNOT_VERIFY, "Another account owns the trail.", "Ask the owner.")
+
+
+def digest(*assessments: Assessment, writes: bool = True, **changes: object) -> Digest:
+    """Return a sweep's digest in which all is fine, with `changes`."""
+    base = Digest(
+        counts=count(assessments),
+        changes=(),
+        failures=(),
+        carried=(),
+        assessments=assessments,
+        exemptions={},
+        checks=(FINE,),
+        writes=writes,
+        late=None,
+        left=0,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+SWEEPING: Final = settings(mode=Mode.ALL, deactivate_keys_after_days=30)
+
+
+SOON: Final = KeyDeactivation(DeactivationStep.NOTHING, NOW + timedelta(days=3))
+
+DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
+    "digest: Mode events, with planned changes, decisions and exemptions": lambda: digest_message(
+        digest(
+            ANN,
+            BOB,
+            CARL,
+            CI,
+            GIT,
+            IDLE,
+            EVE,
+            RITA,
+            writes=False,
+            checks=(FINE, BAD, ADVICE),
+            late="IAM did not finish the credential report within 60 seconds.",
+            exemptions={
+                "AIDA1": exemption(ends=timedelta(days=3)),
+                "AIDA2": exemption(ends=timedelta(days=15)),
+                "AIDA3": exemption(ends=timedelta(0)),
+                "AIDA4": MalformedExemption("The exemption record lacks owner."),
+            },
+        ),
+        settings(),
+        NOW,
+    ),
+    "digest: Mode all, with changes, failures, and a round that continues": lambda: digest_message(
+        digest(
+            ANN,
+            replace(BOB, key_deactivation=SOON),
+            CI,
+            changes=(Change("bob", "enforced: the policy attached, tagged noncompliant: no MFA device"),),
+            failures=(Failure("dan", "AccessDenied: User is not authorized to perform iam:AttachUserPolicy"),),
+            carried=("fay: the tags cannot be set. IAM said: Cannot exceed quota for TagsPerUser: 50.",),
+            checks=(UNSURE,),
+            left=3,
+        ),
+        replace(SWEEPING, enforce_through=AttachmentRoute.GROUP),
+        NOW,
+    ),
+    "digest: a round that changed no user before its time ran out": lambda: digest_message(
+        digest(BOB, left=3), SWEEPING, NOW
+    ),
+    "digest: nothing to do": lambda: digest_message(digest(ANN), replace(SWEEPING, help_url=""), NOW),
+}
+
+EVERY_MAIL: Final = {**NOTICES, **DIGESTS}
+
+
+def render() -> str:
+    """Return the golden file's text: for each mail a title, the subject line and the text."""
+    line = "=" * 100
+    messages = ((title, build()) for title, build in EVERY_MAIL.items())
+    return "\n".join(
+        f"{line}\n{title}\n{line}\nSubject: {message.subject}\n\n{mail(message)}" for title, message in messages
+    )
+
+
+if __name__ == "__main__":
+    GOLDEN.parent.mkdir(exist_ok=True)
+    GOLDEN.write_text(render(), "utf-8")
