@@ -192,7 +192,7 @@ class TestAlert:
         event = envelope(detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com"))
         assert alert.lambda_handler(event, context) == {"notice": "tampering"}
         alert.lambda_handler(event, context)
-        assert mails(account, stack) == ["CRITICAL: mfa-guard's trail: StopLogging"]
+        assert mails(account, stack) == ["CRITICAL: StopLogging on mfa-guard's trail"]
         assert metric_names(printed()) >= {"NoticesSent", "DuplicateEvents"}
 
     def test_tampering_with_the_notice_topic_is_mailed_by_the_operations_topic(
@@ -202,7 +202,7 @@ class TestAlert:
         event = envelope(detail("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com"))
         alert.lambda_handler(event, context)
         assert mails(account, stack) == []
-        assert mails(account, stack, "OperationsTopic") == ["HIGH: mfa-guard's topic: DeleteTopic"]
+        assert mails(account, stack, "OperationsTopic") == ["HIGH: DeleteTopic on mfa-guard's topic"]
 
     def test_a_topic_that_fails_raises(self, context: Context, faults: Faults) -> None:
         faults.failing = {"Publish": "InternalError"}

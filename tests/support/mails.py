@@ -18,7 +18,8 @@ from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.health.checks import Check, Verdict
 from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message
 from mfa_guard.core.mail.layout import Message
-from mfa_guard.core.mail.notices import NoticeContext, alert_message, exemption_message, root_message, user_message
+from mfa_guard.core.mail.notice_context import NoticeContext
+from mfa_guard.core.mail.notices import alert_message, exemption_message, root_message, user_message
 from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.plan import Action, EventContext, EventPlan, Standing, UserPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
@@ -309,13 +310,13 @@ def digest(*assessments: Assessment, writes: bool = True, **changes: object) -> 
         counts=count(assessments),
         changes=(),
         failures=(),
-        carried=(),
+        not_tagged=(),
         assessments=assessments,
         exemptions={},
         checks=(FINE,),
         writes=writes,
-        late=None,
-        left=0,
+        report_problem=None,
+        users_left=0,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -338,7 +339,7 @@ DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
             RITA,
             writes=False,
             checks=(FINE, BAD, ADVICE),
-            late="IAM did not finish the credential report within 60 seconds.",
+            report_problem="IAM did not finish the credential report within 60 seconds.",
             exemptions={
                 "AIDA1": exemption(ends=timedelta(days=3)),
                 "AIDA2": exemption(ends=timedelta(days=15)),
@@ -356,15 +357,15 @@ DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
             CI,
             changes=(Change("bob", "enforced: the policy attached, tagged noncompliant: no MFA device"),),
             failures=(Failure("dan", "AccessDenied: User is not authorized to perform iam:AttachUserPolicy"),),
-            carried=("fay: the tags cannot be set. IAM said: Cannot exceed quota for TagsPerUser: 50.",),
+            not_tagged=("fay: the tags cannot be set. IAM said: Cannot exceed quota for TagsPerUser: 50.",),
             checks=(UNSURE,),
-            left=3,
+            users_left=3,
         ),
         replace(SWEEPING, enforce_through=AttachmentRoute.GROUP),
         NOW,
     ),
     "digest: a round that changed no user before its time ran out": lambda: digest_message(
-        digest(BOB, left=3), SWEEPING, NOW
+        digest(BOB, users_left=3), SWEEPING, NOW
     ),
     "digest: nothing to do": lambda: digest_message(digest(ANN), replace(SWEEPING, help_url=""), NOW),
 }

@@ -11,7 +11,7 @@ from mfa_guard.core.account.assessment import Assessment, assessment_of
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.mail.digest import in_use
-from mfa_guard.core.mail.notices import about_user
+from mfa_guard.core.mail.user_notices import about_user
 from mfa_guard.core.plan import Action, Rule, Standing, UserPlan, deciding_rule, plan_for_user
 from mfa_guard.core.settings import Mode, Settings
 from mfa_guard.core.times import utc_text

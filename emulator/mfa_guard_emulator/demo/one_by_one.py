@@ -303,7 +303,7 @@ def _audit(harness: Harness) -> None:
         iam.create_login_profile(UserName="ivan", Password=_PASSWORD, PasswordResetRequired=True)
 
 
-_UNDONE: Final = "undo of a mfa-guard notice"
+_UNDONE: Final = "undo of an mfa-guard notice"
 
 _STEPS: Final[tuple[Step, ...]] = (
     Step(

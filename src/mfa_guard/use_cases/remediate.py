@@ -14,7 +14,8 @@ from mfa_guard.core.cloudtrail import UserEvent
 from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.leases import Lease
-from mfa_guard.core.mail.notices import NoticeContext, root_message, user_message
+from mfa_guard.core.mail.notice_context import NoticeContext
+from mfa_guard.core.mail.notices import root_message, user_message
 from mfa_guard.core.metrics import Metric
 from mfa_guard.core.notice_kinds import RESUMABLE, NoticeKind
 from mfa_guard.core.plan import Action, DueNotice, EventContext, EventPlan, notice_of, plan_for_event

@@ -55,7 +55,7 @@ def test_a_removed_record_says_who_is_no_longer_exempt() -> None:
 def test_a_malformed_record_does_not_exempt_and_says_so() -> None:
     record = stream_record("INSERT", {key: value for key, value in ITEM.items() if key != "owner"})
     assert isinstance(parse_exemption_change(record, NOW).exemption, MalformedExemption)
-    assert "does not count, and ci-deploy is not exempt. The exemption record lacks owner." in mail(record)
+    assert "not valid, so ci-deploy is not exempt. The exemption record lacks owner." in mail(record)
 
 
 def test_a_record_without_a_name_is_known_by_its_user_id() -> None:
@@ -65,7 +65,7 @@ def test_a_record_without_a_name_is_known_by_its_user_id() -> None:
 
 def test_a_record_that_has_ended_does_not_exempt_and_says_so() -> None:
     record = stream_record("MODIFY", ITEM | {"expires_at": "2026-02-01T00:00:00Z"}, old=ITEM)
-    assert "has ended at 2026-02-01T00:00:00Z, and ci-deploy is not exempt" in mail(record)
+    assert "expired at 2026-02-01T00:00:00Z, so ci-deploy is not exempt" in mail(record)
 
 
 def test_a_name_with_line_ends_starts_no_line() -> None:

@@ -268,7 +268,7 @@ class TestDrift:
         account = FakeAccount(FakeUser(devices=[device()], password=True, attached=True))
         run(account, detail("RemoveUserFromGroup"))
         assert severity(account) == "medium"
-        assert data(account)["done"] == []
+        assert data(account)["changes"] == []
 
     def test_a_failed_attempt_that_enforced_again_does_not_lower_the_severity(self) -> None:
         account = FakeAccount(FakeUser(devices=[device()], password=True))
@@ -464,7 +464,7 @@ class TestExemptUsers:
         account.exemptions.records["AIDAEXAMPLE"] = exemption(ends=timedelta(0))
         run(account, detail("CreateAccessKey"))
         assert account.alice.attached
-        assert "ended at 2026-03-01T12:00:00Z" in mail(account)
+        assert "expired at 2026-03-01T12:00:00Z" in mail(account)
 
     def test_a_malformed_exemption_does_not_exempt_and_is_reported(self) -> None:
         account = FakeAccount(FakeUser(password=True))
@@ -589,7 +589,7 @@ class TestAudit:
         account.exemptions.records["AIDAEXAMPLE"] = exemption()
         run(account, detail("UpdateAccessKey"), self.AUDIT)
         assert account.alice.attached
-        assert "EnrollMFADeviceThenSignInAgain from alice" in str(data(account)["done"])
+        assert "EnrollMFADeviceThenSignInAgain from alice" in str(data(account)["changes"])
 
     def test_the_notice_says_what_would_be_done_and_has_no_undo(self) -> None:
         account = FakeAccount(FakeUser(password=True))

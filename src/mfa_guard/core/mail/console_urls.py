@@ -1,4 +1,4 @@
-"""The addresses of pages in AWS's console."""
+"""The URLs of pages in the AWS console."""
 
 from urllib.parse import quote
 
@@ -6,12 +6,12 @@ from mfa_guard.core.partitions import partition_named
 
 
 def console_url(partition: str, path: str) -> str:
-    """Return a page of the partition's console."""
+    """Return the URL of a page in the console of a partition."""
     return f"https://{partition_named(partition).console_host}/{path}"
 
 
 def sign_in_url(partition: str, account: str) -> str:
-    """Return the page where IAM users of an account sign in; `account` is its id or alias."""
+    """Return the URL where the IAM users of an account sign in; `account` is its id or alias."""
     return f"https://{account}.{partition_named(partition).sign_in_host}/console"
 
 

@@ -1,4 +1,4 @@
-"""The sweep's mail: how the account stands, what changed, what is to come, and whether the guard itself is well."""
+"""The sweep's mail: the state of the account, what changed, what is planned, and the health of mfa-guard itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from mfa_guard.core.user import STATUS_TAG
 
 SCHEMA: Final = "mfa-guard/digest/1"
 KIND: Final = "digest"
-ENDING_SOON: Final = timedelta(days=14)
+EXPIRING_SOON: Final = timedelta(days=14)
 
-# Lists are cut to the first of these lengths with which the mail fits.
-_LENGTHS: Final = (10_000, 2_000, 1_000, 500, 200, 100, 50, 20)
+# The mail cuts its lists to the first of these lengths at which it fits.
+_LIST_LENGTHS: Final = (10_000, 2_000, 1_000, 500, 200, 100, 50, 20)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a sweep did to one user."""
+    """What a sweep changed for one user."""
 
     name: str
     text: str
@@ -36,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Failure:
-    """What a sweep could not do, and why."""
+    """What a sweep could not do for one user, and why."""
 
     name: str
     reason: str
@@ -44,43 +44,44 @@ class Failure:
 
 @dataclass(frozen=True)
 class Digest:
-    """Everything a sweep has to say.
+    """Everything that a sweep reports.
 
-    `writes` tells whether this sweep may change IAM. `late` is one sentence on what the report lacks, or None.
-    `left` counts users whom this round had no time for. `carried` are the tags that the last sweep could not write
-    after its mail was out.
+    `writes` tells whether this sweep may change IAM. `report_problem` is one sentence on what the credential report
+    lacks, or None. `users_left` counts the users that this round had no time for. `not_tagged` are the tags that
+    the last sweep could not write after it sent its mail, a line for each user.
     """
 
     counts: Counts
     changes: Sequence[Change]
     failures: Sequence[Failure]
-    carried: Sequence[str]
+    not_tagged: Sequence[str]
     assessments: Sequence[Assessment]
     exemptions: Mapping[str, Exemption | MalformedExemption]
     checks: Sequence[Check]
     writes: bool
-    late: str | None
-    left: int
+    report_problem: str | None
+    users_left: int
 
 
 @dataclass(frozen=True)
 class _Section:
-    """A titled list. `rest` is where to find what a cut leaves out; `note` is what to do about the lines."""
+    """A titled list. `rest` says where to find the lines that a cut leaves out; `notes` say what to do."""
 
     key: str
     title: str
     lines: Sequence[str]
     rest: str
-    note: str = ""
+    notes: Sequence[str] = ()
 
 
 def digest_message(digest: Digest, settings: Settings, now: datetime) -> Message:
-    """Return the mail, cut where it has to be: text and JSON together stay under 250,000 bytes.
+    """Return the mail. It cuts its lists if text and JSON together would exceed 250,000 bytes.
 
-    Raises ValueError when even the shortest lists do not fit, which bounded strings make impossible.
+    Raises ValueError if even the shortest lists do not fit. The length of every string is limited, so this error means
+    a defect.
     """
     sections = _sections(digest, settings, now)
-    for length in _LENGTHS:
+    for length in _LIST_LENGTHS:
         body = _body(digest, sections, settings, now, length)
         if len(body.encode()) <= LARGEST:
             severity = _severity(digest)
@@ -93,7 +94,7 @@ def digest_message(digest: Digest, settings: Settings, now: datetime) -> Message
 
 
 def pending(digest: Digest) -> frozenset[str]:
-    """Return a name for everything that waits to be done or decided, by which the next sweep knows what is new."""
+    """Return a name for each planned change and each open decision: the next sweep compares them to find new ones."""
     deciding = (each for each in digest.assessments if each.awaits_decision)
     planned = (
         each for each in digest.assessments if each.plan.actions and not each.awaits_decision and not digest.writes
@@ -109,8 +110,8 @@ def pending(digest: Digest) -> frozenset[str]:
 
 
 def problem_names(digest: Digest) -> frozenset[str]:
-    """Return a name for everything that is wrong. Noncompliance alone is not a problem in this sense."""
-    # Whoever takes the right to read away makes a problem unverifiable: that is news as well, though no alarm.
+    """Return a name for each problem. A noncompliant user is not a problem in this sense."""
+    # A check that can no longer be verified can hide a problem: it is news, but it raises no alarm.
     unsure = (check for check in digest.checks if check.verdict is Verdict.CANNOT_VERIFY and not check.advisory)
     return frozenset(
         [
@@ -122,18 +123,26 @@ def problem_names(digest: Digest) -> frozenset[str]:
 
 
 def _severity(digest: Digest) -> Severity:
-    if digest.failures or digest.carried or problems(digest.checks):
+    if digest.failures or digest.not_tagged or problems(digest.checks):
         return Severity.HIGH
     return Severity.MEDIUM if digest.changes or digest.counts.noncompliant or digest.counts.awaiting else Severity.LOW
 
 
 def _headline(digest: Digest) -> str:
     wrong = len(digest.failures) + len(problems(digest.checks))
-    parts = [f"{digest.counts.noncompliant} of {digest.counts.users} users without MFA device"]
+    parts = [f"{digest.counts.noncompliant} of {_users(digest.counts.users)} without an MFA device"]
     parts += [f"{len(digest.changes)} changed"] if digest.changes else []
-    parts += [f"{digest.counts.awaiting} to decide"] if digest.counts.awaiting else []
-    parts += [f"{wrong} problem{'s' if wrong > 1 else ''}"] if wrong else []
+    parts += [f"{_count(digest.counts.awaiting, 'decision')} open"] if digest.counts.awaiting else []
+    parts += [_count(wrong, "problem")] if wrong else []
     return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _users(number: int) -> str:
+    return _count(number, "user")
 
 
 def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Section, ...]:
@@ -142,43 +151,62 @@ def _sections(digest: Digest, settings: Settings, now: datetime) -> tuple[_Secti
         (each for each in digest.assessments if each.noncompliant),
         key=lambda each: (-each.days_noncompliant(now), each.state.name),
     )
-    worst_first = sorted(digest.checks, key=lambda check: check.verdict is Verdict.FINE)
+    problems_first = sorted(digest.checks, key=lambda check: check.verdict is Verdict.FINE)
     scan = f"aws dynamodb scan --region {settings.region} --table-name {settings.exemptions_table}"
-    logs = "SweepFunction's log names every change and failure"
-    release, exempt, enforce = (cli_command(paste, "NAME", settings) for paste in ("undo", "exempt", "enforce"))
-    undo = f"To undo one: the stack's output HowToExempt records an exemption, then releases; so does {release}"
-    decide = f"To exempt: the stack's output HowToExempt, or {exempt}. To enforce: {_enforcing(settings)}, or {enforce}"
+    logs = "see the log of SweepFunction, which has every change and failure"
+    release, exempt, enforce = (cli_command(key, "NAME", settings) for key in ("undo", "exempt", "enforce"))
+    undo = f"To undo for one user (records an exemption, then releases): {release}, or the stack's output HowToExempt"
+    decide = (
+        f"To exempt: {exempt}, or the stack's output HowToExempt",
+        f"To enforce: {enforce}, or {_enforce_command(settings)}",
+    )
     return (
-        _Section("failures", "WHAT FAILED", _failed(digest), logs),
-        _Section("health", "HEALTH OF THE GUARD", [_check(check) for check in worst_first], logs),
-        _Section("changes", "WHAT MFA-GUARD DID", [f"{each.name}: {each.text}" for each in digest.changes], logs, undo),
-        _Section("decide", "ACTIVE MACHINE USERS AWAITING A DECISION", _deciding(digest, now), listing, decide),
+        _Section("failures", "WHAT FAILED", _failures(digest), logs),
+        _Section("health", "HEALTH OF MFA-GUARD", [_check(check) for check in problems_first], logs),
+        _Section(
+            "changes",
+            "CHANGES BY MFA-GUARD",
+            [f"{each.name}: {each.text}" for each in digest.changes],
+            logs,
+            (undo,),
+        ),
+        _Section(
+            "awaiting_decision",
+            "ACTIVE MACHINE USERS AWAITING A DECISION",
+            _awaiting_decision(digest, now),
+            listing,
+            decide,
+        ),
         _Section("planned", _PLANNED_TITLE, _planned(digest, now), listing),
-        _Section("escalation", "ACCESS KEYS TO BE DEACTIVATED, AND WHEN", _escalating(digest, now), listing),
-        _Section("exemptions", "EXEMPTIONS THAT END WITHIN 14 DAYS OR DO NOT COUNT", _ending(digest, now), scan),
+        _Section("key_deactivation", _KEYS_TITLE, _key_deactivations(digest, now), listing),
+        _Section("exemptions", _EXEMPTIONS_TITLE, _exemptions(digest, now), scan),
         _Section(
             "noncompliant",
-            "WITHOUT MFA DEVICE, LONGEST FIRST",
-            [f"{each.state.name}: {_since(each, now)}" for each in noncompliant],
+            "USERS WITHOUT AN MFA DEVICE (longest first)",
+            [f"{each.state.name}: {_standing(each, now)}" for each in noncompliant],
             listing,
         ),
     )
 
 
-def _enforcing(settings: Settings) -> str:
+def _enforce_command(settings: Settings) -> str:
     if settings.enforce_through is AttachmentRoute.DIRECT:
         return f"aws iam attach-user-policy --policy-arn {settings.policy_arn} --user-name NAME"
     return f"aws iam add-user-to-group --group-name {settings.group_name} --user-name NAME"
 
 
 _TAGGED: Final = f"\"UserDetailList[?Tags[?Key=='{STATUS_TAG}']].UserName\""
-_PLANNED_TITLE: Final = "WHAT ENFORCING WOULD DO (Mode: all enforces with sweeps; an event about the user does at once)"
+_PLANNED_TITLE: Final = (
+    "CHANGES THAT MFA-GUARD WOULD MAKE (Mode: all at the next sweep, Mode: events at the next event about the user)"
+)
+_KEYS_TITLE: Final = "ACCESS KEYS TO BE DEACTIVATED (unless the user enrolls an MFA device before)"
+_EXEMPTIONS_TITLE: Final = f"EXEMPTIONS THAT EXPIRE OR ARE NOT VALID (within {EXPIRING_SOON.days} days)"
 
 
-def _failed(digest: Digest) -> list[str]:
+def _failures(digest: Digest) -> list[str]:
     return [
         *(f"{each.name}: {each.reason}" for each in digest.failures),
-        *(f"{each} (at the end of the last sweep)" for each in digest.carried),
+        *(f"{each} (at the end of the last sweep)" for each in digest.not_tagged),
     ]
 
 
@@ -187,7 +215,7 @@ def _check(check: Check) -> str:
     return line if check.verdict is Verdict.FINE else f"{line} {check.advice}"
 
 
-def _deciding(digest: Digest, now: datetime) -> list[str]:
+def _awaiting_decision(digest: Digest, now: datetime) -> list[str]:
     return [f"{each.state.name}: {in_use(each, now)}" for each in digest.assessments if each.awaits_decision]
 
 
@@ -198,22 +226,18 @@ def _planned(digest: Digest, now: datetime) -> list[str]:
 
 
 def _plan_line(assessment: Assessment, now: datetime) -> str:
-    kind = "a person" if assessment.state.password is True else "no console password"
-    doing = ", ".join(_INTENTS[action] for action in assessment.plan.actions)
-    doubt = "" if assessment.certain else "; IAM is asked again before anything is done"
-    stops = (
-        f"; would stop working without MFA: {in_use(assessment, now)}"
-        if Action.ENFORCE in assessment.plan.actions
-        else ""
-    )
-    return f"{assessment.state.name} ({kind}): {doing}{stops if _used(assessment, now) else ''}{doubt}"
+    sign_in = "console password" if assessment.state.password is True else "no console password"
+    line = f"{assessment.state.name} ({sign_in}): {', '.join(_PLANNED[action] for action in assessment.plan.actions)}"
+    if Action.ENFORCE in assessment.plan.actions and _used(assessment, now):
+        line += f"; would stop working without MFA: {in_use(assessment, now)}"
+    return line if assessment.certain else f"{line}; mfa-guard reads IAM again before it changes anything"
 
 
-_INTENTS: Final[Mapping[Action, str]] = {
+_PLANNED: Final[Mapping[Action, str]] = {
     Action.ENFORCE: "would be enforced",
     Action.RELEASE: "would be released",
     Action.MARK: "would be tagged noncompliant",
-    Action.CLEAR: "would lose the noncompliance tags",
+    Action.CLEAR: "would no longer be tagged noncompliant",
 }
 
 
@@ -223,34 +247,33 @@ def _used(assessment: Assessment, now: datetime) -> list[str]:
 
 
 def in_use(assessment: Assessment, now: datetime) -> str:
-    """Return which credentials of somebody who has one in use are in use."""
+    """Return the credentials in use of a user who has at least one."""
     return "; ".join(_used(assessment, now)) or "a service-specific credential"
 
 
-def _escalating(digest: Digest, now: datetime) -> list[str]:
+def _key_deactivations(digest: Digest, now: datetime) -> list[str]:
     dated = [(each.key_deactivation.due, each.state.name) for each in digest.assessments if each.key_deactivation.due]
     return [f"{name}: {utc_text(due)}" for due, name in sorted(dated) if due > now]
 
 
-def _ending(digest: Digest, now: datetime) -> list[str]:
+def _exemptions(digest: Digest, now: datetime) -> list[str]:
     lines = []
     for user_id, record in digest.exemptions.items():
         if isinstance(record, MalformedExemption):
-            lines.append(f"the record of user id {sanitize(user_id, 128)} does not count: {record.problem}")
-        elif record.in_force(now) and record.expires_at - now <= ENDING_SOON:
+            lines.append(f"user id {sanitize(user_id, 128)}: the record is not valid. {record.problem}")
+        elif record.in_force(now) and record.expires_at - now <= EXPIRING_SOON:
             lines.append(
-                f"{sanitize(record.user_name, 64)}: until {utc_text(record.expires_at)}, then enforced again (owner "
-                f"{sanitize(record.owner, 64)}, reason {sanitize(record.reason, 128)})"
+                f"{sanitize(record.user_name, 64)}: exempt until {utc_text(record.expires_at)}, then enforced again "
+                f"(owner {sanitize(record.owner, 64)}, reason {sanitize(record.reason, 128)})"
             )
     return lines
 
 
-def _since(assessment: Assessment, now: datetime) -> str:
-    days = assessment.days_noncompliant(now)
-    standing = {Standing.ENFORCED: "blocked" if assessment.enforced else "not blocked yet"}.get(
-        assessment.plan.standing, f"not blocked ({assessment.plan.standing.value})"
+def _standing(assessment: Assessment, now: datetime) -> str:
+    standing = {Standing.ENFORCED: "enforced" if assessment.enforced else "not enforced yet"}.get(
+        assessment.plan.standing, f"not enforced ({assessment.plan.standing.value})"
     )
-    return f"{days} day{'' if days == 1 else 's'}, {standing}"
+    return f"{_count(assessment.days_noncompliant(now), 'day')}, {standing}"
 
 
 def _body(digest: Digest, sections: Sequence[_Section], settings: Settings, now: datetime, length: int) -> str:
@@ -268,7 +291,7 @@ def _counts(counts: Counts) -> dict[str, int]:
         "noncompliant": counts.noncompliant,
         "exempt": counts.exempt,
         "enforced": counts.enforced,
-        "awaiting": counts.awaiting,
+        "awaiting_decision": counts.awaiting,
     }
 
 
@@ -284,8 +307,8 @@ def _data(
         "time": utc_text(now),
         "writes": digest.writes,
         "counts": _counts(digest.counts),
-        "late": digest.late,
-        "left": digest.left,
+        "report_problem": digest.report_problem,
+        "users_left": digest.users_left,
         "sections": {
             section.key: {"total": len(section.lines), "lines": list(section.lines[:length])} for section in sections
         },
@@ -294,19 +317,22 @@ def _data(
 
 def _mail(digest: Digest, sections: Sequence[_Section], settings: Settings, now: datetime, length: int) -> str:
     counts = digest.counts
+    machines = f"{_count(counts.awaiting, 'active machine user')} {'awaits' if counts.awaiting == 1 else 'await'}"
     lead = [
         f"Account {settings.account} at {utc_text(now)}, Mode: {settings.mode.value}.",
-        f"{counts.users} users: {counts.compliant} compliant, {counts.noncompliant} without MFA device, "
-        f"{counts.exempt} exempt; {counts.enforced} enforced; {counts.awaiting} machine users await a decision.",
+        f"{_users(counts.users)}: {counts.compliant} compliant, {counts.noncompliant} noncompliant, {counts.exempt} "
+        f"exempt. The enforcement policy applies to {_users(counts.enforced)}. {machines} a decision.",
     ]
     if not digest.writes:
         lead.append("This sweep changed nothing in IAM.")
-    if digest.late:
-        lead.append(digest.late)
-    if digest.left and digest.changes:
-        lead.append(f"Time ran out with {digest.left} users to go; another round goes on with them.")
-    elif digest.left:
-        lead.append(f"Time ran out with {digest.left} users to go before anybody was changed: the sweep ends here.")
+    if digest.report_problem:
+        lead.append(digest.report_problem)
+    if digest.users_left and digest.changes:
+        lead.append(f"Time ran out with {_users(digest.users_left)} left. The next round continues with them.")
+    elif digest.users_left:
+        lead.append(
+            f"Time ran out with {_users(digest.users_left)} left, before any user was changed. The sweep ends here."
+        )
     blocks = ["\n".join(lead), *(_block(section, length) for section in sections if section.lines)]
     if settings.help_url:
         blocks.append(f"Help: {settings.help_url}")
@@ -317,6 +343,4 @@ def _block(section: _Section, length: int) -> str:
     lines = [section.title, *(f"  - {line}" for line in section.lines[:length])]
     if len(section.lines) > length:
         lines.append(f"  and {len(section.lines) - length} more: {section.rest}")
-    if section.note:
-        lines.append(f"  {section.note}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  {note}" for note in section.notes)])

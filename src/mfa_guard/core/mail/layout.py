@@ -1,7 +1,7 @@
-"""The layout of a notice: one mail a person wants to read, and the same as stable JSON for machines.
+"""The layout of a notice: a mail for people, and the same facts as JSON for machines.
 
-The JSON is described by docs/notice.schema.json; the shape of the SNS message by
-https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (MessageStructure json).
+docs/notice.schema.json describes the JSON. The SNS message has the MessageStructure json:
+https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 """
 
 import json
@@ -20,11 +20,11 @@ from mfa_guard.core.times import utc_text
 SCHEMA: Final = "mfa-guard/notice/1"
 LARGEST: Final = 250_000
 
-# What a paste is called in the JSON, and the line above it in the mail.
+# The key of a command in the JSON, and the line above the command in the mail.
 COMMAND_HEADINGS: Final[Mapping[str, str]] = {
-    "undo": "TO UNDO (records an exemption of 30 days for this user's id, then releases)",
-    "take_back": "TO TAKE BACK (deletes the exemption, then enforces)",
-    "exempt": "TO EXEMPT (30 days; put your own owner and reason in)",
+    "undo": "TO UNDO (records an exemption of 30 days for this user id, then releases the user)",
+    "enforce_again": "TO ENFORCE AGAIN (deletes the exemption, then enforces)",
+    "exempt": "TO EXEMPT (for 30 days; enter your own owner and reason)",
     "enforce": "TO ENFORCE",
     "remove_device": "TO REMOVE THE DEVICE",
     "enable_rule": "TO ENABLE THE RULE AGAIN",
@@ -33,7 +33,7 @@ COMMAND_HEADINGS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Message:
-    """One notice, ready for SNS: mail subject, message body of MessageStructure json, message attributes."""
+    """One message, ready for SNS: the mail's subject, the body with MessageStructure json, the message attributes."""
 
     subject: str
     body: str
@@ -42,10 +42,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Draft:
-    """A notice before it is laid out. Strings are shown as they are: whoever drafts makes them safe.
+    """The parts of a notice. The layout shows every string as it is, so the strings must be sanitized already.
 
-    `done` is what the guard does, or in audit mode would do; `acts` is false for what it only tells.
-    `pastes` are commands by their name in PASTES, `program` what the program mfa-guard has for some of them.
+    `changes`: what mfa-guard changes in IAM, or would change in audit mode; None for a notice that only informs.
+    `commands`: AWS CLI commands by their key in COMMAND_HEADINGS. `cli_commands`: the mfa-guard commands that do the
+    same, where there is one, by the same keys.
     """
 
     kind: NoticeKind
@@ -54,19 +55,18 @@ class Draft:
     lead: Sequence[str]
     subject: Mapping[str, object]
     link: str
-    acts: bool = True
-    done: Sequence[str] = ()
+    changes: Sequence[str] | None = None
     next: Sequence[str] = ()
-    pastes: Mapping[str, str] = field(default_factory=dict)
-    program: Mapping[str, str] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
+    cli_commands: Mapping[str, str] = field(default_factory=dict)
     about: Sequence[str] = ()
 
 
 def compose(draft: Draft, record: Record, settings: Settings) -> Message:
-    """Lay out a notice about what `record` tells.
+    """Return the message of a notice about `record`.
 
-    Raises ValueError when it exceeds 250,000 bytes. Every string is bounded where it comes in, so that would be a
-    defect and not a large account.
+    Raises ValueError if the message exceeds 250,000 bytes. The length of every string is limited where it is read, so
+    this error means a defect, not a large account.
     """
     texts = {
         "default": as_json(_data(draft, record, settings)),
@@ -126,10 +126,10 @@ def _data(draft: Draft, record: Record, settings: Settings) -> dict[str, object]
             "address": sanitize(record.address),
             "user_agent": sanitize(record.user_agent, 300),
         },
-        "done": list(draft.done),
+        "changes": list(draft.changes or ()),
         "next": list(draft.next),
-        "commands": dict(draft.pastes),
-        "program": dict(draft.program),
+        "commands": dict(draft.commands),
+        "cli_commands": dict(draft.cli_commands),
         "console": draft.link,
         "help": settings.help_url or None,
     }
@@ -140,38 +140,42 @@ def _mail(draft: Draft, record: Record, settings: Settings) -> str:
         "\n".join(draft.lead),
         _block("WHAT HAPPENED", _happened(record)),
         _block("THE USER", draft.about),
-        _deeds(draft, settings),
+        _changes(draft, settings),
         _block("WHAT TO DO NEXT", [f"- {step}" for step in draft.next]),
-        *(f"{_heading(name, draft)}\n{command}" for name, command in draft.pastes.items()),
+        *(f"{_heading(name, draft)}\n{command}" for name, command in draft.commands.items()),
         "\n".join(_links(draft, record, settings)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _heading(paste: str, draft: Draft) -> str:
-    # All on one line: whatever stands below it is pasted.
-    program = draft.program.get(paste)
-    return f"{COMMAND_HEADINGS[paste]}, or: {program}" if program else COMMAND_HEADINGS[paste]
+def _heading(name: str, draft: Draft) -> str:
+    # The heading has one line: a person copies everything below it into a shell.
+    cli_command = draft.cli_commands.get(name)
+    return f"{COMMAND_HEADINGS[name]}, or: {cli_command}" if cli_command else COMMAND_HEADINGS[name]
 
 
 def _happened(record: Record) -> list[str]:
     if record.source == STREAM:
-        # A table's stream knows what was written, and not by whom; the record itself names somebody.
+        # A record of a table's stream does not contain the actor.
         return [f"{sanitize(record.name)} at {utc_text(record.time)}"]
     session = {True: ", in a session with MFA", False: ", in a session without MFA", None: ""}[record.actor.mfa]
     return [
         f"{sanitize(record.name)} at {utc_text(record.time)}",
         f"by {sanitize(record.actor.label)}{session}",
         f"from {sanitize(record.address)}",
-        f'client, in the caller\'s own words: "{sanitize(record.user_agent, 300)}"',
+        f'user agent, as the caller sent it: "{sanitize(record.user_agent, 300)}"',
     ]
 
 
-def _deeds(draft: Draft, settings: Settings) -> str:
-    if not draft.acts:
+def _changes(draft: Draft, settings: Settings) -> str:
+    if draft.changes is None:
         return ""
-    title = "WHAT MFA-GUARD DOES" if settings.writes else "WHAT MFA-GUARD WOULD DO (Mode: audit, nothing is changed)"
-    return _block(title, [f"- {deed}" for deed in draft.done] or ["- nothing more: there is nothing left to change"])
+    if settings.writes:
+        # An earlier attempt at the same event can have made changes that this attempt finds made.
+        title, nothing = "CHANGES BY MFA-GUARD", "no further changes"
+    else:
+        title, nothing = "CHANGES THAT MFA-GUARD WOULD MAKE (Mode: audit, nothing is changed)", "none"
+    return _block(title, [f"- {change}" for change in draft.changes or [nothing]])
 
 
 def _links(draft: Draft, record: Record, settings: Settings) -> list[str]:

@@ -77,12 +77,12 @@ def make_digest(
         changes=tuple(_changes(treatments, this_round)),
         failures=tuple(Failure(each.name, each.failure) for each in treatments if each.failure),
         assessments=current,
-        carried=this_round.before.not_tagged,
+        not_tagged=this_round.before.not_tagged,
         exemptions=snapshot.exemptions,
         checks=checks,
         writes=this_round.writes,
-        late=snapshot.report_problem,
-        left=sum(not each.reached for each in treatments),
+        report_problem=snapshot.report_problem,
+        users_left=sum(not each.reached for each in treatments),
     )
 
 

@@ -88,7 +88,7 @@ def sweep(
         users=digest.counts.users,
         changed=len(digest.changes),
         failed=len(digest.failures) + len(tags.failures),
-        left=digest.left + tags.left,
+        left=digest.users_left + tags.left,
         mailed=mailed,
     )
     _finish_or_continue(outcome, request, dependencies)

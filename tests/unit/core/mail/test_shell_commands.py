@@ -1,4 +1,4 @@
-"""The pastes do what they say when a shell runs them: `aws` is replaced by a recorder."""
+"""The commands do what they say when a shell runs them: a recorder replaces `aws`."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import pytest
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, parse_exemption
 from mfa_guard.core.mail.shell_commands import (
+    activate_command,
     cli_command,
     enable_rule_command,
     enforce_again_command,
@@ -25,7 +26,7 @@ CALLER = "arn:aws:sts::111122223333:assumed-role/Admin/bob"
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Path:
-    """Return a folder whose `aws` records its arguments, one JSON line a call, and fails for the user `locked`."""
+    """Return a folder whose `aws` records its arguments, and fails for the service named in FAIL_ON."""
     (tmp_path / "aws").write_text(
         "#!/bin/sh\n"
         f'if [ "$1" = sts ]; then echo {CALLER}; exit 0; fi\n'
@@ -37,10 +38,10 @@ def shell(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def calls(shell: Path, paste: str, fail_on: str = "") -> list[list[str]]:
+def calls(shell: Path, command: str, fail_on: str = "") -> list[list[str]]:
     record = shell / "record"
     environment = {"PATH": f"{shell}:{os.environ['PATH']}", "RECORD": str(record), "FAIL_ON": fail_on}
-    subprocess.run(["/bin/bash", "-c", paste], env=environment, check=False)
+    subprocess.run(["/bin/bash", "-c", command], env=environment, check=False)
     return [block.splitlines() for block in record.read_text().split("---\n") if block]
 
 
@@ -54,7 +55,7 @@ def test_the_exemption_is_one_that_the_guard_accepts(shell: Path) -> None:
     assert parsed.created_by == CALLER
 
 
-def test_the_undo_exempts_first_and_then_releases_every_way(shell: Path) -> None:
+def test_the_undo_exempts_first_and_then_releases_by_every_route(shell: Path) -> None:
     put, detach, leave = calls(
         shell, undo_command(state(), (AttachmentRoute.DIRECT, AttachmentRoute.GROUP), settings(), NOW)
     )
@@ -63,7 +64,7 @@ def test_the_undo_exempts_first_and_then_releases_every_way(shell: Path) -> None
     assert leave == ["iam", "remove-user-from-group", "--user-name", "alice", "--group-name", GROUP]
 
 
-def test_without_an_exemption_nobody_is_released(shell: Path) -> None:
+def test_the_user_is_released_only_if_the_exemption_is_recorded(shell: Path) -> None:
     assert len(calls(shell, undo_command(state(), (AttachmentRoute.DIRECT,), settings(), NOW), fail_on="dynamodb")) == 1
 
 
@@ -72,12 +73,12 @@ def test_a_name_that_looks_like_an_option_stays_a_name(shell: Path) -> None:
     assert attach == ["iam", "attach-user-policy", "--user-name=-rf", "--policy-arn", POLICY]
 
 
-def test_enforcing_follows_the_stacks_way(shell: Path) -> None:
+def test_enforcing_follows_the_route_of_the_stack(shell: Path) -> None:
     [join] = calls(shell, enforce_command(state(), settings(enforce_through=AttachmentRoute.GROUP)))
     assert join == ["iam", "add-user-to-group", "--user-name", "alice", "--group-name", GROUP]
 
 
-def test_taking_back_deletes_the_exemption_before_it_enforces(shell: Path) -> None:
+def test_enforcing_again_deletes_the_exemption_before_it_enforces(shell: Path) -> None:
     delete, attach = calls(shell, enforce_again_command(state(), settings()))
     assert delete[:6] == ["dynamodb", "delete-item", "--region", "us-east-1", "--table-name", "exemptions"]
     assert json.loads(delete[7]) == {"user_id": {"S": "AIDAEXAMPLE"}}
@@ -102,27 +103,40 @@ def test_a_name_that_no_rule_can_have_gets_no_command(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("paste", "words"),
+    ("key", "command"),
     [
         ("undo", "mfa-guard release alice"),
-        ("take_back", "mfa-guard enforce alice --drop-exemption"),
+        ("enforce_again", "mfa-guard enforce alice --drop-exemption"),
         ("exempt", "mfa-guard exempt add alice --owner OWNER --reason REASON"),
         ("enforce", "mfa-guard enforce alice"),
     ],
 )
-def test_the_program_does_what_a_paste_does(paste: str, words: str) -> None:
-    assert cli_command(paste, "alice", settings()) == words
+def test_mfa_guard_has_a_command_that_does_the_same(key: str, command: str) -> None:
+    assert cli_command(key, "alice", settings()) == command
 
 
-@pytest.mark.parametrize("paste", ["remove_device", "enable_rule"])
-def test_what_the_program_has_not_is_not_offered(paste: str) -> None:
-    assert cli_command(paste, "alice", settings()) is None
+@pytest.mark.parametrize("key", ["remove_device", "enable_rule"])
+def test_mfa_guard_has_no_command_for_the_others(key: str) -> None:
+    assert cli_command(key, "alice", settings()) is None
 
 
-def test_the_program_is_told_where_another_stack_is() -> None:
+def test_the_mfa_guard_command_names_another_stack_and_region() -> None:
     chosen = settings(stack_name="guard-2", notices_topic_arn="arn:aws-us-gov:sns:us-gov-west-1:111122223333:n")
     assert cli_command("undo", "alice", chosen) == ("mfa-guard release alice --stack guard-2 --region us-gov-west-1")
 
 
-def test_a_name_that_looks_like_an_option_stays_a_name_for_the_program() -> None:
-    assert cli_command("take_back", "-rf", settings()) == "mfa-guard enforce --drop-exemption -- -rf"
+def test_a_name_that_looks_like_an_option_stays_a_name_for_mfa_guard() -> None:
+    assert cli_command("enforce_again", "-rf", settings()) == "mfa-guard enforce --drop-exemption -- -rf"
+
+
+def test_an_access_key_is_activated(shell: Path) -> None:
+    [call] = calls(shell, activate_command(state(name="-rf"), "AKIAEXAMPLE1"))
+    assert call == [
+        "iam",
+        "update-access-key",
+        "--user-name=-rf",
+        "--access-key-id",
+        "AKIAEXAMPLE1",
+        "--status",
+        "Active",
+    ]

@@ -146,7 +146,7 @@ class TestTheCredentialReportIsLate:
         account = FakeAccount(compliant_user("ann"))
         account.account.report_problem = "IAM did not finish the credential report in 60 seconds."
         run(account)
-        assert digest(account)["late"] == account.account.report_problem
+        assert digest(account)["report_problem"] == account.account.report_problem
 
 
 class TestOneUserFails:
@@ -228,7 +228,7 @@ class TestKeyDeactivation:
         assert bob.keys[0].active
         assert bob.tags[WARNED_TAG] == "2026-03-01T12:00:00Z"
         assert "AKIAEXAMPLE1 are deactivated on 2026-03-08T12:00:00Z" in lines(account, "changes")["bob"]
-        assert lines(account, "escalation") == {"bob": " 2026-03-08T12:00:00Z"}
+        assert lines(account, "key_deactivation") == {"bob": " 2026-03-08T12:00:00Z"}
         made = account.calls.made
         assert made.index("notifier.notices") < made.index("iam.warn")
 
