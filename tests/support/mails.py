@@ -9,13 +9,15 @@ from datetime import timedelta
 from typing import Final
 
 from mfa_guard.core.account.assessment import Assessment, count
-from mfa_guard.core.account.key_deactivation import DeactivationStep, KeyDeactivation
+from mfa_guard.core.account.key_deactivation import NO_DEACTIVATION, DeactivationStep, KeyDeactivation
+from mfa_guard.core.account.treatment import Treatment
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.cloudtrail import parse_user_event
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.health.checks import Check, Verdict
+from mfa_guard.core.mail.changes import describe_changes
 from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.mail.notice_context import NoticeContext
@@ -324,6 +326,41 @@ def digest(*assessments: Assessment, writes: bool = True, **changes: object) -> 
 SWEEPING: Final = settings(mode=Mode.ALL, deactivate_keys_after_days=30)
 
 
+def swept(
+    name: str,
+    standing: Standing,
+    *actions: Action,
+    deactivation: KeyDeactivation = NO_DEACTIVATION,
+    **treatment: object,
+) -> Change:
+    """Return the digest's line about what a sweep did to one user, with an expired exemption and a key in use."""
+    user = state(name=name, keys=(key(),), exemption=exemption(ends=timedelta(0)), tags=MARKED)
+    found = Assessment(user, UserPlan(standing, actions), certain=True, key_deactivation=deactivation)
+    text = describe_changes(Treatment(found, **treatment), NOW, unreported=False)  # type: ignore[arg-type]
+    assert text, name
+    return Change(name, text)
+
+
+KEYS: Final = (key().id,)
+
+
+def swept_users() -> tuple[Change, ...]:
+    """Return a line of the digest for each kind of change."""
+    return (
+        swept("amy", Standing.ENFORCED, Action.ENFORCE, Action.MARK, result=ATTACHED),
+        swept("ben", Standing.ENFORCED, Action.ENFORCE, Action.CLEAR, result=IN_GROUP),
+        swept("cat", Standing.EXEMPT, result=WriteResult(released=(AttachmentRoute.DIRECT,))),
+        swept(
+            "dot",
+            Standing.ENFORCED,
+            deactivation=KeyDeactivation(DeactivationStep.ANNOUNCE, NOW + timedelta(days=7)),
+            keys=KEYS,
+        ),
+        swept("eli", Standing.ENFORCED, deactivation=KeyDeactivation(DeactivationStep.DEACTIVATE, NOW), keys=KEYS),
+        swept("flo", Standing.ENFORCED, gone=True),
+    )
+
+
 SOON: Final = KeyDeactivation(DeactivationStep.NOTHING, NOW + timedelta(days=3))
 
 DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
@@ -355,7 +392,7 @@ DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
             ANN,
             replace(BOB, key_deactivation=SOON),
             CI,
-            changes=(Change("bob", "enforced: the policy attached, tagged noncompliant: no MFA device"),),
+            changes=swept_users(),
             failures=(Failure("dan", "AccessDenied: User is not authorized to perform iam:AttachUserPolicy"),),
             not_tagged=("fay: the tags cannot be set. IAM said: Cannot exceed quota for TagsPerUser: 50.",),
             checks=(UNSURE,),

@@ -35,8 +35,8 @@ def test_a_user_who_needed_nothing_is_not_in_the_digest() -> None:
 @pytest.mark.parametrize(
     ("result", "line"),
     [
-        (ENFORCED, "enforced: the policy attached"),
-        (WriteResult(route=AttachmentRoute.GROUP), "enforced: added to the enforcement group"),
+        (ENFORCED, "enforced (policy attached)"),
+        (WriteResult(route=AttachmentRoute.GROUP), "enforced (added to the enforcement group)"),
         (WriteResult(released=(AttachmentRoute.DIRECT,)), "released because exempt"),
     ],
 )
@@ -46,7 +46,10 @@ def test_enforcing_and_releasing(result: WriteResult, line: str) -> None:
 
 @pytest.mark.parametrize(
     ("action", "line"),
-    [(Action.MARK, "tagged noncompliant: no MFA device"), (Action.CLEAR, "noncompliance tags removed")],
+    [
+        (Action.MARK, "will be tagged noncompliant (no MFA device)"),
+        (Action.CLEAR, "noncompliance tags will be removed"),
+    ],
 )
 def test_tags(action: Action, line: str) -> None:
     assert described(Treatment(assessment(state(), action))) == line
@@ -58,19 +61,19 @@ def test_a_newly_enforced_user_is_reported_with_the_keys_that_stop_and_the_exemp
         exemption=exemption(ends=timedelta(0)),
     )
     assert described(Treatment(assessment(user, Action.ENFORCE, Action.MARK), ENFORCED)) == (
-        "enforced: the policy attached, the exemption ended at 2026-03-01T12:00:00Z, "
+        "enforced (policy attached); the exemption expired at 2026-03-01T12:00:00Z; "
         "access keys in use that stop working without MFA: AKIA1 (last used 2026-02-28T12:00:00Z), "
-        "AKIA2 (last used 2026-02-27T12:00:00Z), tagged noncompliant: no MFA device"
+        "AKIA2 (last used 2026-02-27T12:00:00Z); will be tagged noncompliant (no MFA device)"
     )
 
 
 def test_a_user_who_was_enforced_before_is_not_reported_with_an_exemption_that_ended() -> None:
     user = state(keys=(key(),), exemption=exemption(ends=timedelta(0)))
-    assert described(Treatment(assessment(user, Action.CLEAR))) == "noncompliance tags removed"
+    assert described(Treatment(assessment(user, Action.CLEAR))) == "noncompliance tags will be removed"
 
 
 def test_a_deleted_user() -> None:
-    assert described(Treatment(assessment(state(), Action.MARK), gone=True)) == "was deleted while the sweep ran"
+    assert described(Treatment(assessment(state(), Action.MARK), gone=True)) == "deleted while the sweep ran"
 
 
 def test_a_user_who_was_not_reached_is_not_reported_as_tagged() -> None:
@@ -83,27 +86,27 @@ def test_a_failure_before_the_plan_was_confirmed_leaves_the_tags() -> None:
 
 def test_a_used_up_quota_does_not_prevent_the_tags() -> None:
     treatment = Treatment(assessment(state(), Action.MARK), NO_QUOTA_LEFT, failure="no quota left.")
-    assert described(treatment) == "tagged noncompliant: no MFA device"
+    assert described(treatment) == "will be tagged noncompliant (no MFA device)"
 
 
 class TestAnEarlierSweepThatDidNotFinish:
     def test_a_user_whom_it_enforced(self) -> None:
         user = state(keys=(key("AKIA1"),))
         assert described(Treatment(assessment(user)), unreported=True) == (
-            "enforced by an earlier sweep that did not finish, "
+            "enforced (by an earlier sweep that did not finish); "
             "access keys in use that stop working without MFA: AKIA1 (last used 2026-02-28T12:00:00Z)"
         )
 
     def test_a_user_whom_it_released(self) -> None:
         released = assessment(state(attached=False), standing=Standing.EXEMPT)
         assert described(Treatment(released), unreported=True) == (
-            "released because exempt, by an earlier sweep that did not finish"
+            "released because exempt (by an earlier sweep that did not finish)"
         )
 
     @pytest.mark.parametrize(
         ("result", "standing", "line"),
         [
-            (ENFORCED, Standing.ENFORCED, "enforced: the policy attached"),
+            (ENFORCED, Standing.ENFORCED, "enforced (policy attached)"),
             (WriteResult(released=(AttachmentRoute.GROUP,)), Standing.EXEMPT, "released because exempt"),
         ],
     )
@@ -128,15 +131,15 @@ class TestKeys:
 
     def test_their_deactivation_is_announced(self) -> None:
         assert described(self.treatment(DeactivationStep.ANNOUNCE)) == (
-            "announced: access keys AKIA1, AKIA2 are deactivated on 2026-03-08T12:00:00Z unless the user enrolls an "
-            "MFA device"
+            "access keys AKIA1, AKIA2 will be deactivated at 2026-03-08T12:00:00Z unless the user enrolls an MFA device"
         )
 
     def test_deactivated_keys_come_with_the_commands_that_activate_them(self) -> None:
         assert described(self.treatment(DeactivationStep.DEACTIVATE)) == (
-            "access keys AKIA1, AKIA2 deactivated as announced: still no MFA device. To activate them again (the next "
-            "sweep announces a new date): aws iam update-access-key --user-name alice --access-key-id AKIA1 "
-            "--status Active; aws iam update-access-key --user-name alice --access-key-id AKIA2 --status Active"
+            "access keys AKIA1, AKIA2 will be deactivated now, as announced, because the user has no MFA device. To "
+            "activate them again (the next sweep announces a new date): aws iam update-access-key --user-name alice "
+            "--access-key-id AKIA1 --status Active; aws iam update-access-key --user-name alice --access-key-id AKIA2 "
+            "--status Active"
         )
 
     def test_no_key_is_left_to_announce(self) -> None:

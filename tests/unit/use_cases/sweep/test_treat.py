@@ -227,7 +227,7 @@ class TestKeyDeactivation:
         bob = account.iam.users["bob"]
         assert bob.keys[0].active
         assert bob.tags[WARNED_TAG] == "2026-03-01T12:00:00Z"
-        assert "AKIAEXAMPLE1 are deactivated on 2026-03-08T12:00:00Z" in lines(account, "changes")["bob"]
+        assert "AKIAEXAMPLE1 will be deactivated at 2026-03-08T12:00:00Z" in lines(account, "changes")["bob"]
         assert lines(account, "key_deactivation") == {"bob": " 2026-03-08T12:00:00Z"}
         made = account.calls.made
         assert made.index("notifier.notices") < made.index("iam.warn")
@@ -276,7 +276,7 @@ class TestKeyDeactivation:
         bob.keys = [key()]
         run(account, self.DEACTIVATING)
         assert bob.keys[0].active
-        assert "are deactivated on" in lines(account, "changes")["bob"]
+        assert "will be deactivated at" in lines(account, "changes")["bob"]
         account.clock.sleep(7 * 24 * 3600)
         run(account, self.DEACTIVATING)
         assert not bob.keys[0].active
