@@ -77,7 +77,7 @@ class TestWithoutWriting:
         planned = {name.partition(" ")[0]: line for name, line in lines(account, "planned").items()}
         assert set(planned) == {"bob", "ci", "idle", "ann"}
         assert "AKIAEXAMPLE1" in planned["bob"]
-        assert list(lines(account, "decide")) == ["ci"]
+        assert list(lines(account, "awaiting_decision")) == ["ci"]
         assert lines(account, "changes") == {}
         assert digest(account)["writes"] is False
 
