@@ -1,7 +1,7 @@
-"""Write docs/policy.md: the enforcement policy beside those that others publish, request by request where they differ.
+"""Write docs/policy.md: the enforcement policy beside published policies, request by request where they differ.
 
-`make docs` runs this module. Every answer on the page is the evaluator's, on the policy as the template renders it;
-test_page.py fails while the file says anything else.
+`make docs` runs this module. Every answer on the page comes from the evaluator, for the policy as the template renders
+it. test_page.py fails while the page is not current.
 """
 
 import json
@@ -40,7 +40,7 @@ from policy.published import Published, published
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "policy.md"
 
-# The others' ARNs are of this partition.
+# The partition of the ARNs in the published policies.
 PARTITION: Final = "aws"
 WORDS: Final = {Decision.ALLOW: "allowed", Decision.DENY: "denied", Decision.IMPLICIT_DENY: "not granted"}
 _TEMPLATE: Final = load_template()
@@ -49,7 +49,7 @@ _OWN: Final = f"arn:{PARTITION}:iam::{ACCOUNT}:"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody who has to choose a policy would ask, and the row of the request table that answers it."""
+    """A question of someone who chooses a policy, and the row of the request table that answers it."""
 
     text: str
     caller: Caller
@@ -58,7 +58,7 @@ class Question:
     resource: str
 
     def row(self) -> Row:
-        """Return the row, under the defaults of both switches; there is exactly one."""
+        """Return the row for the defaults of both parameters. There is exactly one."""
         [found] = [
             row
             for rows in SECTIONS.values()
@@ -73,24 +73,32 @@ class Question:
 _DEVICE: Final = "arn:{partition}:iam::{account}:mfa/"
 
 QUESTIONS: Final = (
-    Question("Bob has no other permission: may he enroll himself?", BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN),
+    Question("Can Bob, who has no other permission, enroll?", BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN),
     Question("... a device of any name?", BOB, CONSOLE, "iam:CreateVirtualMFADevice", f"{_DEVICE}work-phone"),
-    Question("... and Dana, who has a path?", DANA, CONSOLE, "iam:EnableMFADevice", DANAS_ARN),
-    Question("Set the new password that the first sign-in asks for?", BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN),
-    Question("With an administrator's stolen key enroll on Eve?", ANN, KEY, "iam:EnableMFADevice", EVES_ARN),
-    Question("... set Eve's device out of step?", ANN, KEY, "iam:ResyncMFADevice", EVES_ARN),
+    Question("... and Dana, whose user has a path?", DANA, CONSOLE, "iam:EnableMFADevice", DANAS_ARN),
+    Question(
+        "Can Bob set the new password that the first sign-in requires?", BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN
+    ),
+    Question("Can an administrator's stolen key enroll a device for Eve?", ANN, KEY, "iam:EnableMFADevice", EVES_ARN),
+    Question("... resynchronize Eve's device?", ANN, KEY, "iam:ResyncMFADevice", EVES_ARN),
     Question("... delete Eve's device?", ANN, KEY, "iam:DeleteVirtualMFADevice", f"{_DEVICE}eve"),
-    Question("... deactivate the administrator's own?", ANN, KEY, "iam:DeactivateMFADevice", ANNS_ARN),
+    Question("... deactivate the administrator's own device?", ANN, KEY, "iam:DeactivateMFADevice", ANNS_ARN),
     Question("... list all users?", ANN, KEY, "iam:ListUsers", "*"),
-    Question("May Athena read for Alice, signed in with MFA?", ALICE, FORWARDED, "s3:GetObject", BUCKET_OBJECT),
-    Question("With MFA, may Bob delete his device?", BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", f"{_DEVICE}bob"),
-    Question("... give himself an access key?", BOB, CONSOLE_MFA, "iam:CreateAccessKey", BOBS_ARN),
+    Question("Can Athena read for Alice, who signed in with MFA?", ALICE, FORWARDED, "s3:GetObject", BUCKET_OBJECT),
+    Question(
+        "With MFA, can Bob delete the device of the same name?",
+        BOB,
+        CONSOLE_MFA,
+        "iam:DeleteVirtualMFADevice",
+        f"{_DEVICE}bob",
+    ),
+    Question("... create an access key?", BOB, CONSOLE_MFA, "iam:CreateAccessKey", BOBS_ARN),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A row of the request table, in one deployment, and what each policy says to it, ours first."""
+    """A row of the request table, in one deployment, and the decision of each policy, ours first."""
 
     row: Row
     deployment: Deployment
@@ -98,12 +106,12 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Say whether any policy decides otherwise than another."""
+        """Return whether the policies decide differently."""
         return len(set(self.decisions)) > 1
 
 
 def compare() -> dict[str, tuple[Comparison, ...]]:
-    """Return every row of the table that is about PARTITION, by section, each under the first switches it is about."""
+    """Return the table's rows for PARTITION, by section, each with the first parameters that it is for."""
     ours = {deployment: parse_policy(_document(deployment)) for deployment in _deployments()}
     others = [each.policy for each in published()]
     return {
@@ -151,22 +159,22 @@ def _introduction(others: Sequence[Published]) -> Iterator[str]:
         "",
         "<!-- Written by `make docs` from tests/policy; tests/policy/test_page.py fails while it is not current. -->",
         "",
-        "Each answer on this page was computed: an evaluator of IAM's documented logic",
-        "([tests/policy/evaluator.py](../tests/policy/evaluator.py)) put the requests of",
-        "[tests/policy/requests.py](../tests/policy/requests.py) to the policy as",
-        "[template.yaml](../template.yaml) renders it in the partition `aws`, and to these:",
+        "Each answer on this page is computed: an evaluator of IAM's documented logic",
+        "([evaluator.py](../cli/mfa_guard_cli/policy/evaluator.py)) evaluates the requests of",
+        "[requests.py](../cli/mfa_guard_cli/policy/requests.py) with the policy as",
+        "[template.yaml](../template.yaml) renders it in the partition `aws`, and with these policies:",
         "",
     )
     for each in others:
         yield f"- **{each.heading}**: [{each.title}]({each.url}), read from {each.read_from}."
     yield from (
         "",
-        "What others publish changes, and these are the texts as read. No row was put to AWS itself.",
+        "Published policies change; these are the texts as read. No request was made to AWS.",
         "",
-        "*Allowed*: a policy of the caller's grants it and none denies it. *Denied*: the policy denies it, whatever",
-        "else the caller may do. *Not granted*: nobody denies it and nobody grants it, so AWS refuses it all the same,",
-        "until some other policy grants it. Bob, Dana, Omar and Erin have no other permission; Alice is a developer",
-        "without permissions in IAM; Ann and Pat are administrators.",
+        "*Allowed*: one of the caller's policies allows the request, and none denies it. *Denied*: the policy denies",
+        "it, whatever other policies allow. *Not granted*: no policy denies or allows it, so AWS refuses it until",
+        "another policy allows it. Bob, Dana, Omar and Erin have no other permission. Alice is a developer without",
+        "permissions in IAM. Ann and Pat are administrators.",
         "",
     )
 
@@ -208,7 +216,7 @@ def _size(document: Document) -> tuple[int, int]:
 
 def _answers(sections: dict[str, tuple[Comparison, ...]], others: Sequence[Published]) -> Iterator[str]:
     found = {each.row: each for comparisons in sections.values() for each in comparisons}
-    yield from ("## What it comes to", "", _line("Question", *_headings(others)), _rule(2 + len(others)))
+    yield from ("## In short", "", _line("Question", *_headings(others)), _rule(2 + len(others)))
     for question in QUESTIONS:
         yield _line(question.text, *_words(found[question.row()]))
     yield ""
@@ -218,9 +226,8 @@ def _differences(sections: dict[str, tuple[Comparison, ...]], others: Sequence[P
     yield from (
         "## Request by request",
         "",
-        "The requests to which not all of them say the same; in bold what is not as ours. Where a switch of the",
-        "template is named, ours is the policy under that value, and the others, which have no switches, are as they",
-        "are.",
+        "The requests about which the policies decide differently. Decisions that differ from ours are in bold. If a",
+        "parameter of the template is named, ours is the policy with that value. The others have no parameters.",
     )
     for section, comparisons in sections.items():
         differing = [each for each in comparisons if each.differs]

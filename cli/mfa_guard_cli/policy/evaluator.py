@@ -1,9 +1,8 @@
-"""IAM's documented evaluation logic for identity-based policies, for the operators and keys that this project uses.
+"""Evaluate identity-based policies by IAM's documented logic, for the operators and keys that this project uses.
 
-An emulated AWS does not evaluate conditions, so a proof about the enforcement policy needs a reading of the
-documentation of its own. What is not read here is refused, never guessed: an unknown element, operator, key or
-variable raises UnsupportedPolicyError. Resource-based policies, permissions boundaries, session policies and
-organizations are out of scope.
+Emulators of AWS do not evaluate conditions, so tests of the enforcement policy need an evaluator that follows the
+documentation. It guesses nothing: an unknown element, operator, key or variable raises UnsupportedPolicyError.
+Resource-based policies, permissions boundaries, session policies and organizations are out of scope.
 
 Docstrings name the page of the IAM User Guide (https://docs.aws.amazon.com/IAM/latest/UserGuide/PAGE.html) that they
 follow.
@@ -18,7 +17,7 @@ from typing import Final
 
 
 class Decision(StrEnum):
-    """What the policies say to a request (page reference_policies_evaluation-logic)."""
+    """The decision of the policies about a request (page reference_policies_evaluation-logic)."""
 
     ALLOW = "Allow"
     DENY = "Deny"
@@ -26,11 +25,23 @@ class Decision(StrEnum):
 
 
 class UnsupportedPolicyError(ValueError):
-    """A policy or a request holds something that this evaluator does not read."""
+    """A policy or a request has something that this evaluator does not support."""
+
+
+class Version(StrEnum):
+    """The version of the policy language (page reference_policies_elements_version)."""
+
+    V2008 = "2008-10-17"
+    V2012 = "2012-10-17"
+
+    @property
+    def has_variables(self) -> bool:
+        """Return whether `${...}` is a variable. In the older version it is literal text."""
+        return self is Version.V2012
 
 
 class KeyType(Enum):
-    """The kind of values a condition key holds (page reference_policies_condition-keys)."""
+    """The type of a condition key's values (page reference_policies_condition-keys)."""
 
     STRING = "String"
     BOOL = "Bool"
@@ -38,7 +49,7 @@ class KeyType(Enum):
     STRINGS = "ArrayOfString"
 
 
-# The keys from aws:sourcearn on are there for AWS's own examples, which the evaluator is checked against.
+# The keys from aws:sourcearn on are in AWS's own examples, which test the evaluator.
 KEY_TYPES: Final[Mapping[str, KeyType]] = MappingProxyType(
     {
         "aws:multifactorauthpresent": KeyType.BOOL,
@@ -56,8 +67,6 @@ KEY_TYPES: Final[Mapping[str, KeyType]] = MappingProxyType(
 )
 
 EFFECTS: Final[Mapping[object, Decision]] = MappingProxyType({"Allow": Decision.ALLOW, "Deny": Decision.DENY})
-# Whether `${...}` is a variable; it is literal text under the older version (page reference_policies_elements_version).
-VERSIONS: Final[Mapping[object, bool]] = MappingProxyType({"2012-10-17": True, "2008-10-17": False})
 POLICY_ELEMENTS: Final = frozenset({"Version", "Id", "Statement"})
 STATEMENT_ELEMENTS: Final = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"})
 EVERYTHING: Final = "*"
@@ -77,9 +86,9 @@ class Request:
     """One API request as IAM sees it.
 
     Attributes:
-        action: the service's prefix and the action, like `iam:GetUser`.
-        resource: the ARN that the action works on; `*` for an action that takes no resource.
-        context: condition keys and their values; a key that the request does not carry is left out.
+        action: the service's prefix and the action, such as `iam:GetUser`.
+        resource: the ARN of the action's resource; `*` for an action without resources.
+        context: condition keys and their values, without the keys that the request does not have.
     """
 
     action: str
@@ -87,33 +96,33 @@ class Request:
     context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
     def values(self) -> Values:
-        """Return the context by lower-case key, since key names are not case-sensitive.
+        """Return the context by lower-case key, since the names of keys are not case-sensitive.
 
         A multivalued key without values counts as absent. Follows reference_policies_elements_condition and
         reference_policies_condition-single-vs-multi-valued-context-keys.
 
         Raises:
-            UnsupportedPolicyError: a key is unknown, or holds one text where a list belongs, or the reverse.
+            UnsupportedPolicyError: a key is unknown, or has one string instead of a list, or the reverse.
         """
         values: dict[str, tuple[str, ...]] = {}
         for key, value in self.context.items():
             if isinstance(value, str) is (_key_type(key) is KeyType.STRINGS):
-                raise UnsupportedPolicyError(f"{key} cannot hold {value!r}; give a value of the key's type.")
+                raise UnsupportedPolicyError(f"{key} cannot have the value {value!r}; give a value of the key's type.")
             values[key.lower()] = (value,) if isinstance(value, str) else tuple(value)
         return {key: found for key, found in values.items() if found}
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A text of a policy: regular expressions and, at every odd place between them, the key of a policy variable."""
+    """A string of a policy: regular expressions, and at every odd index the key of a policy variable."""
 
     parts: tuple[str, ...]
 
     def matches(self, text: str, values: Values) -> bool:
-        """Say whether a text of the request is like this one, with the values that the request gives the variables.
+        """Return whether a string of the request matches, given the values of the request.
 
-        A value stands for itself, with no wildcards in it. With a variable that has no value, nothing is "equal or
-        like", in Resource as in NotResource (page reference_policies_variables, "Policy variables with no value").
+        A variable's value is literal text without wildcards. If a variable has no value, nothing is "equal or like", in
+        Resource and in NotResource (page reference_policies_variables, "Policy variables with no value").
         """
         expression = ""
         for index, part in enumerate(self.parts):
@@ -131,11 +140,11 @@ class Condition:
     """One key of one operator of a Condition element.
 
     Attributes:
-        operator: without its prefix and suffix, like `StringEquals`.
+        operator: without its prefix and suffix, such as `StringEquals`.
         quantifier: `ForAllValues`, `ForAnyValue`, or empty.
         if_exists: whether the operator ends in `IfExists`.
         key: in lower case.
-        wanted: the values in the policy, any of which will do.
+        wanted: the values in the policy, of which one must match.
     """
 
     operator: str
@@ -145,10 +154,10 @@ class Condition:
     wanted: tuple[Pattern, ...]
 
     def is_met(self, values: Values) -> bool:
-        """Say whether the condition is true for a request.
+        """Return whether the condition is true for a request.
 
-        An absent key makes it false, except for `...IfExists` and `ForAllValues`, which it makes true, and for `Null`,
-        which asks for nothing else. Follows reference_policies_elements_condition_operators ("If the key that you
+        An absent key makes it false. Exceptions are `...IfExists` and `ForAllValues`, which it makes true, and `Null`,
+        which tests for absence. Follows reference_policies_elements_condition_operators ("If the key that you
         specify in a policy condition is not present", "...IfExists", "Null") and
         reference_policies_condition-single-vs-multi-valued-context-keys.
         """
@@ -163,7 +172,12 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a policy; the flags say whether it lists what it is about, or what it is not about."""
+    """One statement of a policy.
+
+    Attributes:
+        actions: the actions in Action, or in NotAction if `all_other_actions` is true.
+        resources: the resources in Resource, or in NotResource if `all_other_resources` is true.
+    """
 
     effect: Decision
     actions: re.Pattern[str]
@@ -173,10 +187,10 @@ class Statement:
     conditions: tuple[Condition, ...]
 
     def applies(self, request: Request, values: Values) -> bool:
-        """Say whether the statement's effect is in force for a request.
+        """Return whether the statement applies to a request.
 
         Conditions are ANDed (page reference_policies_condition-logic-multiple-context-keys-or-values). NotAction and
-        NotResource match everything but what they list (pages reference_policies_elements_notaction and
+        NotResource match everything except what they list (pages reference_policies_elements_notaction and
         reference_policies_elements_notresource).
         """
         if (self.actions.fullmatch(request.action) is not None) is self.all_other_actions:
@@ -195,13 +209,13 @@ class Policy:
 
 
 def evaluate(policies: Iterable[Policy], request: Request) -> Decision:
-    """Decide a request from the identity-based policies of whoever makes it.
+    """Return the decision of a caller's identity-based policies about a request.
 
-    "An explicit deny in any policy overrides any allows"; without an allow the request is denied implicitly (page
-    reference_policies_evaluation-logic). A caller within one account is assumed, root excepted.
+    "An explicit deny in any policy overrides any allows". Without an allow, the request is denied implicitly (page
+    reference_policies_evaluation-logic). The caller is in the account of the resource, and is not the root user.
 
     Raises:
-        UnsupportedPolicyError: the request holds something that this evaluator does not read.
+        UnsupportedPolicyError: the request has something that this evaluator does not support.
     """
     if request.resource != EVERYTHING:
         _arn_parts(request.resource)
@@ -215,21 +229,22 @@ def evaluate(policies: Iterable[Policy], request: Request) -> Decision:
 
 
 def parse_policy(document: Document) -> Policy:
-    """Read a policy document (page reference_policies_grammar).
+    """Return the policy of a document (page reference_policies_grammar).
 
     Raises:
-        UnsupportedPolicyError: the document is not valid, or says something that this evaluator does not read.
+        UnsupportedPolicyError: the document is not valid, or has something that this evaluator does not support.
     """
     _refuse_unknown(document, POLICY_ELEMENTS)
-    variables = VERSIONS.get(document.get("Version", "2008-10-17"))
-    if variables is None:
-        raise UnsupportedPolicyError(f"Version {document['Version']!r} is unknown; use 2012-10-17.")
+    written = document.get("Version", Version.V2008)
+    if written not in tuple(Version):
+        raise UnsupportedPolicyError(f"Version {written!r} is unknown; use 2012-10-17.")
+    version = Version(str(written))
     listed = document.get("Statement")
     statements = listed if isinstance(listed, list) else [listed]
-    return Policy(tuple(_parse_statement(_mapping(statement), variables=variables) for statement in statements))
+    return Policy(tuple(_parse_statement(_mapping(statement), version) for statement in statements))
 
 
-def _parse_statement(statement: Mapping[str, object], *, variables: bool) -> Statement:
+def _parse_statement(statement: Mapping[str, object], version: Version) -> Statement:
     _refuse_unknown(statement, STATEMENT_ELEMENTS)
     effect = EFFECTS.get(statement.get("Effect"))
     if effect is None:
@@ -240,122 +255,122 @@ def _parse_statement(statement: Mapping[str, object], *, variables: bool) -> Sta
         effect=effect,
         actions=_action_expression(actions),
         all_other_actions=all_other_actions,
-        resources=tuple(_resource(resource, variables) for resource in resources),
+        resources=tuple(_resource(resource, version) for resource in resources),
         all_other_resources=all_other_resources,
         conditions=tuple(
-            _parse_condition(operator, key, _texts(wanted), variables=variables)
+            _parse_condition(operator, key, _texts(wanted), version)
             for operator, keys in _mapping(statement.get("Condition", {})).items()
             for key, wanted in _mapping(keys).items()
         ),
     )
 
 
-def _parse_condition(written: str, key: str, wanted: tuple[str, ...], *, variables: bool) -> Condition:
+def _parse_condition(written: str, key: str, wanted: tuple[str, ...], version: Version) -> Condition:
     match = _OPERATOR.fullmatch(written)
     quantifier, name, suffix = match.groups() if match else (None, written, None)
     operator = OPERATORS.get(name)
     if operator is None or (name == "Null" and (quantifier or suffix)):
-        raise UnsupportedPolicyError(f"The condition operator {written} is not read here.")
+        raise UnsupportedPolicyError(f"The condition operator {written} is not supported.")
     if _key_type(key) not in operator.key_types:
         raise UnsupportedPolicyError(f"{written} does not work with {key}.")
     if name != "Null" and (_key_type(key) is KeyType.STRINGS) is not bool(quantifier):
         raise UnsupportedPolicyError(
-            f"{written} on {key}: ForAllValues and ForAnyValue are for multivalued keys alone."
+            f"{written} on {key}: multivalued keys, and only they, need ForAllValues or ForAnyValue."
         )
     if operator.booleans and not set(wanted) <= {"true", "false"}:
         raise UnsupportedPolicyError(f"{written} compares with true or false, not with {wanted!r}.")
-    patterns = tuple(operator.pattern(value, variables) for value in wanted)
+    patterns = tuple(operator.pattern(value, version) for value in wanted)
     return Condition(name, quantifier or "", suffix is not None, key.lower(), patterns)
 
 
 def _refuse_unknown(elements: Mapping[str, object], known: frozenset[str]) -> None:
     unknown = sorted(elements.keys() - known)
     if unknown:
-        raise UnsupportedPolicyError(f"The elements {unknown} are not read here.")
+        raise UnsupportedPolicyError(f"The elements {unknown} are not supported.")
 
 
 def _either(statement: Mapping[str, object], element: str, negated: str) -> tuple[tuple[str, ...], bool]:
-    """Return what is listed, and whether it is in the negated element; a statement has exactly one of the two."""
+    """Return the list, and whether it is in the negated element. A statement has exactly one of the two elements."""
     present = [name for name in (element, negated) if name in statement]
     if len(present) != 1:
-        raise UnsupportedPolicyError(f"A statement has either {element} or {negated}; this one has {present}.")
+        raise UnsupportedPolicyError(f"A statement must have either {element} or {negated}; this one has {present}.")
     return _texts(statement[present[0]]), present == [negated]
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    """Return one text or a list of them as a tuple; JSON's booleans are accepted as text."""
+    """Return one string, or a list of them, as a tuple. Booleans of JSON count as strings."""
     listed = value if isinstance(value, list) else [value]
     texts = tuple(str(item).lower() if isinstance(item, bool) else item for item in listed)
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise UnsupportedPolicyError(f"{value!r} is neither a text nor a list of texts.")
+        raise UnsupportedPolicyError(f"{value!r} is neither a string nor a list of strings.")
     return tuple(map(str, texts))
 
 
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise UnsupportedPolicyError(f"{value!r} is no JSON object.")
+        raise UnsupportedPolicyError(f"{value!r} is not a JSON object.")
     return value
 
 
 def _key_type(key: str) -> KeyType:
     key_type = KEY_TYPES.get(key.lower())
     if key_type is None:
-        raise UnsupportedPolicyError(f"The condition key {key} is not read here.")
+        raise UnsupportedPolicyError(f"The condition key {key} is not supported.")
     return key_type
 
 
 def _arn_parts(arn: str) -> list[str]:
     parts = arn.split(":", _ARN_PARTS - 1)
     if len(parts) != _ARN_PARTS or parts[0] != "arn":
-        raise UnsupportedPolicyError(f"{arn!r} is no ARN; an ARN has six parts and begins with arn.")
+        raise UnsupportedPolicyError(f"{arn!r} is not an ARN, which has six parts and begins with arn.")
     return parts
 
 
 def _action_expression(actions: Sequence[str]) -> re.Pattern[str]:
-    """Return what matches any of the actions: case-insensitive, with wildcards (reference_policies_elements_action)."""
+    """Return an expression for any of the actions, case-insensitive (page reference_policies_elements_action)."""
     for action in actions:
         if action != EVERYTHING and not _ACTION.fullmatch(action):
-            raise UnsupportedPolicyError(f"{action!r} is no action; write service:Name.")
+            raise UnsupportedPolicyError(f"{action!r} is not an action; write service:Name.")
     return re.compile("|".join(map(_wildcards, actions)), re.IGNORECASE)
 
 
-def _resource(text: str, variables: bool) -> Pattern:
-    """Return the pattern of a resource: case-sensitive, with wildcards, and variables after the fifth colon.
+def _resource(text: str, version: Version) -> Pattern:
+    """Return the pattern of a resource. It is case-sensitive, with wildcards, and variables after the fifth colon.
 
-    A wildcard stays within its part of the ARN, but for a `*` at the end of a part, which "can expand to match beyond
+    A wildcard stays within its part of the ARN, except a `*` at the end of a part, which "can expand to match beyond
     the colon boundaries". Follows reference_policies_elements_resource and reference_policies_variables.
     """
-    return _like(text, variables) if text == EVERYTHING else _arn(text, variables, last_star=".*")
+    return _like(text, version) if text == EVERYTHING else _arn(text, version, last_star=".*")
 
 
-def _arn_like(text: str, variables: bool) -> Pattern:
-    """Return the pattern of an ARN in a condition: each of its six parts is compared by itself."""
-    return _arn(text, variables, last_star="[^:]*")
+def _arn_like(text: str, version: Version) -> Pattern:
+    """Return the pattern of an ARN in a condition. Each of its six parts is compared separately."""
+    return _arn(text, version, last_star="[^:]*")
 
 
-def _arn(text: str, variables: bool, *, last_star: str) -> Pattern:
+def _arn(text: str, version: Version, *, last_star: str) -> Pattern:
     *head, tail = _arn_parts(text)
-    if variables and any("${" in part for part in head):
+    if version.has_variables and any("${" in part for part in head):
         raise UnsupportedPolicyError(f"{text!r} has a variable before the fifth colon.")
     expressions = [
         _wildcards(part.removesuffix("*"), star="[^:]*", mark="[^:]") + (last_star if part.endswith("*") else "")
         for part in head
     ]
-    first, *rest = _like(tail, variables).parts
+    first, *rest = _like(tail, version).parts
     return Pattern((":".join([*expressions, first]), *rest))
 
 
-def _like(text: str, variables: bool) -> Pattern:
-    return _pattern(text, variables, _wildcards)
+def _like(text: str, version: Version) -> Pattern:
+    return _pattern(text, version, _wildcards)
 
 
-def _equal(text: str, variables: bool) -> Pattern:
-    return _pattern(text, variables, re.escape)
+def _equal(text: str, version: Version) -> Pattern:
+    return _pattern(text, version, re.escape)
 
 
-def _pattern(text: str, variables: bool, expression: Callable[[str], str]) -> Pattern:
-    """Return the pattern of a text, refusing variables with many values, with defaults, and escapes like `${*}`."""
-    parts = _VARIABLE.split(text) if variables else [text]
+def _pattern(text: str, version: Version, expression: Callable[[str], str]) -> Pattern:
+    """Return the pattern of a string. Variables with many values or defaults, and escapes such as `${*}`, raise."""
+    parts = _VARIABLE.split(text) if version.has_variables else [text]
     if any(_key_type(key) is KeyType.STRINGS for key in parts[1::2]):
         raise UnsupportedPolicyError(f"{text!r} has a variable with many values.")
     return Pattern(tuple(part.lower() if index % 2 else expression(part) for index, part in enumerate(parts)))
@@ -367,9 +382,9 @@ def _wildcards(text: str, star: str = ".*", mark: str = ".") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A condition operator: what becomes of a value in the policy, and the keys it works with."""
+    """A condition operator: how it reads a value in the policy, and the types of keys that it supports."""
 
-    pattern: Callable[[str, bool], Pattern]
+    pattern: Callable[[str, Version], Pattern]
     key_types: frozenset[KeyType]
     booleans: bool = False
 

@@ -1,9 +1,9 @@
-"""The request table: what the enforcement policy must say to whom, and why.
+"""The request table: what the enforcement policy must decide about each request, and why.
 
-Expected decisions come from the facts about the policy and from AWS's documentation, never from a run. A row holds in
-every partition and under both values of both switches, unless it says otherwise.
+Expected decisions come from the requirements of the policy and from AWS's documentation, never from a run. A row holds
+in every partition and for both values of both parameters, unless it says otherwise.
 
-A decision is what the identity-based policies say. AWS adds rules of its own: GetSessionToken needs no permission,
+A decision is that of the identity-based policies. AWS adds rules of its own: GetSessionToken needs no permission,
 GetCallerIdentity cannot be denied, a session from GetSessionToken without a code cannot call IAM at all, and a user
 who has a device must sign in with it to add another one (User Guide, pages
 id_credentials_temp_control-access_getsessiontoken, id_credentials_temp_request and id_credentials_mfa_enable).
@@ -31,7 +31,7 @@ class Deployment:
     """Where a stack is deployed, and the two parameters that change its enforcement policy.
 
     Attributes:
-        partition: the stack's.
+        partition: the partition of the stack.
         passwords: the parameter AllowPasswordChangeWithoutMfa.
         keys: the parameter AllowEnrollmentWithAccessKeys.
     """
@@ -41,7 +41,7 @@ class Deployment:
     keys: Switch
 
     def parameters(self) -> dict[str, str]:
-        """Return the template's parameters that differ from their defaults or may."""
+        """Return the template's parameters that change the policy."""
         return {"AllowPasswordChangeWithoutMfa": self.passwords, "AllowEnrollmentWithAccessKeys": self.keys}
 
     def __str__(self) -> str:
@@ -55,27 +55,27 @@ DEPLOYMENTS: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls.
+    """The caller.
 
     Attributes:
         name: the user name; None for a role session, which has none.
         grants: the other policies of the caller.
-        bound: whether the enforcement policy is among the caller's policies.
+        enforced: whether the enforcement policy is one of the caller's policies.
     """
 
     name: str | None
     grants: tuple[Policy, ...] = ()
-    bound: bool = True
+    enforced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """With what the caller signs the request.
+    """The credentials that the caller signs the request with.
 
     Attributes:
-        name: in a few words.
-        signed_in_with_mfa: the value of aws:MultiFactorAuthPresent; None where the request does not carry the key.
-        forwarded: whether an AWS service makes the call with the caller's identity (aws:ViaAWSService).
+        name: a short description.
+        signed_in_with_mfa: the value of aws:MultiFactorAuthPresent; None if the request does not have that key.
+        forwarded: whether an AWS service makes the request with the caller's identity (aws:ViaAWSService).
     """
 
     name: str
@@ -85,14 +85,14 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request, and what the caller's policies must say to it.
+    """One request, and the decision that the caller's policies must make about it.
 
     Attributes:
         resource: an ARN with {partition}, {region} and {account} in it, or `*`.
-        why: a phrase.
-        passwords: the one value of AllowPasswordChangeWithoutMfa that the row is about; None for both.
-        keys: the one value of AllowEnrollmentWithAccessKeys that the row is about; None for both.
-        partition: the one partition that the row is about; None for all.
+        why: the reason, as a phrase.
+        passwords: the value of AllowPasswordChangeWithoutMfa that the row is for; None for both.
+        keys: the value of AllowEnrollmentWithAccessKeys that the row is for; None for both.
+        partition: the partition that the row is for; None for all.
     """
 
     caller: Caller
@@ -106,7 +106,7 @@ class Row:
     partition: str | None = None
 
     def holds_in(self, deployment: Deployment) -> bool:
-        """Say whether the row is about a deployment."""
+        """Return whether the row is for a deployment."""
         return (
             self.passwords in {None, deployment.passwords}
             and self.keys in {None, deployment.keys}
@@ -114,7 +114,7 @@ class Row:
         )
 
     def request(self, deployment: Deployment) -> Request:
-        """Return the request as the account of a deployment sees it."""
+        """Return the request in the account of a deployment."""
         context = {"aws:ViaAWSService": str(self.credentials.forwarded).lower()}
         if self.caller.name is not None:
             context["aws:username"] = self.caller.name
@@ -125,8 +125,8 @@ class Row:
         return Request(self.action, resource, context)
 
     def policies(self, enforcement_policy: Policy) -> tuple[Policy, ...]:
-        """Return the caller's policies where the enforcement policy is the given one."""
-        return (*self.caller.grants, enforcement_policy) if self.caller.bound else self.caller.grants
+        """Return the caller's policies, given the enforcement policy."""
+        return (*self.caller.grants, enforcement_policy) if self.caller.enforced else self.caller.grants
 
     def __str__(self) -> str:
         switches = [f"{name}={value}" for name, value in (("passwords", self.passwords), ("keys", self.keys)) if value]
@@ -152,7 +152,7 @@ def _device(name: str) -> str:
     return _iam(f"mfa/{name}")
 
 
-def _abroad(resource: str) -> str:
+def _other_account(resource: str) -> str:
     return f"arn:{{partition}}:iam::{OTHER_ACCOUNT}:{resource}"
 
 
@@ -170,10 +170,10 @@ ERIN: Final = Caller("erin@example.com")
 ALICE: Final = Caller("alice", (DEVELOPER_ACCESS,))
 ANN: Final = Caller("ann", (ADMINISTRATOR_ACCESS,))
 PAT: Final = Caller("pat", (ADMINISTRATOR_ACCESS,))
-ROLE: Final = Caller(None, (ADMINISTRATOR_ACCESS,), bound=False)
-BOUND_ROLE: Final = Caller(None, (ADMINISTRATOR_ACCESS,))
+ROLE: Final = Caller(None, (ADMINISTRATOR_ACCESS,), enforced=False)
+ENFORCED_ROLE: Final = Caller(None, (ADMINISTRATOR_ACCESS,))
 BARE_ROLE: Final = Caller(None)
-UNBOUND: Final = Caller("robot", (DEVELOPER_ACCESS,), bound=False)
+EXEMPT_USER: Final = Caller("robot", (DEVELOPER_ACCESS,), enforced=False)
 
 BOBS_ARN: Final = _user("bob")
 DANAS_ARN: Final = _user("staff/dana")
@@ -208,41 +208,41 @@ WORKGROUP: Final = _regional("athena", "workgroup/primary")
 STACK_ARN: Final = _regional("cloudformation", "stack/mfa-guard/0a1b2c3d-4e5f-6789-abcd-ef0123456789")
 FEDERATED_USER: Final = "arn:{partition}:sts::{account}:federated-user/ann"
 LOGIN_CLIENT: Final = _regional("signin", "oauth2/public-client/localhost")
-WORLD: Final = "arn:aws:iam::{account}:"
+COMMERCIAL: Final = "arn:aws:iam::{account}:"
 CHINA: Final = "arn:aws-cn:iam::{account}:"
-NO_BORDER: Final = "a namesake in another partition"
+OTHER_PARTITION: Final = "a user of the same name in another partition"
 
-# A user with no other permission at all enrolls a first device and looks at what there is.
+# A user with no other permission enrolls a first device and lists devices.
 ENROLLING: Final = (
-    Row(BOB, CONSOLE, "iam:CreateVirtualMFADevice", _device("bob"), ALLOW, "a device named after its user"),
+    Row(BOB, CONSOLE, "iam:CreateVirtualMFADevice", _device("bob"), ALLOW, "a device with its user's name"),
     Row(BOB, CONSOLE, "iam:CreateVirtualMFADevice", _device("work-phone"), ALLOW, "device names are free text"),
     Row(BOB, CONSOLE, "iam:CreateVirtualMFADevice", _device("team/bob"), ALLOW, "a device may have a path"),
-    Row(BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "enrolls oneself in the console"),
-    Row(BOB, CONSOLE, "iam:ListMFADevices", BOBS_ARN, ALLOW, "the console lists one's devices"),
-    Row(BOB, CONSOLE, "iam:GetMFADevice", BOBS_ARN, ALLOW, "the console shows one's device"),
-    Row(BOB, CONSOLE, "iam:GetUser", BOBS_ARN, ALLOW, "the console shows oneself"),
+    Row(BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "users enroll in the console"),
+    Row(BOB, CONSOLE, "iam:ListMFADevices", BOBS_ARN, ALLOW, "the console lists the user's devices"),
+    Row(BOB, CONSOLE, "iam:GetMFADevice", BOBS_ARN, ALLOW, "the console shows the user's device"),
+    Row(BOB, CONSOLE, "iam:GetUser", BOBS_ARN, ALLOW, "the console shows the user"),
     Row(BOB, CONSOLE, "iam:ListVirtualMFADevices", "*", ALLOW, "the console lists virtual devices"),
-    Row(BOB, CONSOLE, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "a device out of step is brought back"),
+    Row(BOB, CONSOLE, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "a device is resynchronized"),
     Row(BOB, KEY, "iam:ListMFADevices", BOBS_ARN, ALLOW, "the command line finds the serial number"),
     Row(BOB, KEY, "iam:GetMFADevice", BOBS_ARN, ALLOW, "the command line shows a device"),
     Row(BOB, KEY, "iam:GetUser", BOBS_ARN, ALLOW, "the command line finds the user name"),
     Row(BOB, KEY, "iam:ListVirtualMFADevices", "*", ALLOW, "the command line lists virtual devices"),
-    Row(BOB, KEY, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "a device is brought back in step by a key"),
+    Row(BOB, KEY, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "a device is resynchronized by a key"),
     Row(BOB, CONSOLE_MFA, "iam:CreateVirtualMFADevice", _device("second-phone"), ALLOW, "a second device"),
     Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "a second device is enabled"),
-    Row(BOB, CONSOLE_MFA, "iam:ListMFADevices", BOBS_ARN, ALLOW, "signing in with MFA takes nothing away"),
-    Row(BOB, CONSOLE_MFA, "iam:GetMFADevice", BOBS_ARN, ALLOW, "signing in with MFA takes nothing away"),
-    Row(BOB, CONSOLE_MFA, "iam:GetUser", BOBS_ARN, ALLOW, "signing in with MFA takes nothing away"),
-    Row(BOB, CONSOLE_MFA, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "signing in with MFA takes nothing away"),
+    Row(BOB, CONSOLE_MFA, "iam:ListMFADevices", BOBS_ARN, ALLOW, "MFA removes no permission"),
+    Row(BOB, CONSOLE_MFA, "iam:GetMFADevice", BOBS_ARN, ALLOW, "MFA removes no permission"),
+    Row(BOB, CONSOLE_MFA, "iam:GetUser", BOBS_ARN, ALLOW, "MFA removes no permission"),
+    Row(BOB, CONSOLE_MFA, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "MFA removes no permission"),
     Row(BOB, SESSION_MFA, "iam:CreateVirtualMFADevice", _device("second-phone"), ALLOW, "a second device by a session"),
     Row(BOB, SESSION_MFA, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "a second device is enabled by a session"),
-    Row(BOB, SESSION_MFA, "iam:ListVirtualMFADevices", "*", ALLOW, "signing in with MFA takes nothing away"),
-    Row(ALICE, CONSOLE, "iam:EnableMFADevice", ALICES_ARN, ALLOW, "other grants do not stand in the way"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", ANNS_ARN, ALLOW, "an administrator enrolls herself"),
-    Row(ANN, CONSOLE, "iam:CreateVirtualMFADevice", _device("ann"), ALLOW, "an administrator makes her device"),
+    Row(BOB, SESSION_MFA, "iam:ListVirtualMFADevices", "*", ALLOW, "MFA removes no permission"),
+    Row(ALICE, CONSOLE, "iam:EnableMFADevice", ALICES_ARN, ALLOW, "other permissions do not prevent it"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", ANNS_ARN, ALLOW, "an administrator enrolls"),
+    Row(ANN, CONSOLE, "iam:CreateVirtualMFADevice", _device("ann"), ALLOW, "an administrator creates a device"),
 )
 
-# AllowEnrollmentWithAccessKeys: whether a key, perhaps a leaked one, may enroll the first device. The console may under
+# AllowEnrollmentWithAccessKeys: whether a key, which may be leaked, can enroll the first device. The console can with
 # both values: see the rows above.
 KEY_ENROLLMENT: Final = (
     Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("bob"), ALLOW, "enrolls by the command line", keys="yes"),
@@ -253,263 +253,359 @@ KEY_ENROLLMENT: Final = (
     Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("bob"), DENY, "no device by a key", keys="no"),
     Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("phone"), DENY, "no device of any name by a key", keys="no"),
     Row(BOB, KEY, "iam:EnableMFADevice", BOBS_ARN, DENY, "no enrollment by a key", keys="no"),
-    Row(OMAR, KEY, "iam:EnableMFADevice", OMARS_ARN, DENY, "no enrollment by a key with a path either", keys="no"),
-    Row(ANN, KEY, "iam:CreateVirtualMFADevice", _device("ann"), DENY, "an administrator's key makes none", keys="no"),
-    Row(ANN, KEY, "iam:EnableMFADevice", ANNS_ARN, DENY, "an administrator's key enrolls nobody", keys="no"),
-    Row(BOB, SESSION, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "AWS itself keeps such a session out of IAM", keys="no"),
+    Row(OMAR, KEY, "iam:EnableMFADevice", OMARS_ARN, DENY, "no enrollment by a key, with a path", keys="no"),
+    Row(ANN, KEY, "iam:CreateVirtualMFADevice", _device("ann"), DENY, "an administrator's key creates none", keys="no"),
+    Row(ANN, KEY, "iam:EnableMFADevice", ANNS_ARN, DENY, "an administrator's key enrolls no user", keys="no"),
+    Row(BOB, SESSION, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "AWS itself refuses such a session in IAM", keys="no"),
 )
 
-# Own means the user's own ARN, with a path or without; not that of a name that only ends or begins alike.
+# A user's own ARN, with or without a path, is not that of a name that only begins or ends with the user's name.
 OWN_ARN: Final = (
     Row(DANA, CONSOLE, "iam:EnableMFADevice", DANAS_ARN, ALLOW, "a user with a path enrolls"),
     Row(DANA, CONSOLE, "iam:ResyncMFADevice", DANAS_ARN, ALLOW, "a user with a path resynchronizes"),
     Row(DANA, CONSOLE, "iam:ListMFADevices", DANAS_ARN, ALLOW, "a user with a path lists devices"),
-    Row(DANA, KEY, "iam:GetUser", DANAS_ARN, ALLOW, "a user with a path sees himself"),
+    Row(DANA, KEY, "iam:GetUser", DANAS_ARN, ALLOW, "a user with a path sees their user"),
     Row(OMAR, CONSOLE, "iam:EnableMFADevice", OMARS_ARN, ALLOW, "a user with a deep path enrolls"),
     Row(OMAR, CONSOLE, "iam:GetMFADevice", OMARS_ARN, ALLOW, "a user with a deep path sees a device"),
     Row(OMAR, SESSION_MFA, "iam:DeactivateMFADevice", OMARS_ARN, ALLOW, "a user with a deep path deactivates"),
-    Row(PAT, CONSOLE, "iam:EnableMFADevice", PATS_ARN, ALLOW, "an administrator with a path enrolls herself"),
+    Row(PAT, CONSOLE, "iam:EnableMFADevice", PATS_ARN, ALLOW, "an administrator with a path enrolls"),
     Row(PAT, CONSOLE, "iam:ResyncMFADevice", PATS_ARN, ALLOW, "an administrator with a path resynchronizes"),
     Row(ERIN, CONSOLE, "iam:EnableMFADevice", ERINS_ARN, ALLOW, "an e-mail address as a name enrolls"),
     Row(ERIN, CONSOLE, "iam:CreateVirtualMFADevice", ERINS_DEVICE, ALLOW, "a device named by an e-mail address"),
-    Row(ERIN, KEY, "iam:ListMFADevices", ERINS_ARN, ALLOW, "an e-mail address as a name looks"),
+    Row(ERIN, KEY, "iam:ListMFADevices", ERINS_ARN, ALLOW, "an e-mail address as a name lists"),
     Row(ERIN, CONSOLE_MFA, "iam:DeactivateMFADevice", ERINS_ARN, ALLOW, "an e-mail address as a name deactivates"),
     Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("notbob"), IMPLICIT, "notbob only ends in bob"),
     Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("staff/notbob"), IMPLICIT, "notbob with a path is not bob"),
     Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("bobby"), IMPLICIT, "bobby only begins with bob"),
-    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("bob/eve"), IMPLICIT, "a path named bob makes nobody bob"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("bob/eve"), IMPLICIT, "a path named bob makes no user bob"),
     Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _user("notbob"), IMPLICIT, "notbob keeps the device"),
     Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _user("staff/notbob"), IMPLICIT, "notbob keeps the device"),
     Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _user("staff/bobby"), IMPLICIT, "bobby with a path is not bob"),
     Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _user("bobby"), IMPLICIT, "bobby keeps the device"),
     Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _user("staff/bobby"), IMPLICIT, "bobby keeps the device"),
     Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("notbob"), IMPLICIT, "notbob keeps the device"),
-    Row(BOB, KEY, "iam:ListMFADevices", _user("notbob"), IMPLICIT, "no grant to look at others"),
-    Row(BOB, KEY, "iam:GetUser", _user("staff/notbob"), IMPLICIT, "no grant to look at others with a path"),
-    Row(BOB, CONSOLE, "iam:EnableMFADevice", _user("notbob"), DENY, "notbob is somebody else"),
+    Row(BOB, KEY, "iam:ListMFADevices", _user("notbob"), IMPLICIT, "no permission to see others"),
+    Row(BOB, KEY, "iam:GetUser", _user("staff/notbob"), IMPLICIT, "no permission to see others with a path"),
+    Row(BOB, CONSOLE, "iam:EnableMFADevice", _user("notbob"), DENY, "notbob is another user"),
     Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("joann"), DENY, "joann only ends in ann"),
     Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("staff/joann"), DENY, "joann with a path is not ann"),
     Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("annabel"), DENY, "annabel only begins with ann"),
     Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("staff/annabel"), DENY, "annabel with a path is not ann"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("ann/eve"), DENY, "a path named ann makes nobody ann"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("ann/eve"), DENY, "a path named ann makes no user ann"),
     Row(ANN, CONSOLE, "iam:EnableMFADevice", _user("ANN"), DENY, "user names in resources are case-sensitive"),
 )
 
-# Without MFA nobody lays hands on another user's devices, an administrator least of all.
+# Without MFA, no user changes another user's devices. That holds for administrators above all.
 OTHERS: Final = (
-    Row(BOB, CONSOLE, "iam:EnableMFADevice", EVES_ARN, DENY, "nobody enrolls for others without MFA"),
-    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing on others"),
-    Row(BOB, CONSOLE_MFA, "iam:ResyncMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing on others"),
-    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing on others"),
-    Row(BOB, CONSOLE, "iam:ListMFADevices", EVES_ARN, IMPLICIT, "no grant to look at others"),
-    Row(BOB, CONSOLE, "iam:GetMFADevice", EVES_ARN, IMPLICIT, "no grant to look at others"),
-    Row(BOB, CONSOLE, "iam:GetUser", EVES_ARN, IMPLICIT, "no grant to look at others"),
-    Row(ANN, KEY, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator's stolen key enrolls for nobody"),
+    Row(BOB, CONSOLE, "iam:EnableMFADevice", EVES_ARN, DENY, "no user enrolls others without MFA"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing about others"),
+    Row(BOB, CONSOLE_MFA, "iam:ResyncMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing about others"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", EVES_ARN, IMPLICIT, "MFA alone grants nothing about others"),
+    Row(BOB, CONSOLE, "iam:ListMFADevices", EVES_ARN, IMPLICIT, "no permission to see others"),
+    Row(BOB, CONSOLE, "iam:GetMFADevice", EVES_ARN, IMPLICIT, "no permission to see others"),
+    Row(BOB, CONSOLE, "iam:GetUser", EVES_ARN, IMPLICIT, "no permission to see others"),
+    Row(ANN, KEY, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator's stolen key enrolls no other user"),
     Row(ANN, KEY, "iam:EnableMFADevice", _user("staff/eve"), DENY, "a path makes no difference"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator's password enrolls for nobody"),
-    Row(ANN, SESSION, "iam:EnableMFADevice", EVES_ARN, DENY, "a session without a code enrolls for nobody"),
-    Row(PAT, KEY, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator with a path enrolls for nobody"),
-    Row(ANN, KEY, "iam:ResyncMFADevice", EVES_ARN, DENY, "an administrator's stolen key resynchronizes nobody"),
-    Row(ANN, CONSOLE, "iam:ResyncMFADevice", EVES_ARN, DENY, "an administrator's password resynchronizes nobody"),
-    Row(ANN, KEY, "iam:ChangePassword", EVES_ARN, DENY, "nobody's password but one's own"),
-    Row(ANN, CONSOLE, "iam:ChangePassword", EVES_ARN, DENY, "nobody's password but one's own"),
-    Row(ANN, CONSOLE, "iam:ListMFADevices", EVES_ARN, ALLOW, "looking with a grant of one's own harms nobody"),
-    Row(ANN, CONSOLE, "iam:GetMFADevice", EVES_ARN, ALLOW, "looking with a grant of one's own harms nobody"),
-    Row(ANN, CONSOLE, "iam:GetUser", EVES_ARN, ALLOW, "looking with a grant of one's own harms nobody"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator's password enrolls no other user"),
+    Row(ANN, SESSION, "iam:EnableMFADevice", EVES_ARN, DENY, "a session without a code enrolls no other user"),
+    Row(PAT, KEY, "iam:EnableMFADevice", EVES_ARN, DENY, "an administrator with a path enrolls no other user"),
+    Row(ANN, KEY, "iam:ResyncMFADevice", EVES_ARN, DENY, "an administrator's stolen key resynchronizes no other"),
+    Row(ANN, CONSOLE, "iam:ResyncMFADevice", EVES_ARN, DENY, "an administrator's password resynchronizes no other"),
+    Row(ANN, KEY, "iam:ChangePassword", EVES_ARN, DENY, "no other user's password"),
+    Row(ANN, CONSOLE, "iam:ChangePassword", EVES_ARN, DENY, "no other user's password"),
+    Row(ANN, CONSOLE, "iam:ListMFADevices", EVES_ARN, ALLOW, "reading with a permission does no harm"),
+    Row(ANN, CONSOLE, "iam:GetMFADevice", EVES_ARN, ALLOW, "reading with a permission does no harm"),
+    Row(ANN, CONSOLE, "iam:GetUser", EVES_ARN, ALLOW, "reading with a permission does no harm"),
     Row(ANN, CONSOLE_MFA, "iam:EnableMFADevice", EVES_ARN, ALLOW, "with MFA an administrator enrolls others"),
     Row(ANN, SESSION_MFA, "iam:EnableMFADevice", EVES_ARN, ALLOW, "a session with a code enrolls others"),
     Row(ANN, SESSION_MFA, "iam:ResyncMFADevice", EVES_ARN, ALLOW, "with MFA an administrator resynchronizes others"),
-    Row(ANN, CONSOLE_MFA, "iam:DeactivateMFADevice", EVES_ARN, ALLOW, "with MFA an administrator helps a lost phone"),
-    Row(ANN, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("any-name"), ALLOW, "with MFA an administrator tidies"),
+    Row(
+        ANN, CONSOLE_MFA, "iam:DeactivateMFADevice", EVES_ARN, ALLOW, "with MFA an administrator replaces a lost phone"
+    ),
+    Row(
+        ANN,
+        CONSOLE_MFA,
+        "iam:DeleteVirtualMFADevice",
+        _device("any-name"),
+        ALLOW,
+        "with MFA an administrator deletes devices",
+    ),
 )
 
-# A stolen key or password must not strip the device from its user.
+# A stolen key or password must not remove the user's device.
 REMOVING: Final = (
-    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", BOBS_ARN, ALLOW, "one's own device, with MFA"),
-    Row(BOB, SESSION_MFA, "iam:DeactivateMFADevice", BOBS_ARN, ALLOW, "one's own device, by a session with a code"),
-    Row(DANA, CONSOLE_MFA, "iam:DeactivateMFADevice", DANAS_ARN, ALLOW, "one's own device, with a path"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", BOBS_ARN, ALLOW, "the user's own device, with MFA"),
+    Row(
+        BOB, SESSION_MFA, "iam:DeactivateMFADevice", BOBS_ARN, ALLOW, "the user's own device, by a session with a code"
+    ),
+    Row(DANA, CONSOLE_MFA, "iam:DeactivateMFADevice", DANAS_ARN, ALLOW, "the user's own device, with a path"),
     Row(BOB, KEY, "iam:DeactivateMFADevice", BOBS_ARN, DENY, "a stolen key cannot deactivate"),
     Row(BOB, CONSOLE, "iam:DeactivateMFADevice", BOBS_ARN, DENY, "a stolen password cannot deactivate"),
     Row(BOB, SESSION, "iam:DeactivateMFADevice", BOBS_ARN, DENY, "a session without a code cannot deactivate"),
     Row(DANA, KEY, "iam:DeactivateMFADevice", DANAS_ARN, DENY, "a path makes no difference"),
     Row(ANN, KEY, "iam:DeactivateMFADevice", ANNS_ARN, DENY, "an administrator's stolen key cannot deactivate"),
-    Row(ANN, KEY, "iam:DeactivateMFADevice", EVES_ARN, DENY, "an administrator's stolen key strips nobody"),
-    Row(ANN, CONSOLE, "iam:DeactivateMFADevice", EVES_ARN, DENY, "an administrator's password strips nobody"),
-    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("bob"), ALLOW, "one's own virtual device, with MFA"),
-    Row(BOB, SESSION_MFA, "iam:DeleteVirtualMFADevice", _device("bob"), ALLOW, "one's own device, by a session"),
+    Row(ANN, KEY, "iam:DeactivateMFADevice", EVES_ARN, DENY, "an administrator's stolen key removes no device"),
+    Row(ANN, CONSOLE, "iam:DeactivateMFADevice", EVES_ARN, DENY, "an administrator's password removes no device"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("bob"), ALLOW, "the user's own virtual device"),
+    Row(BOB, SESSION_MFA, "iam:DeleteVirtualMFADevice", _device("bob"), ALLOW, "the user's own device, by a session"),
     Row(DANA, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("dana"), ALLOW, "a user's path is not the device's"),
     Row(ERIN, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", ERINS_DEVICE, ALLOW, "named by an e-mail address"),
     Row(BOB, KEY, "iam:DeleteVirtualMFADevice", _device("bob"), DENY, "a stolen key cannot delete"),
     Row(BOB, CONSOLE, "iam:DeleteVirtualMFADevice", _device("bob"), DENY, "a stolen password cannot delete"),
     Row(BOB, SESSION, "iam:DeleteVirtualMFADevice", _device("bob"), DENY, "a session without a code cannot delete"),
     Row(ANN, KEY, "iam:DeleteVirtualMFADevice", _device("eve"), DENY, "an administrator's stolen key deletes nothing"),
-    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("phone"), IMPLICIT, "whose phone, IAM cannot tell"),
+    Row(
+        BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("phone"), IMPLICIT, "IAM cannot tell whose phone it is"
+    ),
     Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("eve"), IMPLICIT, "eve's device is eve's"),
     Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("bobby"), IMPLICIT, "bobby's device is bobby's"),
-    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("team/bob"), IMPLICIT, "a path makes another device"),
+    Row(
+        BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _device("team/bob"), IMPLICIT, "a path makes it another device"
+    ),
 )
 
-# AllowPasswordChangeWithoutMfa: whoever must change the password at first sign-in can do nothing before that.
+# AllowPasswordChangeWithoutMfa: a user who must change the password at the first sign-in can do nothing before that.
 PASSWORDS: Final = (
-    Row(BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN, ALLOW, "the first sign-in asks for it", passwords="yes"),
+    Row(BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN, ALLOW, "the first sign-in requires it", passwords="yes"),
     Row(DANA, CONSOLE, "iam:ChangePassword", DANAS_ARN, ALLOW, "the first sign-in with a path", passwords="yes"),
     Row(ERIN, CONSOLE, "iam:ChangePassword", ERINS_ARN, ALLOW, "the first sign-in by e-mail address", passwords="yes"),
     Row(ANN, CONSOLE, "iam:ChangePassword", ANNS_ARN, ALLOW, "an administrator's first sign-in", passwords="yes"),
-    Row(BOB, KEY, "iam:ChangePassword", BOBS_ARN, ALLOW, "the old password is asked for", passwords="yes"),
+    Row(BOB, KEY, "iam:ChangePassword", BOBS_ARN, ALLOW, "AWS asks for the old password", passwords="yes"),
     Row(BOB, CONSOLE, "iam:GetAccountPasswordPolicy", "*", ALLOW, "the rules for the new password", passwords="yes"),
     Row(BOB, KEY, "iam:GetAccountPasswordPolicy", "*", ALLOW, "the rules, by a key", passwords="yes"),
     Row(BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN, DENY, "not before MFA", passwords="no"),
     Row(DANA, CONSOLE, "iam:ChangePassword", DANAS_ARN, DENY, "not before MFA, with a path", passwords="no"),
-    Row(ANN, CONSOLE, "iam:ChangePassword", ANNS_ARN, DENY, "not before MFA, nor an administrator", passwords="no"),
+    Row(ANN, CONSOLE, "iam:ChangePassword", ANNS_ARN, DENY, "not before MFA, for an administrator too", passwords="no"),
     Row(BOB, KEY, "iam:ChangePassword", BOBS_ARN, DENY, "not before MFA, by a key", passwords="no"),
-    Row(BOB, CONSOLE, "iam:GetAccountPasswordPolicy", "*", DENY, "of no use before MFA", passwords="no"),
-    Row(BOB, KEY, "iam:GetAccountPasswordPolicy", "*", DENY, "of no use before MFA, by a key", passwords="no"),
-    Row(BOB, CONSOLE_MFA, "iam:ChangePassword", BOBS_ARN, ALLOW, "with MFA under both values"),
+    Row(BOB, CONSOLE, "iam:GetAccountPasswordPolicy", "*", DENY, "not needed before MFA", passwords="no"),
+    Row(BOB, KEY, "iam:GetAccountPasswordPolicy", "*", DENY, "not needed before MFA, by a key", passwords="no"),
+    Row(BOB, CONSOLE_MFA, "iam:ChangePassword", BOBS_ARN, ALLOW, "with MFA, with both values"),
     Row(BOB, SESSION_MFA, "iam:ChangePassword", BOBS_ARN, ALLOW, "with MFA by a session"),
-    Row(BOB, CONSOLE_MFA, "iam:GetAccountPasswordPolicy", "*", ALLOW, "with MFA under both values"),
-    Row(BOB, CONSOLE_MFA, "iam:ChangePassword", EVES_ARN, IMPLICIT, "MFA alone grants nothing on others"),
-    Row(BOB, CONSOLE, "iam:CreateLoginProfile", BOBS_ARN, DENY, "no old password is asked for"),
-    Row(BOB, CONSOLE, "iam:UpdateLoginProfile", BOBS_ARN, DENY, "no old password is asked for"),
+    Row(BOB, CONSOLE_MFA, "iam:GetAccountPasswordPolicy", "*", ALLOW, "with MFA, with both values"),
+    Row(BOB, CONSOLE_MFA, "iam:ChangePassword", EVES_ARN, IMPLICIT, "MFA alone grants nothing about others"),
+    Row(BOB, CONSOLE, "iam:CreateLoginProfile", BOBS_ARN, DENY, "AWS asks for no old password"),
+    Row(BOB, CONSOLE, "iam:UpdateLoginProfile", BOBS_ARN, DENY, "AWS asks for no old password"),
     Row(BOB, CONSOLE_MFA, "iam:CreateLoginProfile", BOBS_ARN, IMPLICIT, "the policy grants no password"),
     Row(BOB, CONSOLE_MFA, "iam:UpdateLoginProfile", BOBS_ARN, IMPLICIT, "the policy grants no password"),
-    Row(ANN, KEY, "iam:CreateLoginProfile", ANNS_ARN, DENY, "a stolen key gets no console"),
+    Row(ANN, KEY, "iam:CreateLoginProfile", ANNS_ARN, DENY, "a stolen key gets no console sign-in"),
     Row(ANN, KEY, "iam:UpdateLoginProfile", ANNS_ARN, DENY, "a stolen key sets no password"),
     Row(ANN, CONSOLE, "iam:CreateLoginProfile", EVES_ARN, DENY, "no password for others"),
     Row(ANN, CONSOLE, "iam:UpdateLoginProfile", EVES_ARN, DENY, "no password for others"),
-    Row(ANN, CONSOLE_MFA, "iam:CreateLoginProfile", EVES_ARN, ALLOW, "with MFA an administrator's work"),
-    Row(ANN, CONSOLE_MFA, "iam:UpdateLoginProfile", EVES_ARN, ALLOW, "with MFA an administrator's work"),
+    Row(ANN, CONSOLE_MFA, "iam:CreateLoginProfile", EVES_ARN, ALLOW, "with MFA an administrator can"),
+    Row(ANN, CONSOLE_MFA, "iam:UpdateLoginProfile", EVES_ARN, ALLOW, "with MFA an administrator can"),
 )
 
-# The way from a long-term key to MFA, and the ways around it.
+# How a long-term key gets a session with MFA, and attempts to avoid it.
 STS: Final = (
-    Row(ANN, KEY, "sts:GetSessionToken", "*", ALLOW, "the way to MFA stays open"),
-    Row(BOB, KEY, "sts:GetSessionToken", "*", IMPLICIT, "not denied is enough: it needs no permission"),
-    Row(ALICE, KEY, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "a code with AssumeRole is no MFA of the caller's"),
+    Row(ANN, KEY, "sts:GetSessionToken", "*", ALLOW, "a session with MFA stays possible"),
+    Row(BOB, KEY, "sts:GetSessionToken", "*", IMPLICIT, "not denied is enough, since it needs no permission"),
+    Row(ALICE, KEY, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "a code for AssumeRole is not MFA of the caller"),
     Row(ALICE, CONSOLE, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "switching roles needs MFA"),
-    Row(ALICE, SESSION, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "a session without a code is no MFA"),
+    Row(ALICE, SESSION, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "a session without a code is not MFA"),
     Row(ALICE, SESSION_MFA, "sts:AssumeRole", DEPLOY_ROLE_ARN, ALLOW, "GetSessionToken first, then AssumeRole"),
     Row(ALICE, CONSOLE_MFA, "sts:AssumeRole", DEPLOY_ROLE_ARN, ALLOW, "switching roles with MFA"),
-    Row(ANN, KEY, "sts:GetFederationToken", FEDERATED_USER, DENY, "no way around by federation"),
-    Row(ANN, KEY, "sts:GetCallerIdentity", "*", DENY, "denied in vain: it needs no permission"),
+    Row(ANN, KEY, "sts:GetFederationToken", FEDERATED_USER, DENY, "federation does not avoid MFA"),
+    Row(ANN, KEY, "sts:GetCallerIdentity", "*", DENY, "denied without effect, since it needs no permission"),
 )
 
-# Everything else needs MFA and, with it, a grant from elsewhere.
+# Everything else needs MFA, and a permission from another policy.
 ORDINARY: Final = (
     Row(ALICE, KEY, "s3:GetObject", BUCKET_OBJECT, DENY, "a key alone reads nothing"),
     Row(ALICE, CONSOLE, "s3:GetObject", BUCKET_OBJECT, DENY, "a password alone reads nothing"),
     Row(ALICE, SESSION, "s3:GetObject", BUCKET_OBJECT, DENY, "a session without a code reads nothing"),
-    Row(ALICE, CONSOLE_MFA, "s3:GetObject", BUCKET_OBJECT, ALLOW, "with MFA the grant counts"),
-    Row(ALICE, SESSION_MFA, "s3:GetObject", BUCKET_OBJECT, ALLOW, "with a code the grant counts"),
+    Row(ALICE, CONSOLE_MFA, "s3:GetObject", BUCKET_OBJECT, ALLOW, "with MFA the permission counts"),
+    Row(ALICE, SESSION_MFA, "s3:GetObject", BUCKET_OBJECT, ALLOW, "with a code the permission counts"),
     Row(ALICE, KEY, "s3:ListAllMyBuckets", "*", DENY, "a key alone lists nothing"),
-    Row(ALICE, CONSOLE_MFA, "s3:ListAllMyBuckets", "*", ALLOW, "with MFA the grant counts"),
+    Row(ALICE, CONSOLE_MFA, "s3:ListAllMyBuckets", "*", ALLOW, "with MFA the permission counts"),
     Row(ALICE, KEY, "ec2:RunInstances", INSTANCE, DENY, "a key alone starts nothing"),
-    Row(ALICE, SESSION_MFA, "ec2:RunInstances", INSTANCE, ALLOW, "with a code the grant counts"),
-    Row(ALICE, KEY, "codecommit:GitPull", _regional("codecommit", "web"), DENY, "a machine's Git stops"),
+    Row(ALICE, SESSION_MFA, "ec2:RunInstances", INSTANCE, ALLOW, "with a code the permission counts"),
+    Row(ALICE, KEY, "codecommit:GitPull", _regional("codecommit", "web"), DENY, "a machine's Git access stops"),
     Row(ALICE, CONSOLE_MFA, "iam:CreateUser", EVES_ARN, IMPLICIT, "MFA grants nothing by itself"),
     Row(BOB, CONSOLE_MFA, "s3:GetObject", BUCKET_OBJECT, IMPLICIT, "MFA grants nothing by itself"),
-    Row(BOB, KEY, "s3:GetObject", BUCKET_OBJECT, DENY, "denied whatever another policy may grant"),
-    Row(UNBOUND, KEY, "s3:GetObject", BUCKET_OBJECT, ALLOW, "an exempt user is left alone"),
+    Row(BOB, KEY, "s3:GetObject", BUCKET_OBJECT, DENY, "denied even if another policy allows it"),
+    Row(EXEMPT_USER, KEY, "s3:GetObject", BUCKET_OBJECT, ALLOW, "an exempt user is not affected"),
     Row(BOB, CONSOLE, "iam:ListUsers", "*", DENY, "the list of users is not needed to enroll"),
-    Row(BOB, CONSOLE, "iam:ListAccessKeys", BOBS_ARN, DENY, "one's keys are not needed to enroll"),
+    Row(BOB, CONSOLE, "iam:ListAccessKeys", BOBS_ARN, DENY, "the user's keys are not needed to enroll"),
     Row(BOB, CONSOLE, "iam:GetAccountSummary", "*", DENY, "the account's summary is not needed to enroll"),
     Row(BOB, CONSOLE, "iam:TagMFADevice", _device("bob"), DENY, "tags on a device are not needed to enroll"),
-    Row(BOB, CONSOLE_MFA, "iam:ListAccessKeys", BOBS_ARN, IMPLICIT, "the policy grants enrolling and no more"),
-    Row(BOB, CONSOLE_MFA, "iam:GetLoginProfile", BOBS_ARN, IMPLICIT, "the policy grants enrolling and no more"),
-    Row(BOB, CONSOLE_MFA, "iam:DeleteUser", BOBS_ARN, IMPLICIT, "the policy grants enrolling and no more"),
-    Row(BOB, CONSOLE_MFA, "iam:CreateAccessKey", BOBS_ARN, IMPLICIT, "the policy grants enrolling and no more"),
-    Row(ANN, KEY, "iam:ListUsers", "*", DENY, "an administrator's key lists nobody"),
+    Row(BOB, CONSOLE_MFA, "iam:ListAccessKeys", BOBS_ARN, IMPLICIT, "the policy allows enrolling and no more"),
+    Row(BOB, CONSOLE_MFA, "iam:GetLoginProfile", BOBS_ARN, IMPLICIT, "the policy allows enrolling and no more"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteUser", BOBS_ARN, IMPLICIT, "the policy allows enrolling and no more"),
+    Row(BOB, CONSOLE_MFA, "iam:CreateAccessKey", BOBS_ARN, IMPLICIT, "the policy allows enrolling and no more"),
+    Row(ANN, KEY, "iam:ListUsers", "*", DENY, "an administrator's key lists no users"),
     Row(ANN, SESSION_MFA, "iam:ListUsers", "*", ALLOW, "with a code an administrator works"),
-    Row(ANN, KEY, "iam:GetAccountAuthorizationDetails", "*", DENY, "an administrator's key looks at nothing"),
+    Row(ANN, KEY, "iam:GetAccountAuthorizationDetails", "*", DENY, "an administrator's key reads nothing"),
     Row(ANN, KEY, "iam:EnableOrganizationsRootSessions", "*", DENY, "enabling is not enrolling"),
-    Row(ANN, KEY, "iam:CreateUser", EVES_ARN, DENY, "no accomplice"),
+    Row(ANN, KEY, "iam:CreateUser", EVES_ARN, DENY, "no new user"),
     Row(ANN, CONSOLE, "iam:CreateAccessKey", ANNS_ARN, DENY, "no second key"),
-    Row(ANN, KEY, "iam:CreateAccessKey", EVES_ARN, DENY, "no key of somebody else's"),
-    Row(ANN, KEY, "iam:UpdateAccessKey", EVES_ARN, DENY, "no old key woken"),
-    Row(ANN, KEY, "iam:CreateServiceSpecificCredential", ANNS_ARN, DENY, "no credentials by another name"),
-    Row(ANN, KEY, "iam:UploadSSHPublicKey", ANNS_ARN, DENY, "no credentials by another name"),
+    Row(ANN, KEY, "iam:CreateAccessKey", EVES_ARN, DENY, "no key of another user"),
+    Row(ANN, KEY, "iam:UpdateAccessKey", EVES_ARN, DENY, "no old key activated"),
+    Row(ANN, KEY, "iam:CreateServiceSpecificCredential", ANNS_ARN, DENY, "no other kind of credentials"),
+    Row(ANN, KEY, "iam:UploadSSHPublicKey", ANNS_ARN, DENY, "no other kind of credentials"),
     Row(ANN, KEY, "signin:CreateOAuth2Token", LOGIN_CLIENT, DENY, "aws login needs MFA"),
-    Row(ANN, CONSOLE_MFA, "signin:CreateOAuth2Token", LOGIN_CLIENT, ALLOW, "aws login with MFA and a grant"),
+    Row(ANN, CONSOLE_MFA, "signin:CreateOAuth2Token", LOGIN_CLIENT, ALLOW, "aws login with MFA and a permission"),
     Row(ANN, CONSOLE_MFA, "organizations:LeaveOrganization", "*", ALLOW, "with MFA the policy forbids nothing"),
 )
 
-# Nobody slips out of the policy without MFA.
-STAYING_BOUND: Final = (
-    Row(ANN, KEY, "iam:DetachUserPolicy", ANNS_ARN, DENY, "the policy is not taken off"),
-    Row(ANN, CONSOLE, "iam:DetachUserPolicy", ANNS_ARN, DENY, "the policy is not taken off"),
+# No user escapes the policy without MFA.
+STAYING_ENFORCED: Final = (
+    Row(ANN, KEY, "iam:DetachUserPolicy", ANNS_ARN, DENY, "the policy is not detached"),
+    Row(ANN, CONSOLE, "iam:DetachUserPolicy", ANNS_ARN, DENY, "the policy is not detached"),
     Row(ANN, KEY, "iam:RemoveUserFromGroup", ENFORCEMENT_GROUP_ARN, DENY, "the group is not left"),
-    Row(ANN, KEY, "iam:DetachGroupPolicy", ENFORCEMENT_GROUP_ARN, DENY, "the group is not disarmed"),
+    Row(ANN, KEY, "iam:DetachGroupPolicy", ENFORCEMENT_GROUP_ARN, DENY, "the group keeps the policy"),
     Row(ANN, KEY, "iam:CreatePolicyVersion", ENFORCEMENT_POLICY_ARN, DENY, "the policy is not rewritten"),
-    Row(ANN, KEY, "iam:SetDefaultPolicyVersion", ENFORCEMENT_POLICY_ARN, DENY, "the policy is not set back"),
-    Row(ANN, KEY, "iam:AttachUserPolicy", ANNS_ARN, DENY, "no more rights"),
-    Row(ANN, KEY, "iam:UpdateUser", ANNS_ARN, DENY, "no other name"),
-    Row(ANN, KEY, "iam:UntagUser", ANNS_ARN, DENY, "the mark stays"),
+    Row(ANN, KEY, "iam:SetDefaultPolicyVersion", ENFORCEMENT_POLICY_ARN, DENY, "the policy keeps its version"),
+    Row(ANN, KEY, "iam:AttachUserPolicy", ANNS_ARN, DENY, "no more permissions"),
+    Row(ANN, KEY, "iam:UpdateUser", ANNS_ARN, DENY, "the name stays"),
+    Row(ANN, KEY, "iam:UntagUser", ANNS_ARN, DENY, "the tags stay"),
     Row(ANN, KEY, "dynamodb:PutItem", EXEMPTIONS_ARN, DENY, "no exemption"),
-    Row(ANN, KEY, "events:DisableRule", RULE_ARN, DENY, "no silent stop"),
+    Row(ANN, KEY, "events:DisableRule", RULE_ARN, DENY, "the rule stays enabled"),
     Row(ANN, KEY, "cloudformation:DeleteStack", STACK_ARN, DENY, "the guard is not removed"),
     Row(ANN, SESSION_MFA, "iam:DetachUserPolicy", EVES_ARN, ALLOW, "with a code an administrator releases"),
-    Row(ANN, SESSION_MFA, "cloudformation:DeleteStack", STACK_ARN, ALLOW, "with a code it is removed"),
+    Row(
+        ANN,
+        SESSION_MFA,
+        "cloudformation:DeleteStack",
+        STACK_ARN,
+        ALLOW,
+        "with a code an administrator deletes the stack",
+    ),
 )
 
-# A service that acts for a user who did sign in with MFA sends "false" all the same.
+# A service that acts for a user sends "false", even if the user signed in with MFA.
 FORWARDED_CALLS: Final = (
     Row(ALICE, FORWARDED, "s3:GetObject", BUCKET_OBJECT, ALLOW, "Athena reads the objects of a query"),
     Row(ALICE, FORWARDED, "kms:Decrypt", _regional("kms", "key/0a1b2c3d"), ALLOW, "S3 decrypts an object"),
     Row(ALICE, FORWARDED, "ec2:RunInstances", INSTANCE, ALLOW, "CloudFormation starts an instance"),
     Row(ANN, FORWARDED, "iam:CreateRole", DEPLOY_ROLE_ARN, ALLOW, "CloudFormation makes a role"),
     Row(ANN, FORWARDED, "iam:CreateUser", EVES_ARN, ALLOW, "CloudFormation makes a user"),
-    Row(BOB, FORWARDED, "s3:GetObject", BUCKET_OBJECT, IMPLICIT, "a forwarded call needs a grant as well"),
-    Row(BOB, FORWARDED, "iam:DeactivateMFADevice", BOBS_ARN, IMPLICIT, "deactivating asks for MFA"),
-    Row(BOB, FORWARDED, "iam:DeleteVirtualMFADevice", _device("bob"), IMPLICIT, "deleting asks for MFA"),
-    Row(ALICE, CONSOLE, "athena:StartQueryExecution", WORKGROUP, DENY, "no chain starts without MFA"),
-    Row(ALICE, KEY, "athena:StartQueryExecution", WORKGROUP, DENY, "no chain starts by a key"),
-    Row(ALICE, CONSOLE_MFA, "athena:StartQueryExecution", WORKGROUP, ALLOW, "a chain with MFA"),
+    Row(BOB, FORWARDED, "s3:GetObject", BUCKET_OBJECT, IMPLICIT, "a forwarded call needs a permission too"),
+    Row(BOB, FORWARDED, "iam:DeactivateMFADevice", BOBS_ARN, IMPLICIT, "deactivating needs MFA"),
+    Row(BOB, FORWARDED, "iam:DeleteVirtualMFADevice", _device("bob"), IMPLICIT, "deleting needs MFA"),
+    Row(ALICE, CONSOLE, "athena:StartQueryExecution", WORKGROUP, DENY, "no chain of calls starts without MFA"),
+    Row(ALICE, KEY, "athena:StartQueryExecution", WORKGROUP, DENY, "no chain of calls starts by a key"),
+    Row(ALICE, CONSOLE_MFA, "athena:StartQueryExecution", WORKGROUP, ALLOW, "a chain of calls with MFA"),
 )
 
-# A role has no user name. The policy is for users; on a role it must at least open nothing.
+# A role has no user name. The policy is for users, and on a role it must not allow anything.
 ROLES: Final = (
-    Row(ROLE, ROLE_SESSION, "s3:GetObject", BUCKET_OBJECT, ALLOW, "a user's policy does not follow into a role"),
-    Row(BOUND_ROLE, ROLE_SESSION, "s3:GetObject", BUCKET_OBJECT, DENY, "a role session carries no MFA"),
-    Row(BOUND_ROLE, ROLE_SESSION, "iam:DeactivateMFADevice", EVES_ARN, DENY, "a role session carries no MFA"),
-    Row(BARE_ROLE, ROLE_SESSION, "iam:GetUser", BOBS_ARN, IMPLICIT, "no user name, nothing own"),
-    Row(BARE_ROLE, ROLE_SESSION, "iam:ListMFADevices", BOBS_ARN, IMPLICIT, "no user name, nothing own"),
+    Row(ROLE, ROLE_SESSION, "s3:GetObject", BUCKET_OBJECT, ALLOW, "a user's policy does not apply to a role"),
+    Row(ENFORCED_ROLE, ROLE_SESSION, "s3:GetObject", BUCKET_OBJECT, DENY, "a role session has no MFA"),
+    Row(ENFORCED_ROLE, ROLE_SESSION, "iam:DeactivateMFADevice", EVES_ARN, DENY, "a role session has no MFA"),
+    Row(BARE_ROLE, ROLE_SESSION, "iam:GetUser", BOBS_ARN, IMPLICIT, "without a user name, no user is the caller's own"),
+    Row(
+        BARE_ROLE,
+        ROLE_SESSION,
+        "iam:ListMFADevices",
+        BOBS_ARN,
+        IMPLICIT,
+        "without a user name, no user is the caller's own",
+    ),
 )
 
-# The policy speaks of its own account and partition.
+# The policy is about its own account and partition.
 BORDERS: Final = (
-    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _abroad("user/bob"), IMPLICIT, "a namesake in another account"),
-    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", _abroad("user/staff/bob"), IMPLICIT, "a namesake with a path"),
-    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _abroad("user/bob"), IMPLICIT, "a namesake in another account"),
-    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", _abroad("user/staff/bob"), IMPLICIT, "a namesake with a path"),
-    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _abroad("mfa/bob"), IMPLICIT, "a namesake's device"),
-    Row(BOB, CONSOLE_MFA, "iam:CreateVirtualMFADevice", _abroad("mfa/bob"), IMPLICIT, "a device elsewhere"),
-    Row(ANN, KEY, "iam:CreateVirtualMFADevice", _abroad("mfa/ann"), DENY, "no device by a key anywhere", keys="no"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", _abroad("user/ann"), DENY, "a namesake in another account"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", _abroad("user/staff/ann"), DENY, "a namesake with a path"),
-    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", CHINA + "user/bob", IMPLICIT, NO_BORDER, partition="aws"),
-    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", CHINA + "user/staff/bob", IMPLICIT, NO_BORDER, partition="aws"),
-    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", CHINA + "user/bob", IMPLICIT, NO_BORDER, partition="aws"),
-    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", CHINA + "user/a/bob", IMPLICIT, NO_BORDER, partition="aws"),
-    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", CHINA + "mfa/bob", IMPLICIT, NO_BORDER, partition="aws"),
-    Row(BOB, CONSOLE_MFA, "iam:CreateVirtualMFADevice", CHINA + "mfa/bob", IMPLICIT, NO_BORDER, partition="aws"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", CHINA + "user/ann", DENY, NO_BORDER, partition="aws"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", CHINA + "user/staff/ann", DENY, NO_BORDER, partition="aws"),
-    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", WORLD + "user/bob", IMPLICIT, NO_BORDER, partition="aws-cn"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", WORLD + "user/ann", DENY, NO_BORDER, partition="aws-cn"),
-    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", WORLD + "user/bob", IMPLICIT, NO_BORDER, partition="aws-us-gov"),
-    Row(ANN, CONSOLE, "iam:EnableMFADevice", WORLD + "user/ann", DENY, NO_BORDER, partition="aws-us-gov"),
+    Row(
+        BOB,
+        CONSOLE_MFA,
+        "iam:EnableMFADevice",
+        _other_account("user/bob"),
+        IMPLICIT,
+        "a user of the same name in another account",
+    ),
+    Row(
+        BOB,
+        CONSOLE_MFA,
+        "iam:EnableMFADevice",
+        _other_account("user/staff/bob"),
+        IMPLICIT,
+        "a user of the same name with a path",
+    ),
+    Row(
+        BOB,
+        CONSOLE_MFA,
+        "iam:DeactivateMFADevice",
+        _other_account("user/bob"),
+        IMPLICIT,
+        "a user of the same name in another account",
+    ),
+    Row(
+        BOB,
+        CONSOLE_MFA,
+        "iam:DeactivateMFADevice",
+        _other_account("user/staff/bob"),
+        IMPLICIT,
+        "a user of the same name with a path",
+    ),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", _other_account("mfa/bob"), IMPLICIT, "a device of such a user"),
+    Row(
+        BOB,
+        CONSOLE_MFA,
+        "iam:CreateVirtualMFADevice",
+        _other_account("mfa/bob"),
+        IMPLICIT,
+        "a device in another account",
+    ),
+    Row(
+        ANN,
+        KEY,
+        "iam:CreateVirtualMFADevice",
+        _other_account("mfa/ann"),
+        DENY,
+        "no device by a key in any account",
+        keys="no",
+    ),
+    Row(
+        ANN,
+        CONSOLE,
+        "iam:EnableMFADevice",
+        _other_account("user/ann"),
+        DENY,
+        "a user of the same name in another account",
+    ),
+    Row(
+        ANN,
+        CONSOLE,
+        "iam:EnableMFADevice",
+        _other_account("user/staff/ann"),
+        DENY,
+        "a user of the same name with a path",
+    ),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", CHINA + "user/bob", IMPLICIT, OTHER_PARTITION, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:EnableMFADevice", CHINA + "user/staff/bob", IMPLICIT, OTHER_PARTITION, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", CHINA + "user/bob", IMPLICIT, OTHER_PARTITION, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:DeactivateMFADevice", CHINA + "user/a/bob", IMPLICIT, OTHER_PARTITION, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", CHINA + "mfa/bob", IMPLICIT, OTHER_PARTITION, partition="aws"),
+    Row(BOB, CONSOLE_MFA, "iam:CreateVirtualMFADevice", CHINA + "mfa/bob", IMPLICIT, OTHER_PARTITION, partition="aws"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", CHINA + "user/ann", DENY, OTHER_PARTITION, partition="aws"),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", CHINA + "user/staff/ann", DENY, OTHER_PARTITION, partition="aws"),
+    Row(
+        BOB, CONSOLE_MFA, "iam:EnableMFADevice", COMMERCIAL + "user/bob", IMPLICIT, OTHER_PARTITION, partition="aws-cn"
+    ),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", COMMERCIAL + "user/ann", DENY, OTHER_PARTITION, partition="aws-cn"),
+    Row(
+        BOB,
+        CONSOLE_MFA,
+        "iam:EnableMFADevice",
+        COMMERCIAL + "user/bob",
+        IMPLICIT,
+        OTHER_PARTITION,
+        partition="aws-us-gov",
+    ),
+    Row(ANN, CONSOLE, "iam:EnableMFADevice", COMMERCIAL + "user/ann", DENY, OTHER_PARTITION, partition="aws-us-gov"),
 )
 
 SECTIONS: Final[Mapping[str, tuple[Row, ...]]] = MappingProxyType(
     {
         "Enrolling a device": ENROLLING,
         "Enrolling by an access key": KEY_ENROLLMENT,
-        "What is one's own": OWN_ARN,
+        "The user's own ARN": OWN_ARN,
         "Other users": OTHERS,
         "Removing a device": REMOVING,
         "Passwords": PASSWORDS,
-        "From a key to MFA, and ways around": STS,
+        "Sessions with MFA": STS,
         "Everything else": ORDINARY,
-        "Slipping out of the policy": STAYING_BOUND,
+        "Escaping the policy": STAYING_ENFORCED,
         "Calls that a service forwards": FORWARDED_CALLS,
         "Roles": ROLES,
         "Other accounts and partitions": BORDERS,

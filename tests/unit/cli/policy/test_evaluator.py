@@ -334,7 +334,7 @@ class TestRefusals:
             {"Resource": "arn:aws:s3"},
             {"Resource": "arn:aws:iam::${aws:username}:user/x"},
             {"Resource": "arn:aws:s3:::b/${aws:PrincipalTag/team}"},
-            {"Resource": "arn:aws:s3:::b/${aws:username, 'nobody'}"},
+            {"Resource": "arn:aws:s3:::b/${aws:username, 'default'}"},
             {"Resource": "arn:aws:s3:::b/${*}"},
             {"Resource": "arn:aws:s3:::b/${aws:TagKeys}"},
             {"Condition": ["Bool"]},

@@ -151,7 +151,7 @@ def test_made_up_names_differ_by_account_region_and_stack(tmp_path: Path) -> Non
     [
         ({"Mod": "audit"}, "The template has no parameter Mod."),
         ({"Mode": "loud"}, "The parameter Mode allows audit, events, but not 'loud'."),
-        ({"Mail": "nobody"}, "The parameter Mail does not allow 'nobody'"),
+        ({"Mail": "elsewhere"}, "The parameter Mail does not allow 'elsewhere'"),
     ],
 )
 def test_a_wrong_parameter_is_refused(tmp_path: Path, parameters: dict[str, str], sentence: str) -> None:
