@@ -86,7 +86,7 @@ format: .venv/.dev ## Format the code
 docs: .venv/.dev ## Write docs/policy.md, docs/cli.md and the golden file of all mails anew, from what they describe
 	PYTHONPATH=tests $(RUN) python -m policy.page
 	PYTHONPATH=tests $(RUN) python -m support.mails
-	$(RUN) python -m mfa_guard_cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+	$(RUN) typer mfa_guard_cli.main utils docs --name mfa-guard --output docs/cli.md
 
 build: .tools/.sam .tools/.bill .venv/.dev ## Build the functions with sam build, and list what is in them
 	.tools/sam/bin/sam validate --lint
