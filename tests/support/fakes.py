@@ -239,8 +239,8 @@ class FakeLeases:
 
     def unfinished(self, scope: str, holder: str) -> NoticeKind | None:
         self.calls.enter("leases.unfinished")
-        begun = (kind for kind in RESUMABLE if (lease := self.items.get((scope, kind))) and not lease.sent)
-        return next((kind for kind in begun if self.items[scope, kind].holder == holder), None)
+        unfinished = (kind for kind in RESUMABLE if (lease := self.items.get((scope, kind))) and not lease.sent)
+        return next((kind for kind in unfinished if self.items[scope, kind].holder == holder), None)
 
 
 class FakeNotifier:

@@ -44,7 +44,7 @@ class SweepMemoryTable:
             pending=frozenset(kept.get("pending", [])),
             problems=frozenset(kept.get("problems", [])),
             not_tagged=tuple(kept.get("not_tagged", [])),
-            begun=frozenset(kept.get("begun", [])),
+            unreported=frozenset(kept.get("unreported", [])),
         )
 
     def save(self, memory: SweepMemory) -> None:
@@ -54,7 +54,7 @@ class SweepMemoryTable:
             "pending": sorted(memory.pending)[:_MOST],
             "problems": sorted(memory.problems)[:_MOST],
             "not_tagged": memory.not_tagged[:100],
-            "begun": sorted(memory.begun),
+            "unreported": sorted(memory.unreported),
         }
         expiration = str(int((self._clock.now() + _KEPT).timestamp()))
         try:

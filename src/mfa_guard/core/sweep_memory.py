@@ -14,15 +14,15 @@ class SweepMemory:
 
     `mailed_at` is when the last digest was sent. `pending` names what waits to be done or decided, and `problems` what
     was wrong. `not_tagged` are users whose tags could not be written after the digest was sent, each with the reason.
-    `begun` are users that a sweep is about to enforce or release, until its digest is sent: an enforced user with a
-    device shows no other trace of a change that no digest has reported.
+    `unreported` are users that a sweep is about to enforce or release, until its digest is sent: an enforced user with
+    a device shows no other trace of a change that no digest has reported.
     """
 
     mailed_at: datetime | None = None
     pending: frozenset[str] = frozenset()
     problems: frozenset[str] = frozenset()
     not_tagged: tuple[str, ...] = ()
-    begun: frozenset[str] = frozenset()
+    unreported: frozenset[str] = frozenset()
 
 
 def digest_is_due(

@@ -48,7 +48,7 @@ def note_users(assessments: Sequence[Assessment], this_round: SweepRound) -> fro
     next round.
     """
     before = this_round.before
-    names, room = set(before.begun), _ROOM_FOR_NAMES - sum(map(len, before.begun))
+    names, room = set(before.unreported), _ROOM_FOR_NAMES - sum(map(len, before.unreported))
     for assessment in assessments:
         name = assessment.state.name
         if changes_enforcement(assessment) and name not in names:
@@ -57,7 +57,7 @@ def note_users(assessments: Sequence[Assessment], this_round: SweepRound) -> fro
                 break
             names.add(name)
     if names:
-        this_round.dependencies.memory.save(replace(before, begun=frozenset(names)))
+        this_round.dependencies.memory.save(replace(before, unreported=frozenset(names)))
     return frozenset(names)
 
 
@@ -88,7 +88,7 @@ def make_digest(
 
 def _changes(treatments: Iterable[Treatment], this_round: SweepRound) -> Iterable[Change]:
     for treatment in treatments:
-        unreported = treatment.name in this_round.before.begun
+        unreported = treatment.name in this_round.before.unreported
         if text := describe_changes(treatment, this_round.began, unreported=unreported):
             yield Change(treatment.name, text)
 
@@ -165,7 +165,7 @@ def remember(digest: Digest, not_tagged: Sequence[str], this_round: SweepRound, 
             pending=pending(digest),
             problems=problem_names(digest),
             not_tagged=tuple(not_tagged),
-            begun=frozenset() if this_round.writes else this_round.before.begun,
+            unreported=frozenset() if this_round.writes else this_round.before.unreported,
         )
     )
 
