@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from mfa_guard.core.cloudtrail import EventNotUnderstood, subject_of
+from mfa_guard.core.cloudtrail import EventNotUnderstood, fields_of, subject_of, text_at
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.times import utc_text
 
@@ -82,8 +82,8 @@ class DeadLetter:
         """Return what the message is about, sanitized, since strangers can choose the words."""
         if self.event is None:
             return "changes of exemptions" if self.batch else "unknown"
-        detail = _fields(self.event.get("detail"))
-        name = _text(detail, "eventName") or _text(self.event, "detail-type") or "no event"
+        detail = fields_of(self.event.get("detail"))
+        name = text_at(detail, "eventName") or text_at(self.event, "detail-type") or "no event"
         return f"{sanitize(name, 60)}{_about(detail)}"
 
 
@@ -116,25 +116,25 @@ def _of_rule(message: QueueMessage, body: Mapping[str, object]) -> DeadLetter:
 
 
 def _of_function(message: QueueMessage, body: Mapping[str, object]) -> DeadLetter:
-    context, response = _fields(body.get("requestContext")), _fields(body.get("responsePayload"))
-    reasons = [_text(context, "condition"), _text(response, "errorType"), _text(response, "errorMessage")]
+    context, response = fields_of(body.get("requestContext")), fields_of(body.get("responsePayload"))
+    reasons = [text_at(context, "condition"), text_at(response, "errorType"), text_at(response, "errorMessage")]
     event = body["requestPayload"]
     if not isinstance(event, dict):
         return _unknown(message, "The requestPayload is not an object.")
-    function = _unqualified(_text(context, "functionArn") or "")
+    function = _unqualified(text_at(context, "functionArn") or "")
     reason = sanitize(" ".join(filter(None, reasons)) or _NOT_GIVEN, 300)
     return DeadLetter(message, Sender.FUNCTION, function, reason, event)
 
 
 def _of_stream(message: QueueMessage, body: Mapping[str, object]) -> DeadLetter:
-    context, info = _fields(body.get("requestContext")), _fields(body["DDBStreamBatchInfo"])
+    context, info = fields_of(body.get("requestContext")), fields_of(body["DDBStreamBatchInfo"])
     keys = ("streamArn", "shardId", "startSequenceNumber", "endSequenceNumber")
-    stream, shard, first, last = (_text(info, key) or "" for key in keys)
+    stream, shard, first, last = (text_at(info, key) or "" for key in keys)
     size = _size(info.get("batchSize"))
     if not (stream and shard and size and all(each.isascii() and each.isdigit() for each in (first, last))):
         return _unknown(message, "The DDBStreamBatchInfo does not say where the records are.")
-    function = _unqualified(_text(context, "functionArn") or "")
-    reason = sanitize(_text(context, "condition") or _NOT_GIVEN, 300)
+    function = _unqualified(text_at(context, "functionArn") or "")
+    reason = sanitize(text_at(context, "condition") or _NOT_GIVEN, 300)
     return DeadLetter(message, Sender.STREAM, function, reason, batch=Batch(stream, shard, first, int(last), size))
 
 
@@ -149,11 +149,11 @@ def stream_event(records: Sequence[Mapping[str, object]], batch: Batch) -> Mappi
 
 
 def _sequence_number(record: Mapping[str, object]) -> int:
-    return int(_text(_fields(record.get("dynamodb")), "SequenceNumber") or 0)
+    return int(text_at(record, "dynamodb", "SequenceNumber") or 0)
 
 
 def _with_plain_time(record: Mapping[str, object]) -> Mapping[str, object]:
-    stream = dict(_fields(record.get("dynamodb")))
+    stream = dict(fields_of(record.get("dynamodb")))
     created = stream.get("ApproximateCreationDateTime")
     if isinstance(created, datetime):
         stream["ApproximateCreationDateTime"] = created.astimezone(UTC).timestamp()
@@ -170,12 +170,3 @@ def _about(detail: Mapping[str, object]) -> str:
     except EventNotUnderstood:
         return ""
     return f" about {sanitize(subject.name, 64)}" if subject and subject.name else ""
-
-
-def _fields(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(fields: Mapping[str, object], key: str) -> str | None:
-    value = fields.get(key)
-    return value if isinstance(value, str) and value else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from mfa_guard.core.cloudtrail import NAME_CHARACTER
 from mfa_guard_cli.common.errors import WrongUse
 from mfa_guard_cli.user.identity import Identity, Principal
 
@@ -21,7 +22,7 @@ MAXIMUM_OF_ROLE: Final = 3_600
 DEFAULT: Final = 43_200
 
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+")
-_SESSION_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
+_SESSION_NAME: Final = re.compile(NAME_CHARACTER + "{2,64}")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Protocol
 
+from mfa_guard.core.cloudtrail import NAME_CHARACTER
 from mfa_guard_cli.common.aws_session import open_session
 from mfa_guard_cli.common.errors import AwsError, WrongUse
 from mfa_guard_cli.common.output import printable
@@ -24,7 +25,7 @@ from mfa_guard_cli.user.terminal import LazyTerminal, Terminal
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: MFA devices per user.
 MAXIMUM_DEVICES: Final = 8
-_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{1,226}")
+_NAME: Final = re.compile(NAME_CHARACTER + "{1,226}")
 _NAMED: Final = 5
 _SHOW_SECRET: Final = "s"  # noqa: S105 - what the user types to see it
 

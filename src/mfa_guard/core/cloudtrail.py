@@ -201,7 +201,7 @@ def actor_of(detail: Fields) -> Actor:
     """Return who made the call; the kind is UNKNOWN if the record does not show it. Never raises."""
     identity = fields_of(detail.get("userIdentity"))
     kind, paths = _ACTORS.get(str(identity.get("type")), (ActorKind.UNKNOWN, (("principalId",), ("arn",))))
-    name = next((text for path in paths if (text := text_at(identity, path))), None)
+    name = next((text for path in paths if (text := text_at(identity, *path))), None)
     session = None
     if kind is ActorKind.ROLE:
         role, session = _role_session(identity)
@@ -209,8 +209,8 @@ def actor_of(detail: Fields) -> Actor:
     if name and name.startswith("arn:"):
         name = name.rpartition("/")[2]
     context = fields_of(identity.get("sessionContext"))
-    key_id = text_at(identity, ("accessKeyId",))
-    mfa = text_at(context, ("attributes", "mfaAuthenticated"))
+    key_id = text_at(identity, "accessKeyId")
+    mfa = text_at(context, "attributes", "mfaAuthenticated")
     return Actor(
         kind=kind,
         name=name,
@@ -233,13 +233,13 @@ def subject_of(detail: Fields) -> Subject | None:
     if not isinstance(request, Mapping | None) or not isinstance(fields_of(request).get("userName"), str | None):
         raise EventNotUnderstood(f"{name} has request parameters that CloudTrail does not write.")
     actor = actor_of(detail)
-    requested = text_at(detail, REQUESTED_USER)
+    requested = text_at(detail, *REQUESTED_USER)
     if requested == ROOT_NAME:
         return ROOT_SUBJECT
     # The response may have the account's alias as root's user name, so it is not read.
     if requested is None and source.caller and actor.kind is ActorKind.ROOT:
         return ROOT_SUBJECT
-    named = next((text for path in source.paths if (text := text_at(detail, path)) is not None), None)
+    named = next((text for path in source.paths if (text := text_at(detail, *path)) is not None), None)
     if named is None and source.caller and actor.kind is ActorKind.USER:
         named = actor.name
     if named is None:
@@ -260,8 +260,8 @@ def parse_record(detail: Fields) -> Record:
         source=_required(detail, "eventSource"),
         time=_time(_required(detail, "eventTime")),
         actor=actor_of(detail),
-        address=text_at(detail, ("sourceIPAddress",)),
-        user_agent=text_at(detail, ("userAgent",)),
+        address=text_at(detail, "sourceIPAddress"),
+        user_agent=text_at(detail, "userAgent"),
         request=fields_of(detail.get("requestParameters")),
     )
 
@@ -276,13 +276,13 @@ def parse_user_event(detail: Fields) -> UserEvent:
     subject = subject_of(detail)
     if trigger is None or subject is None:
         raise EventNotUnderstood(f"{record.name[:80]!a} of {record.source[:80]!a} is not an event about a user.")
-    return UserEvent(record, subject, trigger, text_at(record.request, ("serialNumber",)))
+    return UserEvent(record, subject, trigger, text_at(record.request, "serialNumber"))
 
 
 def _role_session(identity: Fields) -> tuple[str | None, str | None]:
     """Return role and session from `arn:aws:sts::111122223333:assumed-role/ROLE/SESSION` or `AROA...:SESSION`."""
-    role, _, session = _after(":assumed-role/", text_at(identity, ("arn",))).partition("/")
-    return role or None, session or _after(":", text_at(identity, ("principalId",))) or None
+    role, _, session = _after(":assumed-role/", text_at(identity, "arn")).partition("/")
+    return role or None, session or _after(":", text_at(identity, "principalId")) or None
 
 
 def _after(separator: str, text: str | None) -> str:
@@ -294,8 +294,8 @@ def fields_of(value: object) -> Fields:
     return value if isinstance(value, Mapping) else {}
 
 
-def text_at(fields: Fields, path: Path) -> str | None:
-    """Return the text at a path of nested JSON objects, or None if there is no text or an empty text."""
+def text_at(fields: Fields, *path: str) -> str | None:
+    """Return the text at a path through nested JSON objects, or None if there is no text or an empty text."""
     for key in path[:-1]:
         fields = fields_of(fields.get(key))
     value = fields.get(path[-1])
@@ -303,7 +303,7 @@ def text_at(fields: Fields, path: Path) -> str | None:
 
 
 def _required(detail: Fields, key: str) -> str:
-    value = text_at(detail, (key,))
+    value = text_at(detail, key)
     if value is None:
         raise EventNotUnderstood(f"The record has no {key}.")
     return value
