@@ -1,4 +1,4 @@
-"""Translate the errors that boto3 raises into the few errors that the guard tells apart."""
+"""Translate the errors that boto3 raises into the few errors that the guard distinguishes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -39,7 +39,7 @@ class LeaseTable:
         self._telemetry = telemetry
 
     def claim(self, scope: str, kind: NoticeKind, holder: str, exposure: frozenset[str]) -> Claim:
-        """Claim the right to tell."""
+        """Claim the right to send a notice."""
         try:
             if any(self._covers(self._item(scope, other), exposure) for other in COVERED_BY.get(kind, ())):
                 return Claim.SENT

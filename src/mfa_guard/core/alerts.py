@@ -39,7 +39,7 @@ _RESTORE: Final = (
     "If this change was not planned, undo it (the stack's drift shows how) and check what else the actor did."
 )
 
-# Event source -> resources. The request parameter tells IAM's three resources apart. The policy comes last, because a
+# Event source -> resources. The request parameter distinguishes IAM's three resources. The policy comes last, because a
 # call that attaches a policy to a group or a role names the policy as well.
 _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
     "iam.amazonaws.com": (

@@ -1,4 +1,4 @@
-"""The errors of AWS that the guard tells apart."""
+"""The errors of AWS that the guard distinguishes."""
 
 
 class UserGone(Exception):
@@ -18,4 +18,4 @@ class QuotaExceeded(AwsRequestFailed):
 
 
 class UserNotVisibleYet(Exception):
-    """IAM does not show a user that was created moments ago; a retry will find the user."""
+    """IAM does not show a user who was created moments ago; a retry will find the user."""

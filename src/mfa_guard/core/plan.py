@@ -308,7 +308,7 @@ _RESUME_WHEN: Final[Mapping[NoticeKind, Callable[[_Case], bool]]] = {
     NoticeKind.RELEASED: lambda case: case.standing is Standing.EXEMPT,
     NoticeKind.ENFORCED: lambda case: case.standing is Standing.ENFORCED and case.state.has_device(),
     NoticeKind.NONCOMPLIANT: lambda case: case.standing is Standing.ENFORCED and not case.state.has_device(),
-    # The event alone makes this notice due, so it is never resumed: only a user that is exempt by now gets here.
+    # The event alone makes this notice due, so it is never resumed: only a user who is exempt by now gets here.
     NoticeKind.ENFORCEMENT_REMOVED: lambda _: False,
 }
 

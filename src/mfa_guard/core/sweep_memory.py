@@ -14,8 +14,8 @@ class SweepMemory:
 
     `mailed_at` is when the last digest was sent. `pending` names what waits to be done or decided, and `problems` what
     was wrong. `not_tagged` are users whose tags could not be written after the digest was sent, each with the reason.
-    `unreported` are users that a sweep is about to enforce or release, until its digest is sent: an enforced user with
-    a device shows no other trace of a change that no digest has reported.
+    `unreported` are the users to be enforced or released by a sweep whose digest is not sent yet: the state of an
+    enforced user with a device does not show that no digest has reported the change.
     """
 
     mailed_at: datetime | None = None

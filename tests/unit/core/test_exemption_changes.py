@@ -39,8 +39,13 @@ def test_a_new_record_says_who_is_exempt_until_when_and_who_recorded_it() -> Non
 
 
 def test_the_stream_has_no_actor_address_client_or_request() -> None:
-    told = parse_exemption_change(stream_record("INSERT", ITEM), NOW).record
-    assert (told.actor, told.address, told.user_agent, told.request) == (Actor(ActorKind.UNKNOWN), None, None, {})
+    parsed = parse_exemption_change(stream_record("INSERT", ITEM), NOW).record
+    assert (parsed.actor, parsed.address, parsed.user_agent, parsed.request) == (
+        Actor(ActorKind.UNKNOWN),
+        None,
+        None,
+        {},
+    )
 
 
 def test_a_changed_record_says_what_holds_now() -> None:

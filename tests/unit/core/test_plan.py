@@ -66,11 +66,11 @@ def test_a_field_that_is_not_loaded_is_named() -> None:
 
 
 @pytest.mark.parametrize("first", list(AttachmentRoute))
-@pytest.mark.parametrize("bound", list(AttachmentRoute))
+@pytest.mark.parametrize("route", list(AttachmentRoute))
 def test_the_policy_applies_by_either_route_whichever_is_read_first(
-    first: AttachmentRoute, bound: AttachmentRoute
+    first: AttachmentRoute, route: AttachmentRoute
 ) -> None:
-    user = state(attached=bound is AttachmentRoute.DIRECT, in_group=bound is AttachmentRoute.GROUP)
+    user = state(attached=route is AttachmentRoute.DIRECT, in_group=route is AttachmentRoute.GROUP)
     assert user.enforced(first)
     assert deciding_rule(user, settings(enforce_through=first), NOW) is Rule.ENFORCED_ALREADY
 

@@ -98,7 +98,7 @@ def assessment_of(
 ) -> Assessment:
     """Return the assessment of a user whose plan is `decided`.
 
-    Keys are deactivated only of users that are tagged noncompliant, are no active machine users, and have an active
+    Keys are deactivated only of users who are tagged noncompliant, are no active machine users, and have an active
     key. Keys that are not loaded may be active.
     """
     assessment = Assessment(state, decided, certain)

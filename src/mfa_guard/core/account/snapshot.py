@@ -46,7 +46,7 @@ class Snapshot:
     """The account at one moment.
 
     `virtual_device_owners` are the names of the users with an assigned virtual device. `report` is None if IAM did not
-    finish it in time, and lacks users that are newer than the report. `exemptions` are keyed by user id.
+    finish it in time, and lacks users who are newer than the report. `exemptions` are keyed by user id.
     `report_problem` is one sentence about what the report lacks, or None.
     """
 

@@ -36,7 +36,7 @@ def test_what_the_report_shows_is_certain() -> None:
 @pytest.mark.parametrize(
     ("attached", "certain"),
     [(False, False), (True, True)],
-    ids=["who may be a machine at work", "who is bound all the same"],
+    ids=["who may be an active machine user", "who is enforced in any case"],
 )
 def test_a_service_credential_causes_uncertainty_only_if_it_would_change_the_plan(
     attached: bool, certain: bool
