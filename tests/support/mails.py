@@ -195,8 +195,8 @@ USER_CASES: Final[Mapping[str, UserCase]] = {
         call("CreateUser"),
         NEW,
         WriteResult(
-            problem="neither the policy nor the group could be given. IAM said: Cannot exceed quota for "
-            "PoliciesPerUser: 10; Cannot exceed quota for GroupsPerUser: 10."
+            problem="the policy could not be attached, and the user could not be added to the group. IAM said: Cannot "
+            "exceed quota for PoliciesPerUser: 10; Cannot exceed quota for GroupsPerUser: 10."
         ),
     ),
     "not-enforced: the policy is missing": UserCase(

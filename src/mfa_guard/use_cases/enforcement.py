@@ -22,7 +22,7 @@ def enforce(name: str, route: AttachmentRoute, iam: Iam) -> WriteResult:
         except QuotaExceeded as second:
             return WriteResult(
                 problem=(
-                    "neither the policy nor the group could be given. "
+                    "the policy could not be attached, and the user could not be added to the group. "
                     f"IAM said: {quota_text(first)}; {quota_text(second)}."
                 )
             )

@@ -111,7 +111,7 @@ def _device_with_key(context: NoticeContext) -> tuple[str, str]:
     else:
         headline = f"possible takeover of {name}"
         lead = (
-            f"{actor} {enrolled} for {name}, {key}. An attacker with a leaked key of an administrator takes over "
+            f"{actor} {enrolled} for {name}, {key}. An attacker with a leaked key of an administrator can take over "
             "another user in this way."
         )
     if context.state.devices == ():
