@@ -199,8 +199,8 @@ _TAGGED: Final = f"\"UserDetailList[?Tags[?Key=='{STATUS_TAG}']].UserName\""
 _PLANNED_TITLE: Final = (
     "CHANGES THAT MFA-GUARD WOULD MAKE (Mode: all at the next sweep, Mode: events at the next event about the user)"
 )
-_KEYS_TITLE: Final = "ACCESS KEYS TO BE DEACTIVATED (unless the user enrolls an MFA device before)"
-_EXEMPTIONS_TITLE: Final = f"EXEMPTIONS THAT EXPIRE OR ARE NOT VALID (within {EXPIRING_SOON.days} days)"
+_KEYS_TITLE: Final = "ACCESS KEYS TO BE DEACTIVATED (unless the user enrolls an MFA device first)"
+_EXEMPTIONS_TITLE: Final = f"EXEMPTIONS THAT EXPIRE SOON OR ARE NOT VALID (soon: within {EXPIRING_SOON.days} days)"
 
 
 def _failures(digest: Digest) -> list[str]:
