@@ -7,31 +7,32 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from faults.matrix import Cell, Outcome
-from faults.run import PARTS, part_of
+from faults.fault_injection import Duration, Fault
+from faults.matrix import Cell
+from faults.run import PARTS, run_part
 from faults.scenarios import SCENARIOS
-from faults.wire import Fault, Span
+from faults.verdicts import Outcome
 
 _ROW = 40
-_COLUMN = 8
+_COLUMN = 10
 
 
-def _table(cells: Iterable[Cell]) -> None:
-    letters: dict[tuple[str, str], dict[tuple[Fault, Span], str]] = {}
+def _print_table(cells: Iterable[Cell]) -> None:
+    letters: dict[tuple[str, str], dict[tuple[Fault, Duration], str]] = {}
     for cell in cells:
-        name = str(cell.call) if cell.nth == 1 else f"{cell.call} ({cell.nth})"
-        letters.setdefault((cell.scenario, name), {})[cell.fault, cell.span] = cell.outcome.letter
+        column = (cell.injection.fault, cell.injection.duration)
+        letters.setdefault((cell.scenario, cell.row), {})[column] = cell.verdict.outcome.letter
     scenario = ""
     for (found, name), row in letters.items():
         if found != scenario:
             scenario = found
             print(f"\n{scenario.upper()}")
-        columns = (" ".join(row[fault, span] for span in Span) for fault in Fault)
+        columns = (" ".join(row[fault, duration] for duration in Duration) for fault in Fault)
         print(f"  {name[: _ROW - 1]:{_ROW}}" + "".join(f"{column:{_COLUMN}}" for column in columns))
 
 
-def _head() -> None:
-    print("Every AWS call of every path under every fault. Left: the fault passes; right: it stays.\n")
+def _print_heading() -> None:
+    print("Every AWS call of every path with every fault. Left: a transient fault. Right: a permanent one.\n")
     words = [fault.value.split(" ", 1) for fault in Fault]
     for line in (0, 1):
         print(
@@ -41,23 +42,23 @@ def _head() -> None:
 
 
 def main() -> int:
-    """Print the table, the legend and the totals; return 1 when a cell ends badly."""
+    """Print the table, the legend, and the totals; return 1 if a cell ends badly."""
     jobs = [(number, part) for number in range(len(SCENARIOS)) for part in range(PARTS)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        order = dict(zip(jobs, pool.map(part_of, jobs), strict=True))
+        cells_of = dict(zip(jobs, pool.map(run_part, jobs), strict=True))
     cells = []
     for number in range(len(SCENARIOS)):
-        parts = [order[number, part] for part in range(PARTS)]
+        parts = [cells_of[number, part] for part in range(PARTS)]
         cells += [parts[index % PARTS][index // PARTS] for index in range(sum(map(len, parts)))]
-    _head()
-    _table(cells)
-    totals = Counter(cell.outcome for cell in cells)
+    _print_heading()
+    _print_table(cells)
+    totals = Counter(cell.verdict.outcome for cell in cells)
     print()
     for outcome in Outcome:
         print(f"  {outcome.letter}  {totals[outcome]:5}  {outcome.meaning}")
     print(f"     {len(cells):5}  cells\n")
     for cell in cells:
-        if cell.outcome is Outcome.BAD:
+        if cell.verdict.outcome is Outcome.BAD:
             print(cell)
     return 1 if totals[Outcome.BAD] else 0
 

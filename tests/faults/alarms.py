@@ -1,4 +1,4 @@
-"""The alarms of the rendered template, held against datapoints as CloudWatch would."""
+"""Evaluate the alarms of the rendered template on datapoints, as CloudWatch does."""
 
 import operator
 from collections import Counter
@@ -17,7 +17,7 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 
 @dataclass(frozen=True)
 class Datapoint:
-    """A value of a metric at a time. `dimension`: the value of its one dimension."""
+    """A value of a metric at a time. `dimension`: the value of its only dimension."""
 
     namespace: str
     metric: str
@@ -26,13 +26,13 @@ class Datapoint:
     value: float
 
 
-def raised(stack: Stack, datapoints: Iterable[Datapoint]) -> frozenset[str]:
-    """Return the logical ids of the alarms that the datapoints raise, and that somebody hears of."""
+def raised_alarms(stack: Stack, datapoints: Iterable[Datapoint]) -> frozenset[str]:
+    """Return the logical ids of the alarms that the datapoints raise and that notify the operations topic."""
     points = tuple(datapoints)
-    return frozenset(name for name, alarm in _heard(stack) if _raises(alarm, points))
+    return frozenset(name for name, alarm in _notifying(stack) if _raises(alarm, points))
 
 
-def _heard(stack: Stack) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _notifying(stack: Stack) -> Iterator[tuple[str, Mapping[str, Any]]]:
     operations = stack.resolve({"Ref": "OperationsTopic"})
     for resource in stack.resources.values():
         if resource.type == "AWS::CloudWatch::Alarm" and resource.properties.get("ActionsEnabled", True) is True:

@@ -1,4 +1,4 @@
-"""Lambda, as far as the matrix needs it: attempts with their pauses, time limits, dying processes, dead letters.
+"""Lambda, as far as the matrix needs it: attempts and their delays, time limits, crashes, and dead letters.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_flag
 
-from faults.wire import Wire
+from faults.fault_injection import FaultInjector
 from mfa_guard.runtime.observability import LOGGER, METRICS
 from support.account import Account
 from support.aws import forget_clients
@@ -28,25 +28,24 @@ from support.fakes import Crash
 Event = Mapping[str, Any]
 
 # Before the first and the second retry of an event.
-_PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=2))
-# How often a record of a stream is tried in all its time, much less often than in truth.
-_STREAM_TRIES: Final = 3
+_RETRY_DELAYS: Final = (timedelta(minutes=1), timedelta(minutes=2))
+# How often a record of a stream is retried before it expires. Lambda retries far more often.
+_STREAM_RETRIES: Final = 3
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run of a handler. `error`: what it raised, or why the process died."""
+    """One run of a handler. `error`: what it raised, or why the process ended."""
 
     function: str
     at: datetime
-    answer: object
     error: BaseException | None
     output: str
 
 
 @dataclass(frozen=True)
-class Letter:
-    """What waits in the dead-letter queue: the event, and for whom."""
+class DeadLetter:
+    """One message in the dead-letter queue: the event, and the function that could not handle it."""
 
     queue: str
     function: str
@@ -54,72 +53,71 @@ class Letter:
 
 
 @dataclass
-class Lambda:
-    """The functions of the account's stack."""
+class LambdaService:
+    """Runs the functions of the account's stack."""
 
     account: Account
-    wire: Wire
+    injector: FaultInjector
     attempts: list[Attempt] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
 
     def reset(self) -> None:
-        """Forget what happened, and every process."""
-        self.attempts, self.letters = [], []
+        """Forget every attempt, dead letter, and process."""
+        self.attempts, self.dead_letters = [], []
         self._new_process()
 
     def invoke(self, function: str, event: Event) -> None:
-        """Invoke a function with an event, asynchronously, until it succeeds or its retries are used up."""
+        """Invoke a function asynchronously with an event, until it succeeds or has no retry left."""
         config = self._config("AWS::Lambda::EventInvokeConfig", function)
         retries = int(str(config["MaximumRetryAttempts"]))
-        for pause in (*_PAUSES[:retries], None):
+        for delay in (*_RETRY_DELAYS[:retries], None):
             if self._attempt(function, event).error is None:
                 return
-            if pause:
-                self.account.clock.let_pass(pause)
-        self._keep(config, function, event)
+            if delay:
+                self.account.clock.let_pass(delay)
+        self._send_to_destination(config, function, event)
 
     def stream(self, function: str, records: Sequence[Event]) -> None:
-        """Invoke a function with the records of a stream: one batch, halved when it fails, down to the one record."""
+        """Invoke a function with a batch of a stream's records. A batch that fails is halved, down to one record."""
         config = self._config("AWS::Lambda::EventSourceMapping", function)
         event = {"Records": list(records)}
-        alone = len(records) == 1 or config.get("BisectBatchOnFunctionError") is not True
+        indivisible = len(records) == 1 or config.get("BisectBatchOnFunctionError") is not True
         if self._attempt(function, event).error is None:
             return
-        if not alone:
+        if not indivisible:
             middle = len(records) // 2
             self.stream(function, records[:middle])
             self.stream(function, records[middle:])
             return
-        kept = timedelta(seconds=int(str(config["MaximumRecordAgeInSeconds"])))
-        for _ in range(_STREAM_TRIES):
-            self.account.clock.let_pass(kept / _STREAM_TRIES)
+        maximum_age = timedelta(seconds=int(str(config["MaximumRecordAgeInSeconds"])))
+        for _ in range(_STREAM_RETRIES):
+            self.account.clock.let_pass(maximum_age / _STREAM_RETRIES)
             if self._attempt(function, event).error is None:
                 return
-        self._keep(config, function, event)
+        self._send_to_destination(config, function, event)
 
     def redrive(self) -> None:
-        """Invoke the functions again with what waits in the queue, as its alarm asks for."""
-        waiting, self.letters = self.letters, []
-        for letter in waiting:
-            invoke = self.stream if "Records" in letter.event else self.invoke
-            invoke(letter.function, letter.event.get("Records", letter.event))
+        """Invoke the functions again with the dead letters, as the queue's alarm asks."""
+        waiting, self.dead_letters = self.dead_letters, []
+        for dead_letter in waiting:
+            invoke = self.stream if "Records" in dead_letter.event else self.invoke
+            invoke(dead_letter.function, dead_letter.event.get("Records", dead_letter.event))
 
-    def counted(self) -> Counter[tuple[str, str]]:
-        """Return what CloudWatch took from the logs: the sums by namespace and metric, of the service's dimension."""
+    def metric_sums(self) -> Counter[tuple[str, str]]:
+        """Return what CloudWatch reads from the logs: by namespace and name, the metrics of the service's dimension."""
         return Counter({key: int(value) for each in self.attempts for key, value in _metrics(each.output)})
 
-    def errors(self, function: str) -> list[datetime]:
-        """Return when attempts of a function failed."""
-        return [each.at for each in self.attempts if each.function == function and each.error]
-
     def _new_process(self) -> None:
-        new_process()
-        self.wire.on_new_process()
+        """Let the functions create their clients again, as in a new process."""
+        forget_clients()
+        METRICS.provider.clear_metrics()
+        reset_cold_start_flag()  # type: ignore[no-untyped-call]
+        self.injector.on_new_process()
 
-    def _keep(self, config: Event, function: str, event: Event) -> None:
+    def _send_to_destination(self, config: Event, function: str, event: Event) -> None:
         destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         if destination:
-            self.letters.append(Letter(str(destination), function, event))
+            self.dead_letters.append(DeadLetter(str(destination), function, event))
 
     def _config(self, kind: str, function: str) -> Event:
         stack = self.account.stack
@@ -144,19 +142,20 @@ class Lambda:
             now=clock.now,
             deadline=deadline,
         )
-        answer, error = None, None
-        with _captured() as output, patch.dict(os.environ, stack.environment(function)), self.wire.attempt(deadline):
+        error: BaseException | None = None
+        environment = patch.dict(os.environ, stack.environment(function))
+        with _captured() as output, environment, self.injector.attempt(deadline):
             try:
-                answer = handler(json.loads(json.dumps(event)), context)
-            except (Exception, Crash) as raised:  # noqa: BLE001 - Lambda counts whatever a handler raises
+                handler(json.loads(json.dumps(event)), context)
+            except (Exception, Crash) as raised:  # noqa: BLE001 - Lambda counts everything that a handler raises
                 error = raised
         if isinstance(error, Crash):
-            # A process that dies has not flushed its metrics.
+            # A process that crashes does not flush its metrics.
             output.truncate(0)
             self._new_process()
-        found = Attempt(function, at, answer, error, output.getvalue())
-        self.attempts.append(found)
-        return found
+        attempt = Attempt(function, at, error, output.getvalue())
+        self.attempts.append(attempt)
+        return attempt
 
 
 @dataclass(frozen=True)
@@ -170,13 +169,6 @@ class _Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, int((self.deadline - self.now()).total_seconds() * 1000))
-
-
-def new_process() -> None:
-    """Let the functions make their clients anew, as in a new process."""
-    forget_clients()
-    METRICS.provider.clear_metrics()
-    reset_cold_start_flag()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
@@ -193,7 +185,7 @@ def _metrics(output: str) -> Iterator[tuple[tuple[str, str], float]]:
     for line in output.splitlines():
         entry = json.loads(line)
         for directive in entry.get("_aws", {}).get("CloudWatchMetrics", []):
-            # The alarms watch the one dimension `service`; what has another is another metric.
+            # The alarms watch the metrics whose only dimension is `service`.
             if ["service"] in directive["Dimensions"] and entry["service"] == "mfa-guard":
                 for metric in directive["Metrics"]:
                     yield (directive["Namespace"], metric["Name"]), sum(entry[metric["Name"]])

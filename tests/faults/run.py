@@ -1,17 +1,17 @@
-"""The whole matrix in parts, each for a process of its own."""
+"""Run the whole matrix in parts, each in its own process."""
 
 from typing import Final
 
+from faults.harness import open_harness
 from faults.matrix import Cell, Matrix
 from faults.scenarios import SCENARIOS
-from faults.stage import staged
 
-# So many that no process is left with the longest scenario when the others are done.
+# Parts of each scenario: enough that no process still works on the longest scenario when the others have finished.
 PARTS: Final = 8
 
 
-def part_of(job: tuple[int, int]) -> list[Cell]:
-    """Return the cells of one scenario, by its number, that belong to one part."""
+def run_part(job: tuple[int, int]) -> list[Cell]:
+    """Run one part of a scenario, which the job names by their numbers, and return its cells."""
     number, part = job
-    with staged(SCENARIOS[number]) as stage:
-        return list(Matrix(stage).cells(part=part, parts=PARTS))
+    with open_harness(SCENARIOS[number]) as harness:
+        return list(Matrix(harness).cells(part=part, parts=PARTS))

@@ -1,4 +1,4 @@
-"""What the functions have to come through: one scenario per path."""
+"""One scenario for each path through a function."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from support.account import Account
 from support.factories import detail, envelope
 from support.teardown import request_event
 
-# Whom the events of UserEventFunction's scenarios are about.
+# The user that the events of UserEventFunction's scenarios are about.
 SUBJECT: Final = "alice"
 
 _PASSWORD: Final = "Not-a-real-passw0rd"
 _PHONE: Final = "phone"
 _DAY: Final = timedelta(days=1)
 _ROOT: Final = {"type": "Root", "principalId": "111122223333", "arn": "arn:aws:iam::111122223333:root"}
-_DOCUMENT: Final = (
+_OTHER_POLICY: Final = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}'
 )
 
@@ -33,8 +33,8 @@ TEARDOWN: Final = "TeardownFunction"
 
 
 @dataclass
-class Scene:
-    """The account as a scenario prepares it, in moto's own books. `events`: what CloudTrail does not tell."""
+class Setup:
+    """Prepares the account of a scenario, directly in moto's state. `events`: the events of its changes."""
 
     account: Account
     events: list[Mapping[str, Any]] = field(default_factory=list)
@@ -54,12 +54,12 @@ class Scene:
         path: str = "/",
         password: bool = True,
         device: bool = False,
-        bound: bool = False,
+        enforced: bool = False,
         tagged: timedelta | None = None,
         warned: timedelta | None = None,
         key: timedelta | None = None,
     ) -> None:
-        """Make a user. `key`: how long ago his access key was used; `tagged`, `warned`: for how long."""
+        """Create a user. `key`: how long ago their access key was used; `tagged`, `warned`: how long ago that was."""
         iam, now = self.account.iam, self.account.clock.now()
         iam.create_user(self.account.stack.region, name, path)
         if password:
@@ -67,7 +67,7 @@ class Scene:
         if device:
             serial = iam.create_virtual_mfa_device(f"{name}-{_PHONE}", "/").serial_number
             iam.enable_mfa_device(name, serial, "123456", "654321")
-        if bound:
+        if enforced:
             iam.attach_user_policy(self.policy, name)
         tags = {STATUS_TAG: "noncompliant", SINCE_TAG: utc_text(now - tagged)} if tagged else {}
         tags |= {WARNED_TAG: utc_text(now - warned)} if warned else {}
@@ -76,13 +76,13 @@ class Scene:
         if key is not None:
             self.account.use_key(name, iam.create_access_key(name).access_key_id, now - key)
 
-    def heard(self, name: str, request: Mapping[str, object] | None = None, **changes: object) -> None:
-        """Let the function hear of a call that was made just now; about the subject unless `request` says otherwise."""
+    def add_event(self, name: str, request: Mapping[str, object] | None = None, **changes: object) -> None:
+        """Add the event of a call that was made just now. It is about SUBJECT unless `request` names another user."""
         now = self.account.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         self.events.append(envelope(detail(name, request, eventTime=now, **changes)))
 
 
-def _nobody(_: Scene) -> None:
+def _nothing(_: Setup) -> None:
     """Prepare nothing."""
 
 
@@ -90,207 +90,216 @@ def _nobody(_: Scene) -> None:
 class Scenario:
     """One path through a function.
 
-    `prepare` makes what was there before, `happens` is what the function hears of. `pace`: how long AWS takes to bind
-    and release; `stack_status`: what CloudFormation says of the stack; `new`: reads that may not show yet what the
-    events are about; `only`: the calls to look at, where another scenario makes the others in the same way; `parts`:
-    among how many processes the work is divided.
+    `prepare` creates what exists before, and `act` makes the changes that the events are about. `write_duration`: how
+    long an attachment or its removal takes. `stack_status`: the status that CloudFormation reports. `new`: reads that
+    may not show yet what the events are about. `only`: the calls to test, if another scenario makes the others in the
+    same way. `parts`: how many tests share the cells.
     """
 
     name: str
     function: str
-    happens: Callable[[Scene], None]
-    prepare: Callable[[Scene], None] = _nobody
+    act: Callable[[Setup], None]
+    prepare: Callable[[Setup], None] = _nothing
     parameters: Mapping[str, str] = field(default_factory=dict)
-    pace: timedelta = timedelta()
+    write_duration: timedelta = timedelta()
     stack_status: str = "UPDATE_COMPLETE"
     new: frozenset[str] = frozenset()
     only: frozenset[str] = frozenset()
     parts: int = 1
 
 
-def _wizard(harness: Scene) -> None:
-    harness.user(SUBJECT)
-    harness.heard("CreateUser")
-    harness.heard("CreateLoginProfile")
+def _is_created_in_console(setup: Setup) -> None:
+    setup.user(SUBJECT)
+    setup.add_event("CreateUser")
+    setup.add_event("CreateLoginProfile")
 
 
-def _full(harness: Scene) -> None:
-    harness.user("alice")
+def _at_policy_quota(setup: Setup) -> None:
+    setup.user("alice")
     for number in range(POLICIES_PER_USER):
-        policy = harness.account.iam.create_policy("", "/", _DOCUMENT, f"Team{number}", [])
-        harness.account.iam.attach_user_policy(policy.arn, "alice")
+        policy = setup.account.iam.create_policy("", "/", _OTHER_POLICY, f"Team{number}", [])
+        setup.account.iam.attach_user_policy(policy.arn, "alice")
 
 
-def _gets_key(harness: Scene) -> None:
-    harness.account.iam.create_access_key(SUBJECT)
-    harness.heard("CreateAccessKey")
+def _gets_key(setup: Setup) -> None:
+    setup.account.iam.create_access_key(SUBJECT)
+    setup.add_event("CreateAccessKey")
 
 
-def _enrolls(harness: Scene) -> None:
-    iam = harness.account.iam
+def _enrolls(setup: Setup) -> None:
+    iam = setup.account.iam
     serial = iam.create_virtual_mfa_device(f"{SUBJECT}-{_PHONE}", "/").serial_number
     iam.enable_mfa_device(SUBJECT, serial, "123456", "654321")
-    harness.heard("EnableMFADevice", {"userName": SUBJECT, "serialNumber": serial})
+    setup.add_event("EnableMFADevice", {"userName": SUBJECT, "serialNumber": serial})
 
 
-def _loses_device(harness: Scene) -> None:
-    [serial] = harness.account.iam.users[SUBJECT].mfa_devices
-    harness.account.iam.deactivate_mfa_device(SUBJECT, serial)
-    harness.heard("DeactivateMFADevice", {"userName": SUBJECT, "serialNumber": serial})
+def _loses_device(setup: Setup) -> None:
+    [serial] = setup.account.iam.users[SUBJECT].mfa_devices
+    setup.account.iam.deactivate_mfa_device(SUBJECT, serial)
+    setup.add_event("DeactivateMFADevice", {"userName": SUBJECT, "serialNumber": serial})
 
 
-def _is_detached(harness: Scene) -> None:
-    harness.account.iam.detach_user_policy(harness.policy, SUBJECT)
-    harness.heard("DetachUserPolicy", {"userName": SUBJECT, "policyArn": harness.policy})
+def _is_detached(setup: Setup) -> None:
+    setup.account.iam.detach_user_policy(setup.policy, SUBJECT)
+    setup.add_event("DetachUserPolicy", {"userName": SUBJECT, "policyArn": setup.policy})
 
 
-def _is_untagged(harness: Scene) -> None:
-    harness.account.iam.untag_user(SUBJECT, [STATUS_TAG, SINCE_TAG])
-    harness.heard("UntagUser")
+def _is_untagged(setup: Setup) -> None:
+    setup.account.iam.untag_user(SUBJECT, [STATUS_TAG, SINCE_TAG])
+    setup.add_event("UntagUser")
 
 
-def _exempt(harness: Scene) -> None:
-    harness.user("alice", bound=True, tagged=10 * _DAY)
-    record_exemption(harness.account, "alice", 30 * _DAY)
+def _exempt_user(setup: Setup) -> None:
+    setup.user("alice", enforced=True, tagged=10 * _DAY)
+    record_exemption(setup.account, "alice", 30 * _DAY)
 
 
-def _is_renamed(harness: Scene) -> None:
-    harness.account.iam.update_user("machine", "/", SUBJECT)
-    harness.heard("UpdateUser", {"userName": "machine", "newUserName": SUBJECT, "newPath": "/"})
+def _is_renamed(setup: Setup) -> None:
+    setup.account.iam.update_user("machine", "/", SUBJECT)
+    setup.add_event("UpdateUser", {"userName": "machine", "newUserName": SUBJECT, "newPath": "/"})
 
 
-def _machine(harness: Scene) -> None:
-    harness.user("alice", password=False, key=_DAY)
+def _active_machine_user(setup: Setup) -> None:
+    setup.user("alice", password=False, key=_DAY)
 
 
-def _root_loses_device(harness: Scene) -> None:
-    harness.heard("DeactivateMFADevice", {"userName": "AWS ROOT USER"}, userIdentity=_ROOT)
+def _root_loses_device(setup: Setup) -> None:
+    setup.add_event("DeactivateMFADevice", {"userName": "AWS ROOT USER"}, userIdentity=_ROOT)
 
 
-def _root_signs_in(harness: Scene) -> None:
-    harness.heard("ConsoleLogin", {}, eventSource="signin.amazonaws.com", userIdentity=_ROOT)
+def _root_signs_in(setup: Setup) -> None:
+    setup.add_event("ConsoleLogin", {}, eventSource="signin.amazonaws.com", userIdentity=_ROOT)
 
 
-def _trail_stops(harness: Scene) -> None:
-    harness.heard("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
+def _trail_stops(setup: Setup) -> None:
+    setup.add_event("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
 
 
-def _topic_goes(harness: Scene) -> None:
-    topic = harness.account.stack.resolve({"Ref": "NoticesTopic"})
-    harness.heard("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
+def _topic_is_deleted(setup: Setup) -> None:
+    topic = setup.account.stack.resolve({"Ref": "NoticesTopic"})
+    setup.add_event("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
 
 
-def _exemptions_change(harness: Scene) -> None:
-    record_exemption(harness.account, "alice", 30 * _DAY)
-    record_exemption(harness.account, "bob", 60 * _DAY)
-    delete_exemption(harness.account, "bob")
+def _exemptions_change(setup: Setup) -> None:
+    record_exemption(setup.account, "alice", 30 * _DAY)
+    record_exemption(setup.account, "bob", 60 * _DAY)
+    delete_exemption(setup.account, "bob")
 
 
-def _two_users(harness: Scene) -> None:
-    harness.user("alice")
-    harness.user("bob")
+def _two_users(setup: Setup) -> None:
+    setup.user("alice")
+    setup.user("bob")
 
 
-def _crowd(harness: Scene) -> None:
-    with_upkeep(harness)
-    harness.user("alice")
-    harness.user("bob", device=True, bound=True, tagged=3 * _DAY)
-    harness.user("machine", password=False, key=_DAY)
-    harness.user("exempt", bound=True, tagged=3 * _DAY)
-    record_exemption(harness.account, "exempt", 30 * _DAY)
-    harness.user("warn", bound=True, tagged=25 * _DAY, key=_DAY)
-    harness.user("late", bound=True, tagged=60 * _DAY, warned=20 * _DAY, key=_DAY)
+def _one_user_of_each_kind(setup: Setup) -> None:
+    _add_checked_resources(setup)
+    setup.user("alice")
+    setup.user("bob", device=True, enforced=True, tagged=3 * _DAY)
+    setup.user("machine", password=False, key=_DAY)
+    setup.user("exempt", enforced=True, tagged=3 * _DAY)
+    record_exemption(setup.account, "exempt", 30 * _DAY)
+    setup.user("warn", enforced=True, tagged=25 * _DAY, key=_DAY)
+    setup.user("late", enforced=True, tagged=60 * _DAY, warned=20 * _DAY, key=_DAY)
 
 
-def with_upkeep(harness: Scene) -> None:
-    """Let everything that the health checks look at be well; what CloudFormation says is the wire's to tell."""
+def _add_checked_resources(setup: Setup) -> None:
+    """Add what the health checks look for. The injector responds for CloudFormation."""
     with patch.object(upkeep, "_described", lambda _: lambda **_: None):
-        upkeep.keep_well(harness.account)
+        upkeep.keep_well(setup.account)
 
 
-def _sweep_asked(harness: Scene) -> None:
-    harness.events.append({"id": "sweep-1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}})
+def _sweep_is_requested(setup: Setup) -> None:
+    setup.events.append({"id": "sweep-1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}})
 
 
-def _many(harness: Scene) -> None:
-    with_upkeep(harness)
+def _three_users_with_devices(setup: Setup) -> None:
+    _add_checked_resources(setup)
     for name in ("alice", "bob", "dave"):
-        harness.user(name, device=True)
+        setup.user(name, device=True)
 
 
-def _held(harness: Scene) -> None:
+def _two_enforced_users(setup: Setup) -> None:
     for name in ("alice", "bob"):
-        harness.user(name, bound=True, tagged=_DAY)
-    harness.account.iam.add_user_to_group(harness.group, "bob")
+        setup.user(name, enforced=True, tagged=_DAY)
+    setup.account.iam.add_user_to_group(setup.group, "bob")
 
 
-def _asks(kind: str) -> Callable[[Scene], None]:
-    def happens(harness: Scene) -> None:
-        stack = harness.account.stack
-        signed = f"{harness.account.clock.now():%Y%m%dT%H%M%SZ}"
+def _cloudformation_requests(kind: str) -> Callable[[Setup], None]:
+    def act(setup: Setup) -> None:
+        stack = setup.account.stack
+        signed_at = f"{setup.account.clock.now():%Y%m%dT%H%M%SZ}"
         event = request_event(kind, StackId=stack.resolve({"Ref": "AWS::StackId"}))
-        harness.events.append({**event, "ResponseURL": f"{event['ResponseURL']}&X-Amz-Date={signed}"})
+        setup.events.append({**event, "ResponseURL": f"{event['ResponseURL']}&X-Amz-Date={signed_at}"})
 
-    return happens
+    return act
 
 
 _ALL: Final = {"Mode": "all", "AlertEmail": "security@example.com", "OperationsEmail": "operations@example.com"}
 
-# From the claim of the lease to the tags.
-_TELLING: Final = frozenset({"PutItem", "UpdateItem", "Publish", "TagUser"})
+# From the lease to the tags.
+_NOTICE_CALLS: Final = frozenset({"PutItem", "UpdateItem", "Publish", "TagUser"})
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
-    Scenario("new user", USER, _wizard, new=frozenset({"GetUser", "GetLoginProfile"})),
+    Scenario("new user", USER, _is_created_in_console, new=frozenset({"GetUser", "GetLoginProfile"})),
     Scenario(
         "new user, through the group",
         USER,
-        _wizard,
+        _is_created_in_console,
         parameters={"EnforceThrough": "group"},
-        only=_TELLING | {"AddUserToGroup"},
+        only=_NOTICE_CALLS | {"AddUserToGroup"},
     ),
-    Scenario("new key, policies full", USER, _gets_key, _full, new=frozenset({"GetAccessKeyLastUsed"})),
-    Scenario("device enrolled", USER, _enrolls, lambda harness: harness.user("alice", bound=True, tagged=3 * _DAY)),
     Scenario(
-        "last device removed", USER, _loses_device, lambda harness: harness.user("alice", bound=True, device=True)
+        "new key, policy quota reached", USER, _gets_key, _at_policy_quota, new=frozenset({"GetAccessKeyLastUsed"})
     ),
-    Scenario("policy detached", USER, _is_detached, lambda harness: harness.user("alice", bound=True, device=True)),
-    Scenario("tags removed", USER, _is_untagged, lambda harness: harness.user("alice", bound=True, tagged=3 * _DAY)),
-    Scenario("exempt user", USER, _gets_key, _exempt),
-    Scenario("machine at work", USER, _gets_key, _machine),
-    Scenario("enforced with device", USER, _gets_key, lambda harness: harness.user("alice", device=True)),
+    Scenario("device enrolled", USER, _enrolls, lambda setup: setup.user("alice", enforced=True, tagged=3 * _DAY)),
+    Scenario("last device removed", USER, _loses_device, lambda setup: setup.user("alice", enforced=True, device=True)),
+    Scenario("policy detached", USER, _is_detached, lambda setup: setup.user("alice", enforced=True, device=True)),
+    Scenario("tags removed", USER, _is_untagged, lambda setup: setup.user("alice", enforced=True, tagged=3 * _DAY)),
+    Scenario("exempt user", USER, _gets_key, _exempt_user),
+    Scenario("active machine user", USER, _gets_key, _active_machine_user),
+    Scenario("new key, with a device", USER, _gets_key, lambda setup: setup.user("alice", device=True)),
     Scenario(
         "renamed, no longer exempt",
         USER,
         _is_renamed,
-        lambda harness: harness.user("machine", path="/machines/"),
+        lambda setup: setup.user("machine", path="/machines/"),
         {"ExemptPathPrefixes": "/machines/"},
         new=frozenset({"GetUser"}),
     ),
     Scenario("root's device", USER, _root_loses_device),
     Scenario("root signs in", ALERT, _root_signs_in),
     Scenario("trail stopped", ALERT, _trail_stops),
-    Scenario("notices' topic deleted", ALERT, _topic_goes),
+    Scenario("notices topic deleted", ALERT, _topic_is_deleted),
     Scenario("exemptions change", ALERT, _exemptions_change, _two_users),
-    Scenario("sweep", SWEEP, _sweep_asked, _crowd, {**_ALL, "DeactivateKeysAfterDays": "30"}, parts=6),
+    Scenario(
+        "sweep", SWEEP, _sweep_is_requested, _one_user_of_each_kind, {**_ALL, "DeactivateKeysAfterDays": "30"}, parts=6
+    ),
     Scenario(
         "sweep out of time",
         SWEEP,
-        _sweep_asked,
-        _many,
+        _sweep_is_requested,
+        _three_users_with_devices,
         _ALL,
-        pace=timedelta(seconds=400),
-        only=_TELLING | {"AttachUserPolicy", "PutEvents"},
+        write_duration=timedelta(seconds=400),
+        only=_NOTICE_CALLS | {"AttachUserPolicy", "PutEvents"},
         parts=2,
     ),
-    Scenario("stack deleted", TEARDOWN, _asks("Delete"), _held, stack_status="DELETE_IN_PROGRESS", parts=3),
     Scenario(
-        "stack deleted, slowly",
+        "stack deleted",
         TEARDOWN,
-        _asks("Delete"),
-        _held,
-        pace=timedelta(seconds=250),
+        _cloudformation_requests("Delete"),
+        _two_enforced_users,
+        stack_status="DELETE_IN_PROGRESS",
+        parts=3,
+    ),
+    Scenario(
+        "stack deleted, slow AWS",
+        TEARDOWN,
+        _cloudformation_requests("Delete"),
+        _two_enforced_users,
+        write_duration=timedelta(seconds=250),
         only=frozenset({"DetachUserPolicy", "RemoveUserFromGroup", "UntagUser", "Invoke", "PutObject"}),
         stack_status="DELETE_IN_PROGRESS",
     ),
-    Scenario("stack created", TEARDOWN, _asks("Create"), stack_status="CREATE_COMPLETE"),
+    Scenario("stack created", TEARDOWN, _cloudformation_requests("Create"), stack_status="CREATE_COMPLETE"),
 )

@@ -1,13 +1,14 @@
-"""No fault of any call ends in silence, in a wrong notice or in a lost one.
+"""No fault of any call ends in silence, in a wrong notice or in a lost notice.
 
 A fixed seed chooses the cells that run here. `make faults` runs all of them.
 """
 
 import pytest
 
-from faults.matrix import SAMPLE, Matrix, Outcome
+from faults.harness import open_harness
+from faults.matrix import SAMPLE, Matrix
 from faults.scenarios import SCENARIOS, Scenario
-from faults.stage import staged
+from faults.verdicts import Outcome
 from mfa_guard_cli.policy.evaluator import Decision
 from support.recorder import Recorder
 
@@ -15,11 +16,11 @@ PARTS = [(scenario, part) for scenario in SCENARIOS for part in range(scenario.p
 
 
 @pytest.mark.parametrize(("scenario", "part"), PARTS, ids=[f"{each.name} {part + 1}" for each, part in PARTS])
-def test_every_cell_ends_well(scenario: Scenario, part: int) -> None:
+def test_no_fault_ends_badly(scenario: Scenario, part: int) -> None:
     recorder = Recorder()
-    with recorder.recording(), staged(scenario) as stage:
-        cells = list(Matrix(stage).cells(SAMPLE, part=part, parts=scenario.parts))
+    with recorder.recording(), open_harness(scenario) as harness:
+        cells = list(Matrix(harness).cells(SAMPLE, part=part, parts=scenario.parts))
     assert cells
     assert recorder.calls
     assert {str(call) for call in recorder.calls if call.decision() is not Decision.ALLOW} == set()
-    assert [str(cell) for cell in cells if cell.outcome is Outcome.BAD] == []
+    assert [str(cell) for cell in cells if cell.verdict.outcome is Outcome.BAD] == []

@@ -1,0 +1,187 @@
+"""What a run of a scenario leaves behind: users, notices, dead letters, responses, and alarms.
+
+Everything is read from moto's state, from the topics, from the queue, and from the metrics in the logs. Nothing is
+asked of the code under test.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from moto.dynamodb.models import dynamodb_backends
+
+from faults.alarms import Datapoint, raised_alarms
+from faults.fault_injection import Call
+from faults.harness import Harness
+from faults.lambda_service import Attempt
+from faults.scenarios import SWEEP
+from mfa_guard.core.user import SINCE_TAG, STATUS_TAG
+
+_IN_USE: Final = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class ObservedUser:
+    """One user as moto has them. `keys`: by the id of each access key, whether it is active."""
+
+    enforced: bool
+    tagged: bool
+    device: bool
+    password: bool
+    exempt: bool
+    keys: Mapping[str, bool]
+    key_in_use: bool
+
+    @property
+    def as_required(self) -> bool:
+        """Return whether the user is in the state that README's table requires."""
+        if self.exempt:
+            return not self.enforced and not self.tagged
+        active_machine = not self.password and self.key_in_use
+        return (self.enforced or active_machine) and self.tagged == (not self.device)
+
+
+Users = Mapping[str, ObservedUser]
+
+
+@dataclass(frozen=True)
+class SentNotice:
+    """One notice. `users`: the users at the time when it was published."""
+
+    topic: str
+    kind: str
+    severity: str
+    subject: str
+    text: str
+    data: Mapping[str, Any]
+    users: Users
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Return what identifies the notice in every run."""
+        return self.topic, self.kind, self.subject
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind. `sweep_requests`: how many sweeps it requested."""
+
+    users: Users
+    notices: tuple[SentNotice, ...]
+    dead_letters: int
+    responses: tuple[Mapping[str, str], ...]
+    alarms: frozenset[str]
+    sweep_requests: int
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass
+class Observations:
+    """Observes the runs of a harness."""
+
+    harness: Harness
+    _users_at_publish: list[Users] = field(default_factory=list)
+    _sweep_requests: int = 0
+
+    def __post_init__(self) -> None:
+        self.harness.injector.observe = self._observe
+
+    def reset(self) -> None:
+        """Forget the run before."""
+        self._users_at_publish, self._sweep_requests = [], 0
+
+    def result(self) -> RunResult:
+        """Return what the run left behind."""
+        functions = self.harness.functions
+        return RunResult(
+            users=self.users(),
+            notices=tuple(self._notices()),
+            dead_letters=len(functions.dead_letters),
+            responses=tuple(self.harness.injector.responses),
+            alarms=raised_alarms(self.harness.account.stack, self._datapoints()),
+            sweep_requests=self._sweep_requests,
+            attempts=tuple(functions.attempts),
+        )
+
+    def users(self) -> Users:
+        """Return the users by name."""
+        account = self.harness.account
+        stack, iam, now = account.stack, account.iam, account.clock.now()
+        policy = str(stack.resolve({"Ref": "EnforcementPolicy"}))
+        group = iam.groups.get(stack.physical_id("EnforcementGroup"))
+        exempt = self._exempt_ids(now)
+        return {
+            name: ObservedUser(
+                enforced=policy in user.managed_policies
+                or (group is not None and policy in group.managed_policies and user in group.users),
+                tagged=_tagged({tag["Key"]: tag["Value"] for tag in user.tags or []}, now),
+                device=bool(user.mfa_devices),
+                password=user.password is not None,
+                exempt=user.id in exempt,
+                keys={key.access_key_id: key.status == "Active" for key in user.access_keys},
+                key_in_use=any(
+                    key.last_used is not None and now - _aware(key.last_used.timestamp) <= _IN_USE
+                    for key in user.access_keys
+                ),
+            )
+            for name, user in iam.users.items()
+        }
+
+    def _observe(self, call: Call, params: Mapping[str, Any]) -> None:
+        if call.operation == "PutEvents":
+            self._sweep_requests += 1
+            detail = json.loads(params["Entries"][0]["Detail"])
+            if self.harness.scenario.function == SWEEP:
+                request = f"sweep-round-{self._sweep_requests}"
+                event = {"id": request, "source": "mfa-guard", "detail-type": "Sweep requested", "detail": detail}
+                self.harness.injector.self_invocations.append(event)
+        if call.operation == "Publish":
+            self._users_at_publish.append(self.users())
+
+    def _exempt_ids(self, now: datetime) -> frozenset[str]:
+        account = self.harness.account
+        tables = dynamodb_backends[account.stack.account][account.stack.region].tables
+        items = (item.to_regular_json() for item in tables[account.stack.physical_id("ExemptionsTable")].all_items())
+        return frozenset(item["user_id"] for item in items if datetime.fromisoformat(item["expires_at"]) > now)
+
+    def _notices(self) -> Iterator[SentNotice]:
+        stack = self.harness.account.stack
+        users_at_publish = iter(self._users_at_publish)
+        for topic in ("NoticesTopic", "OperationsTopic"):
+            arn = str(stack.resolve({"Ref": topic}))
+            for _, message, *_ in self.harness.account.sns.topics[arn].sent_notifications:
+                parts = json.loads(message)
+                data = json.loads(parts["default"])
+                subject = data.get("subject") or {}
+                yield SentNotice(
+                    topic=topic,
+                    kind=data["kind"],
+                    severity=data["severity"],
+                    subject=str(subject.get("name")),
+                    text=parts["email"],
+                    data=data,
+                    users=next(users_at_publish, {}),
+                )
+
+    def _datapoints(self) -> Iterator[Datapoint]:
+        functions, stack, now = self.harness.functions, self.harness.account.stack, self.harness.account.clock.now()
+        for (namespace, metric), value in functions.metric_sums().items():
+            yield Datapoint(namespace, metric, "mfa-guard", now, value)
+        for attempt in functions.attempts:
+            if attempt.error:
+                yield Datapoint("AWS/Lambda", "Errors", stack.physical_id(attempt.function), attempt.at, 1)
+        for dead_letter in functions.dead_letters:
+            queue = dead_letter.queue.rpartition(":")[2]
+            yield Datapoint("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, now, 1)
+
+
+def _aware(time: datetime) -> datetime:
+    # moto's own times are in UTC and have no time zone.
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _tagged(tags: Mapping[str, str], now: datetime) -> bool:
+    since = tags.get(SINCE_TAG)
+    return tags.get(STATUS_TAG) == "noncompliant" and since is not None and datetime.fromisoformat(since) <= now
