@@ -1,4 +1,4 @@
-"""The enforcement policy as the template renders it, for every deployment of the request table."""
+"""The enforcement policy that the template renders, for every deployment of the request table."""
 
 from collections.abc import Mapping
 
@@ -26,5 +26,5 @@ def documents() -> Mapping[Deployment, Document]:
 
 @pytest.fixture(scope="session")
 def policies(documents: Mapping[Deployment, Document]) -> Mapping[Deployment, Policy]:
-    """Return the policies, parsed."""
+    """Return the parsed policies."""
     return {deployment: parse_policy(document) for deployment, document in documents.items()}

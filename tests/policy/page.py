@@ -1,7 +1,7 @@
-"""Write docs/policy.md: the enforcement policy beside published policies, request by request where they differ.
+"""Write docs/policy.md, which compares the enforcement policy with the policies that AWS publishes.
 
-`make docs` runs this module. Every answer on the page comes from the evaluator, for the policy as the template renders
-it. test_page.py fails while the page is not current.
+`make docs` runs this module. The evaluator computes every decision on the page, for the policy that the template
+renders. test_page.py fails if the page is not current.
 """
 
 import json
@@ -42,14 +42,14 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "policy.md"
 
 # The partition of the ARNs in the published policies.
 PARTITION: Final = "aws"
-WORDS: Final = {Decision.ALLOW: "allowed", Decision.DENY: "denied", Decision.IMPLICIT_DENY: "not granted"}
+_DECISIONS: Final = {Decision.ALLOW: "allowed", Decision.DENY: "denied", Decision.IMPLICIT_DENY: "not granted"}
 _TEMPLATE: Final = load_template()
-_OWN: Final = f"arn:{PARTITION}:iam::{ACCOUNT}:"
+_OWN_ACCOUNT: Final = f"arn:{PARTITION}:iam::{ACCOUNT}:"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of someone who chooses a policy, and the row of the request table that answers it."""
+    """A question about a policy, and the row of the request table that answers it."""
 
     text: str
     caller: Caller
@@ -58,7 +58,7 @@ class Question:
     resource: str
 
     def row(self) -> Row:
-        """Return the row for the defaults of both parameters. There is exactly one."""
+        """Return the row for the default values of both parameters. There is exactly one."""
         [found] = [
             row
             for rows in SECTIONS.values()
@@ -73,24 +73,18 @@ class Question:
 _DEVICE: Final = "arn:{partition}:iam::{account}:mfa/"
 
 QUESTIONS: Final = (
-    Question("Can Bob, who has no other permission, enroll?", BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN),
-    Question("... a device of any name?", BOB, CONSOLE, "iam:CreateVirtualMFADevice", f"{_DEVICE}work-phone"),
-    Question("... and Dana, whose user has a path?", DANA, CONSOLE, "iam:EnableMFADevice", DANAS_ARN),
-    Question(
-        "Can Bob set the new password that the first sign-in requires?", BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN
-    ),
-    Question("Can an administrator's stolen key enroll a device for Eve?", ANN, KEY, "iam:EnableMFADevice", EVES_ARN),
-    Question("... resynchronize Eve's device?", ANN, KEY, "iam:ResyncMFADevice", EVES_ARN),
-    Question("... delete Eve's device?", ANN, KEY, "iam:DeleteVirtualMFADevice", f"{_DEVICE}eve"),
-    Question("... deactivate the administrator's own device?", ANN, KEY, "iam:DeactivateMFADevice", ANNS_ARN),
+    Question("May a user without other permissions enroll a device?", BOB, CONSOLE, "iam:EnableMFADevice", BOBS_ARN),
+    Question("... with any device name?", BOB, CONSOLE, "iam:CreateVirtualMFADevice", f"{_DEVICE}work-phone"),
+    Question("... if the user has a path?", DANA, CONSOLE, "iam:EnableMFADevice", DANAS_ARN),
+    Question("... set the password that the first sign-in requires?", BOB, CONSOLE, "iam:ChangePassword", BOBS_ARN),
+    Question("May an administrator's stolen key enroll another user?", ANN, KEY, "iam:EnableMFADevice", EVES_ARN),
+    Question("... resynchronize another user's device?", ANN, KEY, "iam:ResyncMFADevice", EVES_ARN),
+    Question("... delete another user's device?", ANN, KEY, "iam:DeleteVirtualMFADevice", f"{_DEVICE}eve"),
+    Question("... deactivate the administrator's device?", ANN, KEY, "iam:DeactivateMFADevice", ANNS_ARN),
     Question("... list all users?", ANN, KEY, "iam:ListUsers", "*"),
-    Question("Can Athena read for Alice, who signed in with MFA?", ALICE, FORWARDED, "s3:GetObject", BUCKET_OBJECT),
+    Question("May Athena read for a user with MFA?", ALICE, FORWARDED, "s3:GetObject", BUCKET_OBJECT),
     Question(
-        "With MFA, can Bob delete the device of the same name?",
-        BOB,
-        CONSOLE_MFA,
-        "iam:DeleteVirtualMFADevice",
-        f"{_DEVICE}bob",
+        "May a user with MFA delete their device?", BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", f"{_DEVICE}bob"
     ),
     Question("... create an access key?", BOB, CONSOLE_MFA, "iam:CreateAccessKey", BOBS_ARN),
 )
@@ -98,7 +92,7 @@ QUESTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A row of the request table, in one deployment, and the decision of each policy, ours first."""
+    """A row of the request table in one deployment, and the decision of each policy, mfa-guard's first."""
 
     row: Row
     deployment: Deployment
@@ -111,7 +105,7 @@ class Comparison:
 
 
 def compare() -> dict[str, tuple[Comparison, ...]]:
-    """Return the table's rows for PARTITION, by section, each with the first parameters that it is for."""
+    """Return every row that applies to PARTITION, by section, with the first parameters to which the row applies."""
     ours = {deployment: parse_policy(_document(deployment)) for deployment in _deployments()}
     others = [each.policy for each in published()]
     return {
@@ -155,26 +149,32 @@ def render() -> str:
 
 def _introduction(others: Sequence[Published]) -> Iterator[str]:
     yield from (
-        "# The enforcement policy beside others",
+        "# The enforcement policy, compared with others",
         "",
-        "<!-- Written by `make docs` from tests/policy; tests/policy/test_page.py fails while it is not current. -->",
+        "<!-- `make docs` writes this page. tests/policy/test_page.py fails if it is not current. -->",
         "",
-        "Each answer on this page is computed: an evaluator of IAM's documented logic",
-        "([evaluator.py](../cli/mfa_guard_cli/policy/evaluator.py)) evaluates the requests of",
-        "[requests.py](../cli/mfa_guard_cli/policy/requests.py) with the policy as",
-        "[template.yaml](../template.yaml) renders it in the partition `aws`, and with these policies:",
+        "This page compares mfa-guard's enforcement policy with the policies that AWS publishes for the same purpose.",
+        "",
+        "An [evaluator](../cli/mfa_guard_cli/policy/evaluator.py) of IAM's documented logic computed every decision.",
+        "It evaluated the requests of a [table](../cli/mfa_guard_cli/policy/requests.py) with mfa-guard's policy, as",
+        "[template.yaml](../template.yaml) renders it in the partition `aws`, and with each of these policies:",
         "",
     )
     for each in others:
-        yield f"- **{each.heading}**: [{each.title}]({each.url}), read from {each.read_from}."
+        yield f"- **{each.heading}**: [{each.title}]({each.url}). The text is from {each.read_from}."
     yield from (
         "",
-        "Published policies change; these are the texts as read. No request was made to AWS.",
+        "AWS may have changed its policies since. No request was sent to AWS.",
         "",
-        "*Allowed*: one of the caller's policies allows the request, and none denies it. *Denied*: the policy denies",
-        "it, whatever other policies allow. *Not granted*: no policy denies or allows it, so AWS refuses it until",
-        "another policy allows it. Bob, Dana, Omar and Erin have no other permission. Alice is a developer without",
-        "permissions in IAM. Ann and Pat are administrators.",
+        "A decision is one of these:",
+        "",
+        "- *allowed*: a policy of the caller allows the request, and no policy denies it.",
+        "- *denied*: the policy denies the request, even if another policy allows it.",
+        "- *not granted*: no policy denies the request, and no policy allows it. IAM refuses it until another policy",
+        "  allows it.",
+        "",
+        "The users bob, dana, omar, and erin@example.com have no other permissions. The user alice is a developer",
+        "without permissions for IAM. The users ann and pat are administrators.",
         "",
     )
 
@@ -182,14 +182,19 @@ def _introduction(others: Sequence[Published]) -> Iterator[str]:
 def _summary(sections: dict[str, tuple[Comparison, ...]], others: Sequence[Published]) -> Iterator[str]:
     compared = [each for comparisons in sections.values() for each in comparisons]
     yield from (
-        "## In numbers",
+        "## Summary",
         "",
-        f"{len(compared)} requests. *Looser*: allows what ours refuses. *Stricter*: refuses what ours allows.",
+        f"The table counts the decisions of each policy about {len(compared)} requests:",
         "",
-        "| Policy | Statements | Characters of 6,144 | As ours | Looser | Stricter | Refuses otherwise |",
+        "- *Same decision*: as mfa-guard's policy.",
+        "- *Looser*: the policy allows the request, and mfa-guard's policy does not.",
+        "- *Stricter*: mfa-guard's policy allows the request, and the policy does not.",
+        "- *Refused differently*: neither policy allows the request, and only one of them denies it.",
+        "",
+        "| Policy | Statements | Characters of 6,144 | Same decision | Looser | Stricter | Refused differently |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     )
-    columns = [("Ours", _document(DEPLOYMENTS[0])), *((each.heading, each.document) for each in others)]
+    columns = [(_OURS, _document(DEPLOYMENTS[0])), *((each.heading, each.document) for each in others)]
     for index, (heading, document) in enumerate(columns):
         counts = Counter(_kind(each.decisions[0], each.decisions[index]) for each in compared)
         cells = [heading, *map(str, _size(document)), *(str(counts[kind]) for kind in _KINDS)]
@@ -197,14 +202,15 @@ def _summary(sections: dict[str, tuple[Comparison, ...]], others: Sequence[Publi
     yield ""
 
 
-_KINDS: Final = ("as ours", "looser", "stricter", "refuses otherwise")
+_OURS: Final = "mfa-guard"
+_KINDS: Final = ("same", "looser", "stricter", "refused differently")
 
 
 def _kind(ours: Decision, other: Decision) -> str:
     if ours is other:
-        return "as ours"
+        return "same"
     if Decision.ALLOW not in {ours, other}:
-        return "refuses otherwise"
+        return "refused differently"
     return "looser" if other is Decision.ALLOW else "stricter"
 
 
@@ -216,9 +222,9 @@ def _size(document: Document) -> tuple[int, int]:
 
 def _answers(sections: dict[str, tuple[Comparison, ...]], others: Sequence[Published]) -> Iterator[str]:
     found = {each.row: each for comparisons in sections.values() for each in comparisons}
-    yield from ("## In short", "", _line("Question", *_headings(others)), _rule(2 + len(others)))
+    yield from ("## Main differences", "", _line("Question", *_headings(others)), _rule(2 + len(others)))
     for question in QUESTIONS:
-        yield _line(question.text, *_words(found[question.row()]))
+        yield _line(question.text, *_decisions(found[question.row()]))
     yield ""
 
 
@@ -226,42 +232,47 @@ def _differences(sections: dict[str, tuple[Comparison, ...]], others: Sequence[P
     yield from (
         "## Request by request",
         "",
-        "The requests about which the policies decide differently. Decisions that differ from ours are in bold. If a",
-        "parameter of the template is named, ours is the policy with that value. The others have no parameters.",
+        "These tables list the requests that the policies decide differently. Decisions that differ from those of",
+        "mfa-guard's policy are bold. If the reason names a parameter, mfa-guard's policy is the one with that value",
+        "of the parameter.",
     )
     for section, comparisons in sections.items():
         differing = [each for each in comparisons if each.differs]
-        yield from ("", f"### {section}", "", f"{len(differing)} of {len(comparisons)} requests.")
+        yield from (
+            "",
+            f"### {section}",
+            "",
+            f"{len(differing)} of {len(comparisons)} requests are decided differently.",
+        )
         if not differing:
             continue
-        yield from ("", _line("Who, with what", "Request", *_headings(others), "Ours, because"))
+        yield from ("", _line("Caller, credentials", "Request", *_headings(others), "Reason for mfa-guard's decision"))
         yield _rule(4 + len(others))
         for each in differing:
-            who = f"{each.row.caller.name or 'a role'}, {each.row.credentials.name}"
-            yield _line(who, _request(each), *_words(each), _because(each.row))
+            caller = f"{each.row.caller.name or 'a role'}, {each.row.credentials.name}"
+            yield _line(caller, _request(each), *_decisions(each), _reason(each.row))
     yield ""
 
 
 def _request(comparison: Comparison) -> str:
     request = comparison.row.request(comparison.deployment)
-    resource = request.resource.removeprefix(_OWN)
+    resource = request.resource.removeprefix(_OWN_ACCOUNT)
     return f"`{request.action}`" if resource == "*" else f"`{request.action}` on `{resource}`"
 
 
-def _because(row: Row) -> str:
-    switches = {"AllowPasswordChangeWithoutMfa": row.passwords, "AllowEnrollmentWithAccessKeys": row.keys}
-    set_to = "".join(f" (`{name}: {value}`)" for name, value in switches.items() if value)
-    return row.why + set_to
+def _reason(row: Row) -> str:
+    parameters = {"AllowPasswordChangeWithoutMfa": row.passwords, "AllowEnrollmentWithAccessKeys": row.keys}
+    return row.why + "".join(f" (`{name}: {value}`)" for name, value in parameters.items() if value)
 
 
-def _words(comparison: Comparison) -> Iterator[str]:
+def _decisions(comparison: Comparison) -> Iterator[str]:
     ours = comparison.decisions[0]
     for decision in comparison.decisions:
-        yield WORDS[decision] if decision is ours else f"**{WORDS[decision]}**"
+        yield _DECISIONS[decision] if decision is ours else f"**{_DECISIONS[decision]}**"
 
 
 def _headings(others: Sequence[Published]) -> list[str]:
-    return ["Ours", *(each.heading for each in others)]
+    return [_OURS, *(each.heading for each in others)]
 
 
 def _rule(columns: int) -> str:

@@ -1,4 +1,4 @@
-"""Policies for the same purpose that others publish, as JSON with their source, in the folder published/."""
+"""The policies that AWS publishes for the same purpose, with their source. The folder published/ has the JSON files."""
 
 import json
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class Published:
     """A published policy.
 
     Attributes:
-        name: the file's, without its ending.
-        heading: in two or three words, for a column.
-        title: of the page that publishes it.
-        url: of that page.
-        read_from: where and when the text was taken from, when the page itself could not be read.
-        document: the policy; its ARNs are of the partition aws.
+        name: the name of the file, without its extension.
+        heading: two or three words for a column.
+        title: the title of the page that publishes the policy.
+        url: the address of that page.
+        read_from: where the text is from, and of which date.
+        document: the policy, with ARNs of the partition aws.
     """
 
     name: str

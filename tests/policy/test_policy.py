@@ -1,4 +1,4 @@
-"""What the enforcement policy says to every request of the table, in every deployment."""
+"""The enforcement policy decides every request of the table as expected, in every deployment."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,10 @@ import pytest
 from mfa_guard_cli.policy.evaluator import Document, Policy, evaluate
 from mfa_guard_cli.policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row
 
-# The longest a managed policy may be; white space is not counted.
+# The quota of a managed policy, without white space.
 MANAGED_POLICY_CHARACTERS: Final = 6144
 
-OPEN_WITHOUT_MFA: Final = {
+NOT_BLOCKED: Final = {
     "iam:CreateVirtualMFADevice",
     "iam:EnableMFADevice",
     "iam:GetMFADevice",
@@ -23,7 +23,7 @@ OPEN_WITHOUT_MFA: Final = {
     "iam:ResyncMFADevice",
     "sts:GetSessionToken",
 }
-OPEN_FOR_A_PASSWORD_CHANGE: Final = {"iam:ChangePassword", "iam:GetAccountPasswordPolicy"}
+NOT_BLOCKED_FOR_A_PASSWORD_CHANGE: Final = {"iam:ChangePassword", "iam:GetAccountPasswordPolicy"}
 
 
 @pytest.fixture(params=DEPLOYMENTS, ids=str)
@@ -49,7 +49,7 @@ def real_actions() -> set[str]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_request(row: Row, policies: Mapping[Deployment, Policy]) -> None:
+def test_a_request_is_decided_as_expected(row: Row, policies: Mapping[Deployment, Policy]) -> None:
     decisions = {
         str(deployment): evaluate(row.policies(policies[deployment]), row.request(deployment))
         for deployment in DEPLOYMENTS
@@ -58,7 +58,7 @@ def test_request(row: Row, policies: Mapping[Deployment, Policy]) -> None:
     assert decisions == dict.fromkeys(decisions, row.expected)
 
 
-def test_the_table_asks_no_request_twice() -> None:
+def test_the_table_has_no_request_twice() -> None:
     requests = [
         (deployment, row.caller, row.credentials, row.action, row.request(deployment).resource)
         for row in ROWS
@@ -74,52 +74,52 @@ def test_the_table_names_real_actions_of_iam_and_sts(real_actions: set[str]) -> 
     assert named <= real_actions
 
 
-def test_the_policy_fits_into_a_managed_policy(document: Document) -> None:
+def test_the_policy_is_within_the_quota_of_a_managed_policy(document: Document) -> None:
     assert len("".join(json.dumps(document).split())) <= MANAGED_POLICY_CHARACTERS
 
 
-def test_the_policy_has_the_version_that_knows_variables(document: Document) -> None:
+def test_the_policy_has_the_version_that_supports_variables(document: Document) -> None:
     assert document["Version"] == "2012-10-17"
 
 
-def test_the_policy_has_nothing_left_to_resolve(document: Document) -> None:
+def test_the_policy_has_no_unresolved_intrinsic_function(document: Document) -> None:
     written = json.dumps(document)
     assert [text for text in ("${!", "${AWS", "AWS::", "Fn::", "Ref") if text in written] == []
 
 
-def test_every_statement_has_a_sid_of_its_own(document: Document) -> None:
+def test_every_statement_has_a_unique_sid(document: Document) -> None:
     sids = [statement["Sid"] for statement in _statements(document)]
     assert len(set(sids)) == len(sids)
 
 
-def test_the_block_spares_enrolling_and_nothing_else(document: Document, deployment: Deployment) -> None:
+def test_the_block_excepts_enrollment_and_nothing_else(document: Document, deployment: Deployment) -> None:
     (block,) = [
         statement for statement in _statements(document) if statement["Sid"] == "BlockMostAccessUnlessSignedInWithMFA"
     ]
-    spared = OPEN_WITHOUT_MFA | (OPEN_FOR_A_PASSWORD_CHANGE if deployment.passwords == "yes" else set())
+    excepted = NOT_BLOCKED | (NOT_BLOCKED_FOR_A_PASSWORD_CHANGE if deployment.passwords == "yes" else set())
     assert (block["Effect"], block["Resource"]) == ("Deny", "*")
-    assert set(_listed(block["NotAction"])) == spared
+    assert set(_listed(block["NotAction"])) == excepted
 
 
-def test_the_policy_names_real_actions_one_by_one(document: Document, real_actions: set[str]) -> None:
+def test_the_policy_lists_real_actions_without_wildcards(document: Document, real_actions: set[str]) -> None:
     assert set(_actions(document)) <= real_actions
 
 
-def test_every_action_of_the_policy_is_in_the_table(document: Document) -> None:
+def test_the_table_has_every_action_of_the_policy(document: Document) -> None:
     assert set(_actions(document)) <= {row.action for row in ROWS}
 
 
-def test_the_policy_grants_on_everything_only_what_takes_no_resource(document: Document) -> None:
-    granted = {
+def test_the_policy_allows_on_all_resources_only_actions_without_resources(document: Document) -> None:
+    allowed = {
         action
         for statement in _statements(document)
         if statement["Effect"] == "Allow" and "*" in _listed(statement["Resource"])
         for action in _listed(statement["Action"])
     }
-    assert granted == {"iam:GetAccountPasswordPolicy", "iam:ListVirtualMFADevices"}
+    assert allowed == {"iam:GetAccountPasswordPolicy", "iam:ListVirtualMFADevices"}
 
 
-def test_the_policy_speaks_of_its_own_account_and_partition(document: Document, deployment: Deployment) -> None:
+def test_the_policy_names_only_its_own_account_and_partition(document: Document, deployment: Deployment) -> None:
     resources = {
         resource
         for statement in _statements(document)
