@@ -41,25 +41,27 @@ class Attack:
     """A request that the roles of some functions must refuse, in every deployment.
 
     Attributes:
+        goal: what the attacker wants to do.
+        functions: those whose roles must refuse it.
         resource: an ARN, `*`, or the logical id of a resource of the stack; after a dot, one of its attributes.
         context: condition keys; a value in braces is the logical id of a resource of the stack.
     """
 
-    what: str
+    goal: str
     functions: tuple[str, ...]
     action: str
     resource: str
     context: Context = field(default_factory=dict, hash=False)
 
     def request(self, stack: Stack) -> Request:
-        """Return the request as the account of a stack sees it."""
+        """Return the request as the account of a stack receives it."""
         context = {
             key: _resolved(stack, value) if isinstance(value, str) else value for key, value in self.context.items()
         }
         return Request(self.action, _arn(stack, self.resource), context)
 
     def __str__(self) -> str:
-        return f"{self.what} [{self.action} on {self.resource}]"
+        return f"{self.goal} [{self.action} on {self.resource}]"
 
 
 def _resolved(stack: Stack, value: str) -> str:
@@ -73,13 +75,13 @@ def _arn(stack: Stack, resource: str) -> str:
     return str(stack.resolve({"Fn::GetAtt": [logical_id, attribute]} if attribute else {"Ref": logical_id}))
 
 
-def _attach(action: str, resource: str, policy: str, what: str, functions: tuple[str, ...] = EVERY) -> Attack:
-    return Attack(what, functions, f"iam:{action}", resource, {"iam:PolicyARN": policy})
+def _attach(action: str, resource: str, policy: str, goal: str, functions: tuple[str, ...] = EVERY) -> Attack:
+    return Attack(goal, functions, f"iam:{action}", resource, {"iam:PolicyARN": policy})
 
 
 ENFORCEMENT_POLICY: Final = "{EnforcementPolicy}"
 
-MORE_RIGHTS: Final = (
+PRIVILEGE_ESCALATION: Final = (
     _attach("AttachUserPolicy", EVE, ADMINISTRATOR_ACCESS, "makes a user an administrator"),
     _attach("AttachRolePolicy", ADMIN, ADMINISTRATOR_ACCESS, "makes a role an administrator"),
     _attach("AttachGroupPolicy", STAFF, ADMINISTRATOR_ACCESS, "makes a group administrators"),
@@ -126,7 +128,7 @@ WEAKER_ENFORCEMENT: Final = (
     Attack("sets the policy's default version", EVERY, "iam:SetDefaultPolicyVersion", "EnforcementPolicy"),
     Attack("deletes the policy", EVERY, "iam:DeletePolicy", "EnforcementPolicy"),
     Attack("deactivates a user's device", EVERY, "iam:DeactivateMFADevice", EVE),
-    Attack("enrolls a device on a user", EVERY, "iam:EnableMFADevice", EVE),
+    Attack("enrolls a device for a user", EVERY, "iam:EnableMFADevice", EVE),
     Attack("deletes a user", EVERY, "iam:DeleteUser", EVE),
     Attack("deletes an access key", EVERY, "iam:DeleteAccessKey", EVE),
     Attack("changes the status of a key", (USER_EVENT, ALERT, TEARDOWN), "iam:UpdateAccessKey", EVE),
@@ -135,19 +137,19 @@ WEAKER_ENFORCEMENT: Final = (
 _STATUS: Final = "mfa-guard:status"
 
 TAGS: Final = (
-    Attack("tags with a foreign key", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["team"]}),
+    Attack("tags with another key", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["team"]}),
     Attack("tags with a key that begins the same", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["mfa-guard:statuses"]}),
-    Attack("tags with a key in capitals", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["MFA-GUARD:STATUS"]}),
-    Attack("tags with a foreign key beside its own", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": [_STATUS, "team"]}),
-    Attack("tags with nothing", EVERY, "iam:TagUser", EVE),
-    Attack("removes a foreign tag", EVERY, "iam:UntagUser", EVE, {"aws:TagKeys": ["team"]}),
-    Attack("removes a foreign tag beside its own", EVERY, "iam:UntagUser", EVE, {"aws:TagKeys": [_STATUS, "team"]}),
+    Attack("tags with its own key in capitals", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": ["MFA-GUARD:STATUS"]}),
+    Attack("tags with another key besides its own", EVERY, "iam:TagUser", EVE, {"aws:TagKeys": [_STATUS, "team"]}),
+    Attack("tags with no key", EVERY, "iam:TagUser", EVE),
+    Attack("removes another tag", EVERY, "iam:UntagUser", EVE, {"aws:TagKeys": ["team"]}),
+    Attack("removes another tag besides its own", EVERY, "iam:UntagUser", EVE, {"aws:TagKeys": [_STATUS, "team"]}),
     Attack("removes no tag", EVERY, "iam:UntagUser", EVE),
     Attack("tags a user noncompliant", (ALERT, TEARDOWN), "iam:TagUser", EVE, {"aws:TagKeys": [_STATUS]}),
     Attack("removes a noncompliance tag", (ALERT,), "iam:UntagUser", EVE, {"aws:TagKeys": [_STATUS]}),
     Attack("tags a role", EVERY, "iam:TagRole", ADMIN, {"aws:TagKeys": [_STATUS]}),
     Attack("tags the policy", EVERY, "iam:TagPolicy", "EnforcementPolicy", {"aws:TagKeys": [_STATUS]}),
-    Attack("tags a role as if it were a user", EVERY, "iam:TagUser", ADMIN, {"aws:TagKeys": [_STATUS]}),
+    Attack("tags a role with the action for users", EVERY, "iam:TagUser", ADMIN, {"aws:TagKeys": [_STATUS]}),
 )
 
 EXEMPTIONS: Final = (
@@ -155,23 +157,23 @@ EXEMPTIONS: Final = (
     Attack("changes an exemption", EVERY, "dynamodb:UpdateItem", "ExemptionsTable.Arn"),
     Attack("deletes an exemption", EVERY, "dynamodb:DeleteItem", "ExemptionsTable.Arn"),
     Attack("writes exemptions in a batch", EVERY, "dynamodb:BatchWriteItem", "ExemptionsTable.Arn"),
-    Attack("writes exemptions by PartiQL", EVERY, "dynamodb:PartiQLInsert", "ExemptionsTable.Arn"),
-    Attack("deletes the exemptions", EVERY, "dynamodb:DeleteTable", "ExemptionsTable.Arn"),
+    Attack("writes exemptions with PartiQL", EVERY, "dynamodb:PartiQLInsert", "ExemptionsTable.Arn"),
+    Attack("deletes the exemption table", EVERY, "dynamodb:DeleteTable", "ExemptionsTable.Arn"),
     Attack("reads all exemptions", (USER_EVENT, ALERT, TEARDOWN), "dynamodb:Scan", "ExemptionsTable.Arn"),
     Attack("writes to another table", EVERY, "dynamodb:PutItem", ANOTHER_TABLE),
     Attack("reads another table", EVERY, "dynamodb:GetItem", ANOTHER_TABLE),
 )
 
 NOTICES: Final = (
-    Attack("reads the topic by subscribing", EVERY, "sns:Subscribe", "NoticesTopic"),
-    Attack("reads the topic's settings", EVERY, "sns:GetTopicAttributes", "NoticesTopic"),
+    Attack("subscribes to the topic", EVERY, "sns:Subscribe", "NoticesTopic"),
+    Attack("reads the topic's attributes", EVERY, "sns:GetTopicAttributes", "NoticesTopic"),
     Attack("lists the subscribers", (USER_EVENT, ALERT, TEARDOWN), "sns:ListSubscriptionsByTopic", "NoticesTopic"),
     Attack("unsubscribes from the topic", EVERY, "sns:Unsubscribe", "NoticesTopic"),
-    Attack("opens the topic to others", EVERY, "sns:SetTopicAttributes", "NoticesTopic"),
+    Attack("changes the access policy of the topic", EVERY, "sns:SetTopicAttributes", "NoticesTopic"),
     Attack("deletes the topic", EVERY, "sns:DeleteTopic", "NoticesTopic"),
     Attack("publishes to another topic", EVERY, "sns:Publish", ANOTHER_TOPIC),
-    Attack("publishes alarms", (USER_EVENT, SWEEP, TEARDOWN), "sns:Publish", "OperationsTopic"),
-    Attack("publishes notices", (TEARDOWN,), "sns:Publish", "NoticesTopic"),
+    Attack("publishes to the operations topic", (USER_EVENT, SWEEP, TEARDOWN), "sns:Publish", "OperationsTopic"),
+    Attack("publishes to the notices topic", (TEARDOWN,), "sns:Publish", "NoticesTopic"),
     Attack("reads the dead letters", EVERY, "sqs:ReceiveMessage", "DeadLetterQueue.Arn"),
     Attack("deletes dead letters", EVERY, "sqs:DeleteMessage", "DeadLetterQueue.Arn"),
     Attack("purges the dead letters", EVERY, "sqs:PurgeQueue", "DeadLetterQueue.Arn"),
@@ -181,31 +183,31 @@ NOTICES: Final = (
 THE_GUARD: Final = (
     Attack("changes a function's code", EVERY, "lambda:UpdateFunctionCode", "TeardownFunction.Arn"),
     Attack("changes a function's environment", EVERY, "lambda:UpdateFunctionConfiguration", "SweepFunction.Arn"),
-    Attack("starts the teardown", (USER_EVENT, ALERT, SWEEP), "lambda:InvokeFunction", "TeardownFunction.Arn"),
-    Attack("starts another function", EVERY, "lambda:InvokeFunction", ANOTHER_FUNCTION),
+    Attack("invokes TeardownFunction", (USER_EVENT, ALERT, SWEEP), "lambda:InvokeFunction", "TeardownFunction.Arn"),
+    Attack("invokes another function", EVERY, "lambda:InvokeFunction", ANOTHER_FUNCTION),
     Attack("disables a rule", EVERY, "events:DisableRule", "arn:aws:events:us-east-1:111122223333:rule/mfa-guard-x"),
-    Attack("stops the trail", EVERY, "cloudtrail:StopLogging", TRAIL),
+    Attack("stops a trail", EVERY, "cloudtrail:StopLogging", TRAIL),
     Attack("deletes the stack", EVERY, "cloudformation:DeleteStack", "AWS::StackId"),
-    Attack("looks at another stack", EVERY, "cloudformation:DescribeStacks", ANOTHER_STACK),
+    Attack("reads another stack", EVERY, "cloudformation:DescribeStacks", ANOTHER_STACK),
     Attack("deletes logs", EVERY, "logs:DeleteLogGroup", "UserEventFunctionLogGroup.Arn"),
     Attack("reads secrets", EVERY, "secretsmanager:GetSecretValue", "*"),
     Attack("reads objects", EVERY, "s3:GetObject", "arn:aws:s3:::payroll/january.csv"),
     Attack(
-        "sends another source's event",
+        "sends an event of another source",
         EVERY,
         "events:PutEvents",
         "arn:aws:events:us-east-1:111122223333:event-bus/default",
         {"events:source": ["payments"], "events:detail-type": "Sweep requested"},
     ),
     Attack(
-        "sends another source's event beside its own",
+        "sends an event of another source besides its own",
         EVERY,
         "events:PutEvents",
         "arn:aws:events:us-east-1:111122223333:event-bus/default",
         {"events:source": ["mfa-guard", "payments"], "events:detail-type": "Sweep requested"},
     ),
     Attack(
-        "sends an event of another kind",
+        "sends an event of another detail type",
         EVERY,
         "events:PutEvents",
         "arn:aws:events:us-east-1:111122223333:event-bus/default",
@@ -220,4 +222,4 @@ THE_GUARD: Final = (
     ),
 )
 
-ATTACKS: Final = (*MORE_RIGHTS, *WEAKER_ENFORCEMENT, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD)
+ATTACKS: Final = (*PRIVILEGE_ESCALATION, *WEAKER_ENFORCEMENT, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD)

@@ -1,7 +1,7 @@
-"""One scenario for each function: it runs the real handler on moto and makes every call to AWS that the function has.
+"""One scenario for each function: its real handler runs on moto, and makes every kind of call that it makes to AWS.
 
-A scenario is the same in every deployment, and the calls of the function differ. It returns the list of the calls, and
-raises an error if a step does not end as it must.
+A scenario is the same in every deployment, but the function's calls are not. It returns the calls, and raises an error
+if a step does not end as expected.
 """
 
 import json
@@ -29,7 +29,7 @@ from support.fakes import FakeClock
 from support.recorder import Call, Recorder
 from support.teardown import request_event
 
-ANYTHING: Final = json.dumps(
+OTHER_POLICY: Final = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
 )
 EXEMPTION: Final = {
@@ -40,7 +40,7 @@ EXEMPTION: Final = {
 
 
 @dataclass
-class HurriedClock(FakeClock):
+class SteppingClock(FakeClock):
     """A clock that advances by `pace` whenever it is read."""
 
     pace: timedelta = timedelta(0)
@@ -51,11 +51,11 @@ class HurriedClock(FakeClock):
 
 
 @dataclass
-class Scene:
-    """An open account, with one of its functions about to run."""
+class Harness:
+    """An account in which one of the functions is about to run."""
 
     account: Account
-    clock: HurriedClock
+    clock: SteppingClock
     _number: int = field(default=0)
 
     @property
@@ -121,27 +121,27 @@ class Scene:
         iam = self.account.iam
         for number in range(10):
             if policies:
-                iam.attach_user_policy(iam.create_policy("", "/", ANYTHING, f"{name}-{number}", []).arn, name)
+                iam.attach_user_policy(iam.create_policy("", "/", OTHER_POLICY, f"{name}-{number}", []).arn, name)
             if groups:
                 iam.create_group(f"{name}-{number}")
                 iam.add_user_to_group(f"{name}-{number}", name)
 
     def event(self, name: str, user: str, **changes: object) -> dict[str, object]:
-        """Return IAM's event about a user, with the current time."""
+        """Return an event of IAM about a user, with the current time."""
         now = self.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ")
         return envelope(detail(name, {"userName": user}, eventTime=now, **changes))
 
-    def silence(self, topic: str) -> None:
+    def delete_topic(self, topic: str) -> None:
         """Delete a topic, so that the next notice fails."""
         self.account.clients.sns.delete_topic(TopicArn=str(self.stack.resolve({"Ref": topic})))
 
-    def request(self) -> dict[str, object]:
+    def sweep_request(self) -> dict[str, object]:
         """Return a request for another sweep."""
         self._number += 1
         return {"id": f"sweep-{self._number}", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
 
 
-def user_events(harness: Scene) -> None:
+def user_events(harness: Harness) -> None:
     """Run UserEventFunction."""
 
     def handle(event: dict[str, object]) -> None:
@@ -155,12 +155,12 @@ def user_events(harness: Scene) -> None:
     handle(harness.event("CreateAccessKey", "ci"))
     harness.user("idle", password=False)
     handle(harness.event("CreateUser", "idle"))
-    # The tags are removed for a user with a device.
+    # The tags of a user with a device are removed.
     harness.user("erin")
     harness.tag("erin", since=timedelta(days=3))
     harness.device("erin")
     handle(harness.event("EnableMFADevice", "erin"))
-    # An exempt user is released, by both routes.
+    # An exempt user is released from both routes.
     harness.exempt("frank", harness.user("frank"))
     harness.enforce("frank")
     handle(harness.event("TagUser", "frank"))
@@ -171,11 +171,11 @@ def user_events(harness: Scene) -> None:
         handle(harness.event("CreateUser", name))
     # Two events about one user: the second event finds the lease of the first.
     handle(harness.event("CreateLoginProfile", "dora"))
-    # A failed event is not remembered, so that Lambda's retry runs.
-    _fails(UserNotVisibleYet, lambda: handle(harness.event("CreateUser", "missing")))
+    # The idempotency record of a failed event is deleted, so that Lambda's retry runs.
+    _expect(UserNotVisibleYet, lambda: handle(harness.event("CreateUser", "missing-user")))
 
 
-def alerts(harness: Scene) -> None:
+def alerts(harness: Harness) -> None:
     """Run AlertFunction."""
     topic = harness.stack.resolve({"Ref": "NoticesTopic"})
     stopped = detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
@@ -188,11 +188,11 @@ def alerts(harness: Scene) -> None:
     batch: dict[str, object] = {"Records": [stream_record("INSERT", item)]}
     for _ in range(2):
         alert.lambda_handler(batch, Context())
-    harness.silence("NoticesTopic")
-    _fails(Exception, lambda: alert.lambda_handler(envelope({**stopped, "eventID": "another"}), Context()))
+    harness.delete_topic("NoticesTopic")
+    _expect(Exception, lambda: alert.lambda_handler(envelope({**stopped, "eventID": "another"}), Context()))
 
 
-def sweeps(harness: Scene) -> None:
+def sweeps(harness: Harness) -> None:
     """Run SweepFunction."""
     _deploy_what_moto_lacks(harness)
     delays: list[timedelta] = []
@@ -200,7 +200,7 @@ def sweeps(harness: Scene) -> None:
         harness.account.session.events.register(f"provide-client-params.iam.{operation}", _delayed(harness, delays))
 
     def handle(milliseconds: int = 900_000) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = sweep.lambda_handler(harness.request(), Context(milliseconds=milliseconds))
+        answer: Mapping[str, Any] = sweep.lambda_handler(harness.sweep_request(), Context(milliseconds=milliseconds))
         return answer
 
     harness.user("dora")
@@ -214,7 +214,7 @@ def sweeps(harness: Scene) -> None:
     for name, full in (("gina", {"policies": True, "groups": False}), ("hugo", {"policies": False, "groups": True})):
         harness.user(name)
         harness.fill_quotas(name, **full)
-    # One user's keys are announced, and one user's announced keys are deactivated.
+    # One user's keys are due for a warning, and the other user's keys for deactivation.
     for name, warned in (("ines", None), ("jack", timedelta(days=20))):
         harness.user(name)
         harness.key(name)
@@ -234,13 +234,13 @@ def sweeps(harness: Scene) -> None:
     delays.append(timedelta(seconds=50))
     handle(milliseconds=60_000)
     handle()
-    # A failed event is not remembered, so that Lambda's retry runs.
-    harness.silence("NoticesTopic")
+    # The idempotency record of a failed event is deleted, so that Lambda's retry runs.
+    harness.delete_topic("NoticesTopic")
     harness.user("mona")
-    _fails(Exception, handle)
+    _expect(Exception, handle)
 
 
-def _deleting(harness: Scene, name: str) -> Callable[..., None]:
+def _deleting(harness: Harness, name: str) -> Callable[..., None]:
     """Return a hook that deletes a user when the user's devices are read."""
 
     def delete(params: Mapping[str, Any], **_: object) -> None:
@@ -250,7 +250,7 @@ def _deleting(harness: Scene, name: str) -> Callable[..., None]:
     return delete
 
 
-def _delayed(harness: Scene, delays: list[timedelta]) -> Callable[..., None]:
+def _delayed(harness: Harness, delays: list[timedelta]) -> Callable[..., None]:
     """Return a hook that lets one of the delays pass, if there is one."""
 
     def delay(**_: object) -> None:
@@ -261,7 +261,7 @@ def _delayed(harness: Scene, delays: list[timedelta]) -> Callable[..., None]:
     return delay
 
 
-def _deploy_what_moto_lacks(harness: Scene) -> None:
+def _deploy_what_moto_lacks(harness: Harness) -> None:
     """Create the rules' targets, a trail, and the stack itself, which the health checks read."""
     clients = harness.account.clients
     create_all(clients, harness.stack, {"AWS::Events::Rule"})
@@ -276,15 +276,15 @@ def _deploy_what_moto_lacks(harness: Scene) -> None:
     _create_stack(harness)
 
 
-def _create_stack(harness: Scene) -> str:
+def _create_stack(harness: Harness) -> str:
     # moto requires a resource.
     body = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
     return boto3.client("cloudformation").create_stack(StackName=harness.stack.name, TemplateBody=body)["StackId"]
 
 
-def teardowns(harness: Scene) -> None:
+def teardowns(harness: Harness) -> None:
     """Run TeardownFunction."""
-    with deletable(harness) as stack:
+    with created_stack(harness) as stack:
         iam = harness.account.clients.iam
         for name in ("dora", "erin"):
             harness.user(name)
@@ -295,9 +295,9 @@ def teardowns(harness: Scene) -> None:
         iam.create_group(GroupName="staff", Path="/people/")
         iam.attach_group_policy(GroupName="staff", PolicyArn=harness.policy)
         # The stack is created and then deleted, at first without enough time.
-        stack.status("CREATE_COMPLETE")
+        stack.set_status("CREATE_COMPLETE")
         stack.handle("Create")
-        stack.status("DELETE_IN_PROGRESS")
+        stack.set_status("DELETE_IN_PROGRESS")
         harness.clock.pace = timedelta(seconds=1)
         stack.handle("Delete", milliseconds=4_000)
         harness.clock.pace = timedelta(0)
@@ -307,46 +307,46 @@ def teardowns(harness: Scene) -> None:
 
 
 @dataclass
-class Deletable:
+class CreatedStack:
     """The stack in CloudFormation, and the responses and invocations of TeardownFunction."""
 
-    harness: Scene
+    harness: Harness
     stack_id: str
     responses: list[object] = field(default_factory=list)
     invocations: list[object] = field(default_factory=list)
 
-    def status(self, word: str) -> None:
+    def set_status(self, status: str) -> None:
         stack = self.harness.stack
-        cloudformation_backends[stack.account][stack.region].stacks[self.stack_id].status = word
+        cloudformation_backends[stack.account][stack.region].stacks[self.stack_id].status = status
 
     def handle(self, kind: str, *, milliseconds: int = 900_000) -> object:
         harness, end = self.harness, self.harness.clock.time + timedelta(milliseconds=milliseconds)
 
         @dataclass
-        class Ticking(Context):
+        class TickingContext(Context):
             def get_remaining_time_in_millis(self) -> int:
                 return round((end - harness.clock.now()).total_seconds() * 1000)
 
-        return teardown.lambda_handler(request_event(kind, StackId=self.stack_id), Ticking())
+        return teardown.lambda_handler(request_event(kind, StackId=self.stack_id), TickingContext())
 
 
 @contextmanager
-def deletable(harness: Scene) -> Iterator[Deletable]:
+def created_stack(harness: Harness) -> Iterator[CreatedStack]:
     """Create the stack in CloudFormation, and record the responses and the invocations."""
-    stack = Deletable(harness, _create_stack(harness))
+    stack = CreatedStack(harness, _create_stack(harness))
 
-    def invoked(params: Mapping[str, Any], **_: object) -> tuple[object, dict[str, int]]:
+    def record_invocation(params: Mapping[str, Any], **_: object) -> tuple[object, dict[str, int]]:
         stack.invocations.append(json.loads(params["body"]))
         return SimpleNamespace(status_code=202), {"StatusCode": 202}
 
-    harness.account.session.events.register_last("before-call.lambda.Invoke", invoked)  # type: ignore[arg-type]  # answers
+    harness.account.session.events.register_last("before-call.lambda.Invoke", record_invocation)  # type: ignore[arg-type]  # answers
     sender = SimpleNamespace(send=lambda _, response: stack.responses.append(response.status))
     replaced = patch.object(teardown, "response_sender", lambda: sender)
     with patch.dict(os.environ, {"STACK_ID": stack.stack_id}), replaced:
         yield stack
 
 
-def _fails(error: type[Exception], act: Callable[[], object]) -> None:
+def _expect(error: type[Exception], act: Callable[[], object]) -> None:
     try:
         act()
     except error:
@@ -355,24 +355,24 @@ def _fails(error: type[Exception], act: Callable[[], object]) -> None:
 
 
 @contextmanager
-def opened(stack: Stack, function: str) -> Iterator[tuple[Scene, Recorder]]:
+def open_harness(stack: Stack, function: str) -> Iterator[tuple[Harness, Recorder]]:
     """Open an account for a function, and record the function's calls."""
     with ExitStack() as exits:
         forget_clients()
         exits.callback(forget_clients)
         account = exits.enter_context(open_account(stack))
         exits.enter_context(patch.dict(os.environ, stack.environment(function)))
-        harness = Scene(account, HurriedClock(datetime.now(UTC).replace(microsecond=0)))
+        harness = Harness(account, SteppingClock(datetime.now(UTC).replace(microsecond=0)))
         exits.enter_context(ruled_by(harness.clock))
         recorder = Recorder()
         exits.enter_context(recorder.recording())
         yield harness, recorder
 
 
-def _played(function: str, play: Callable[[Scene], None]) -> Callable[[Stack], Sequence[Call]]:
+def _calls(function: str, run: Callable[[Harness], None]) -> Callable[[Stack], Sequence[Call]]:
     def calls(stack: Stack) -> Sequence[Call]:
-        with opened(stack, function) as (harness, recorder):
-            play(harness)
+        with open_harness(stack, function) as (harness, recorder):
+            run(harness)
         return tuple(recorder.calls)
 
     return calls
@@ -380,9 +380,9 @@ def _played(function: str, play: Callable[[Scene], None]) -> Callable[[Stack], S
 
 SCENARIOS: Final[Mapping[str, Callable[[Stack], Sequence[Call]]]] = MappingProxyType(
     {
-        "UserEventFunction": _played("UserEventFunction", user_events),
-        "AlertFunction": _played("AlertFunction", alerts),
-        "SweepFunction": _played("SweepFunction", sweeps),
-        "TeardownFunction": _played("TeardownFunction", teardowns),
+        "UserEventFunction": _calls("UserEventFunction", user_events),
+        "AlertFunction": _calls("AlertFunction", alerts),
+        "SweepFunction": _calls("SweepFunction", sweeps),
+        "TeardownFunction": _calls("TeardownFunction", teardowns),
     }
 )

@@ -6,7 +6,7 @@ from mfa_guard.core.custom_resource import RequestNotUnderstood
 from mfa_guard_cli.policy.evaluator import Decision
 from mfa_guard_cli.stack.template import Stack
 from roles.attacks import ATTACKS, ENFORCING, EVERY, Attack
-from roles.scenarios import deletable, opened
+from roles.scenarios import created_stack, open_harness
 from support.recorder import Call, deployed
 
 WRITES = ("Detach", "Attach", "Remove", "Add", "Untag", "Tag", "Put", "Update", "Delete", "Invoke")
@@ -19,14 +19,14 @@ def test_an_attack_is_refused(stack: Stack, attack: Attack) -> None:
 
 
 @pytest.mark.parametrize("attack", [each for each in ATTACKS if set(each.functions) != set(EVERY)], ids=str)
-def test_a_role_that_is_not_attacked_is_allowed_the_request(attack: Attack) -> None:
+def test_a_role_that_an_attack_leaves_out_needs_the_permission(attack: Attack) -> None:
     stack = deployed("all", "user", "30")
     allowed = [Call(stack, function, attack.request(stack)) for function in EVERY if function not in attack.functions]
     assert [str(call) for call in allowed if call.decision() is not Decision.ALLOW] == []
 
 
 @pytest.mark.parametrize("function", ENFORCING)
-def test_in_an_audit_nothing_in_iam_can_be_changed(function: str) -> None:
+def test_no_role_can_change_iam_in_mode_audit(function: str) -> None:
     stack = deployed("audit", "user", "30")
     actions = [
         action
@@ -39,20 +39,26 @@ def test_in_an_audit_nothing_in_iam_can_be_changed(function: str) -> None:
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"])
 def test_a_request_to_delete_changes_nothing_while_the_stack_exists(status: str) -> None:
-    with opened(deployed("all", "user", "0"), "TeardownFunction") as (harness, recorder), deletable(harness) as leaving:
+    with (
+        open_harness(deployed("all", "user", "0"), "TeardownFunction") as (harness, recorder),
+        created_stack(harness) as created,
+    ):
         harness.user("dora")
         harness.enforce("dora")
-        leaving.status(status)
-        leaving.handle("Delete")
+        created.set_status(status)
+        created.handle("Delete")
         assert harness.policy in harness.account.iam.get_user("dora").managed_policies
         assert [call.request.action for call in recorder.calls] == ["cloudformation:DescribeStacks"]
 
 
-def test_a_request_of_another_stack_makes_no_call() -> None:
+def test_a_request_for_another_stack_causes_no_call() -> None:
     other = "arn:aws:cloudformation:us-east-1:111122223333:stack/other/1"
-    with opened(deployed("all", "user", "0"), "TeardownFunction") as (harness, recorder), deletable(harness) as leaving:
-        leaving.status("DELETE_IN_PROGRESS")
-        leaving.stack_id = other
+    with (
+        open_harness(deployed("all", "user", "0"), "TeardownFunction") as (harness, recorder),
+        created_stack(harness) as created,
+    ):
+        created.set_status("DELETE_IN_PROGRESS")
+        created.stack_id = other
         with pytest.raises(RequestNotUnderstood):
-            leaving.handle("Delete")
+            created.handle("Delete")
         assert recorder.calls == []

@@ -1,9 +1,9 @@
 """The roles allow the calls that the functions make, and nothing else.
 
 Each function runs its scenario in every deployment while its calls are recorded at botocore. The function's role, as
-the template renders it, must allow every call, and a call must need every action and every resource of every
-statement. Lambda and EventBridge Scheduler use these roles too, and no client shows their calls. Their calls follow
-from the template.
+the template renders it, must allow every call, and each action and each resource of its statements must be needed by a
+call. Lambda and EventBridge Scheduler use these roles too. Their calls follow from the template, because no client of
+the functions makes them.
 
 tests/integration/conftest.py checks that no other test makes a function call more.
 """
@@ -18,50 +18,50 @@ from typing import Any
 
 from mfa_guard_cli.policy.evaluator import Decision, Request, parse_policy
 from mfa_guard_cli.stack.template import Stack
-from roles.scenarios import opened
+from roles.scenarios import open_harness
 from support.aws import Context
 from support.factories import detail, envelope
 from support.recorder import HANDLERS, Call
 
 
-def test_everything_a_function_asks_for_is_allowed(calls: Sequence[Call]) -> None:
+def test_every_call_of_a_function_is_allowed(calls: Sequence[Call]) -> None:
     assert calls
     assert [str(call) for call in calls if call.decision() is not Decision.ALLOW] == []
 
 
-def test_nothing_a_function_is_allowed_is_unused(stack: Stack, function: str, calls: Sequence[Call]) -> None:
-    asked = [*(call.request for call in calls), *lambdas_own(stack, function)]
-    assert list(unused(stack, f"{function}Role", asked)) == []
+def test_a_function_uses_everything_that_its_role_allows(stack: Stack, function: str, calls: Sequence[Call]) -> None:
+    requests = [*(call.request for call in calls), *requests_of_lambda(stack, function)]
+    assert list(unused(stack, f"{function}Role", requests)) == []
 
 
-def test_what_lambda_asks_for_with_a_functions_role_is_allowed(stack: Stack, function: str) -> None:
-    asked = [Call(stack, function, request) for request in lambdas_own(stack, function)]
-    assert asked
-    assert [str(call) for call in asked if call.decision() is not Decision.ALLOW] == []
+def test_the_calls_that_lambda_makes_with_a_functions_role_are_allowed(stack: Stack, function: str) -> None:
+    calls = [Call(stack, function, request) for request in requests_of_lambda(stack, function)]
+    assert calls
+    assert [str(call) for call in calls if call.decision() is not Decision.ALLOW] == []
 
 
-def test_the_schedule_may_wake_the_sweep_and_keep_what_failed(stack: Stack) -> None:
+def test_the_schedule_may_invoke_the_sweep_and_send_failures_to_the_queue(stack: Stack) -> None:
     schedules = [each for each in stack.resources.values() if each.type == "AWS::Scheduler::Schedule"]
-    asked = [request for schedule in schedules for request in schedulers_own(schedule.properties["Target"])]
+    requests = [request for schedule in schedules for request in requests_of_scheduler(schedule.properties["Target"])]
     assert {
         str(call)
-        for call in (Call(stack, "SweepSchedule", request) for request in asked)
+        for call in (Call(stack, "SweepSchedule", request) for request in requests)
         if call.decision() is not Decision.ALLOW
     } == set()
-    assert list(unused(stack, "SweepScheduleRole", asked)) == []
+    assert list(unused(stack, "SweepScheduleRole", requests)) == []
 
 
-def test_no_role_is_left_out(stack: Stack) -> None:
+def test_every_role_of_the_stack_is_tested(stack: Stack) -> None:
     roles = {each.logical_id for each in stack.resources.values() if each.type == "AWS::IAM::Role"}
     assert roles == {*(f"{function}Role" for function in HANDLERS), "SweepScheduleRole"}
 
 
-def test_resources_are_of_the_types_that_aws_documents(calls: Sequence[Call]) -> None:
+def test_each_call_has_a_resource_of_a_documented_type(calls: Sequence[Call]) -> None:
     assert {str(call) for call in calls if not documented(call.request)} == set()
 
 
-def test_a_call_that_a_role_refuses_is_noticed(stack: Stack) -> None:
-    with opened(stack, "AlertFunction") as (_, recorder):
+def test_the_check_notices_a_call_that_a_role_refuses(stack: Stack) -> None:
+    with open_harness(stack, "AlertFunction") as (_, recorder):
         stopped = detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
         HANDLERS["AlertFunction"].lambda_handler(envelope(stopped), Context())
     assert {call.decision() for call in recorder.calls} == {Decision.ALLOW}
@@ -70,7 +70,7 @@ def test_a_call_that_a_role_refuses_is_noticed(stack: Stack) -> None:
     }
 
 
-def unused(stack: Stack, logical_id: str, asked: Sequence[Request]) -> Iterator[str]:
+def unused(stack: Stack, logical_id: str, requests: Sequence[Request]) -> Iterator[str]:
     """Yield the actions and resources of the role's statements that no request needs."""
     for statement in stack.role_statements(logical_id):
         for element in ("Action", "Resource"):
@@ -78,21 +78,21 @@ def unused(stack: Stack, logical_id: str, asked: Sequence[Request]) -> Iterator[
             for item in listed:
                 policy = parse_policy({"Version": "2012-10-17", "Statement": {**statement, element: item}})
                 [only] = policy.statements
-                if not any(only.applies(request, request.values()) for request in asked):
+                if not any(only.applies(request, request.values()) for request in requests):
                     yield f"{statement['Sid']}: {item}"
 
 
-def lambdas_own(stack: Stack, function: str) -> Iterator[Request]:
-    """Yield what Lambda asks for with a function's role: to log, to keep failed events, and to read a stream.
+def requests_of_lambda(stack: Stack, function: str) -> Iterator[Request]:
+    """Yield the requests that Lambda makes with a function's role: for its logs, failed events, and stream.
 
     Follows https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html,
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html and
     https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html.
     """
     for resource in stack.resources.values():
-        own = resource.logical_id == function or _names(stack, resource.properties.get("FunctionName"), function)
+        belongs = resource.logical_id == function or _names(stack, resource.properties.get("FunctionName"), function)
         properties: Mapping[str, Any] = resource.properties
-        if not own:
+        if not belongs:
             continue
         if resource.type == "AWS::Lambda::Function":
             group = f"log-group:{properties['LoggingConfig']['LogGroup']}:*"
@@ -109,8 +109,8 @@ def lambdas_own(stack: Stack, function: str) -> Iterator[Request]:
             yield Request("sqs:SendMessage", properties["DestinationConfig"]["OnFailure"]["Destination"])
 
 
-def schedulers_own(target: object) -> Iterator[Request]:
-    """Yield what EventBridge Scheduler asks for with the role of a schedule's target.
+def requests_of_scheduler(target: object) -> Iterator[Request]:
+    """Yield the requests that EventBridge Scheduler makes with the role of a schedule's target.
 
     Follows https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html.
     """
@@ -124,7 +124,7 @@ def _names(stack: Stack, value: object, function: str) -> bool:
 
 
 def documented(request: Request) -> bool:
-    """Tell whether the action works on a resource like the request's, by what cfn-lint keeps of AWS's reference."""
+    """Return whether the resource has a type that cfn-lint's copy of AWS's reference lists for the action."""
     service, _, action = request.action.partition(":")
     reference = _reference()[service]
     kinds = reference["Actions"][action.lower()].get("Resources", [])

@@ -51,7 +51,7 @@ def test_every_test_it_names_exists() -> None:
 def test_every_group_of_rows_and_attacks_it_names_exists() -> None:
     rows, against = listed("rows"), listed("attacks")
     assert {"STAYING_ENFORCED", "REMOVING_A_DEVICE"} <= rows
-    assert {"MORE_RIGHTS", "EXEMPTIONS"} <= against
+    assert {"PRIVILEGE_ESCALATION", "EXEMPTIONS"} <= against
     assert all(isinstance(each, Row) for name in rows for each in getattr(requests, name))
     assert all(isinstance(each, Attack) for name in against for each in getattr(attacks, name))
 
