@@ -1,4 +1,4 @@
-"""SECURITY.md names only tests, rows and attacks that exist, and no defence without one."""
+"""SECURITY.md names only tests, rows and attacks that exist, and names one for every defense."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ FIXTURES = {"obeying_their_roles"}
 
 
 def defined() -> Iterator[str]:
-    """Yield the name of every test and every class of tests."""
+    """Yield the names of all tests and of their classes."""
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -25,14 +25,14 @@ def defined() -> Iterator[str]:
 
 
 def tables() -> Iterator[list[str]]:
-    """Yield the cells of every row beneath a heading `Shown by`."""
-    shown = False
+    """Yield the cells of every row of the tables with a column `Shown by`."""
+    in_table = False
     for before, line in pairwise(PAGE.splitlines()):
         if line.startswith("| ---"):
-            shown = before.rstrip().endswith("Shown by |")
+            in_table = before.rstrip().endswith("Shown by |")
         elif not line.startswith("|"):
-            shown = False
-        elif shown:
+            in_table = False
+        elif in_table:
             yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
@@ -42,13 +42,13 @@ def listed(word: str) -> set[str]:
     return {name for each in lists for name in re.findall(r"`([A-Z_]+)`", each)}
 
 
-def test_every_test_it_names_exists() -> None:
+def test_every_test_that_it_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+|Test[A-Z]\w*)`", PAGE)) | FIXTURES
     assert len(named) > 70
     assert named - set(defined()) == set()
 
 
-def test_every_group_of_rows_and_attacks_it_names_exists() -> None:
+def test_every_group_of_rows_and_attacks_that_it_names_exists() -> None:
     rows, against = listed("rows"), listed("attacks")
     assert {"STAYING_ENFORCED", "REMOVING_A_DEVICE"} <= rows
     assert {"PRIVILEGE_ESCALATION", "EXEMPTIONS"} <= against
@@ -56,17 +56,17 @@ def test_every_group_of_rows_and_attacks_it_names_exists() -> None:
     assert all(isinstance(each, Attack) for name in against for each in getattr(attacks, name))
 
 
-def test_everything_that_is_in_capitals_is_rows_or_attacks_or_a_state_of_the_stack() -> None:
-    states = {"DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"}
-    assert set(re.findall(r"`([A-Z_]{4,})`", PAGE)) - states == listed("rows") | listed("attacks")
+def test_every_name_in_capitals_is_a_group_or_a_status_of_the_stack() -> None:
+    statuses = {"DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"}
+    assert set(re.findall(r"`([A-Z_]{4,})`", PAGE)) - statuses == listed("rows") | listed("attacks")
 
 
-def test_no_defence_is_without_a_proof() -> None:
-    defences = list(tables())
-    assert len(defences) > 30
-    assert [cells for cells in defences if len(cells) != 3 or "`" not in cells[2]] == []
+def test_every_defense_has_a_proof() -> None:
+    defenses = list(tables())
+    assert len(defenses) > 30
+    assert [cells for cells in defenses if len(cells) != 3 or "`" not in cells[2]] == []
 
 
-def test_every_file_it_links_to_exists() -> None:
+def test_every_linked_file_exists() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", PAGE)
     assert [link for link in links if not (ROOT / link).exists()] == []
