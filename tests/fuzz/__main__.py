@@ -11,17 +11,17 @@ from fuzz.run import BATCH, batch
 
 
 def main() -> int:
-    """Send as many events as the command line says, and print what became of them."""
+    """Send the number of events given on the command line, and print the results."""
     wanted = int(sys.argv[1])
     batches = max(1, round(wanted / BATCH))
-    began, understood, longest = time.monotonic(), Counter[str](), 0
+    started, understood, longest = time.monotonic(), Counter[str](), 0
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         for done, (found, length) in enumerate(pool.map(batch, range(batches)), 1):
             understood, longest = understood + found, max(longest, length)
             print(f"\r{done * BATCH:,} events", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    print(f"{batches * BATCH:,} events in {time.monotonic() - began:.0f} seconds: nothing raised but what is declared.")
-    print(f"The longest line of the log has {longest:,} bytes. How many events each part understood:")
+    print(f"{batches * BATCH:,} events in {time.monotonic() - started:.0f} seconds, and only declared errors.")
+    print(f"The longest line of the log has {longest:,} bytes. Events that each part understood:")
     for name, count in understood.most_common():
         print(f"  {count:9,}  {name}")
     return 0

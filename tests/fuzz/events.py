@@ -1,4 +1,4 @@
-"""Events that nobody should have sent: real-shaped ones with something broken, and arbitrary JSON."""
+"""Invalid events: real ones with broken parts, and arbitrary JSON."""
 
 import copy
 import json
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.factories import ROOT_OF_THE_PROJECT, stream_record
 from support.teardown import STACK, request_event
 
-# What must never be in a log, and what makes any log line too long that repeats it.
+# A log must not contain SECRET. A log line that contains all of ENDLESS is too long.
 SECRET: Final = "wJalrXUtnFEMI-K7MDENG-SECRET"
 ENDLESS: Final = "x" * 300_000
 
@@ -21,7 +21,7 @@ _EXEMPTION: Final = {
     "created_by": "bob",
     "expires_at": "2099-01-01T00:00:00Z",
 }
-_OTHERS: Final[tuple[Mapping[str, Any], ...]] = (
+_OTHER_EVENTS: Final[tuple[Mapping[str, Any], ...]] = (
     {"Records": [stream_record("INSERT", {"user_id": "AIDA1", **_EXEMPTION})]},
     {"Records": [stream_record("REMOVE", None, old={"user_id": "AIDA2", **_EXEMPTION})] * 2},
     {"id": "sweep-1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {"mode": "audit", "round": 2}},
@@ -31,9 +31,11 @@ _OTHERS: Final[tuple[Mapping[str, Any], ...]] = (
         for kind in ("Create", "Update", "Delete")
     ),
 )
-_REAL: Final = tuple(json.loads(path.read_text()) for path in sorted((ROOT_OF_THE_PROJECT / "events").glob("*.json")))
+_RECORDED_EVENTS: Final = tuple(
+    json.loads(path.read_text()) for path in sorted((ROOT_OF_THE_PROJECT / "events").glob("*.json"))
+)
 
-_NASTY: Final[tuple[object, ...]] = (
+_UNUSUAL_VALUES: Final[tuple[object, ...]] = (
     None,
     True,
     0,
@@ -59,22 +61,22 @@ _NASTY: Final[tuple[object, ...]] = (
 )
 _texts = st.text(max_size=12)
 _anything = st.recursive(
-    st.sampled_from(_NASTY) | _texts | st.integers() | st.floats(allow_nan=False),
+    st.sampled_from(_UNUSUAL_VALUES) | _texts | st.integers() | st.floats(allow_nan=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
     max_leaves=5,
 )
 
 
-def _paths(value: object, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    if here:
-        yield here
+def _paths(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if path:
+        yield path
     items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in items:
-        yield from _paths(each, (*here, key))
+        yield from _paths(each, (*path, key))
 
 
-_RECORDS: Final = tuple((base, tuple(_paths(base))) for base in _REAL)
-_REQUESTS: Final = tuple((base, tuple(_paths(base))) for base in _OTHERS)
+_RECORDS: Final = tuple((base, tuple(_paths(base))) for base in _RECORDED_EVENTS)
+_REQUESTS: Final = tuple((base, tuple(_paths(base))) for base in _OTHER_EVENTS)
 _ALL_PATHS: Final = tuple(dict.fromkeys(path for _, paths in (*_RECORDS, *_REQUESTS) for path in paths))
 
 
@@ -89,7 +91,7 @@ def _broken(draw: st.DrawFn, bases: tuple[tuple[Mapping[str, Any], tuple[tuple[s
 
 
 def _break(draw: st.DrawFn, event: object, path: tuple[str | int, ...]) -> None:
-    """Replace or remove what is at a path, or put something there; nothing where the path leads nowhere."""
+    """Replace, remove, or add a value at a path, if the path exists."""
     holder: Any = event
     for key in path[:-1]:
         if not _has(holder, key):

@@ -8,19 +8,19 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from fuzz.events import events
 from fuzz.target import Target
 
-# Hypothesis remembers what it generated in one go, so that many short goes are faster than a long one.
+# Hypothesis remembers what it generated in one run, so many short runs are faster than a long one.
 BATCH: Final = 2_000
 
 
 def batch(number: int) -> tuple[Counter[str], int]:
-    """Send one batch, always the same for a number; see `send`."""
+    """Send one batch, which is always the same for a number. See `send`."""
     return send(BATCH, seeded=number)
 
 
 def send(count: int, *, seeded: int) -> tuple[Counter[str], int]:
-    """Send `count` generated events; return how many each part understood, and the longest line of the log in bytes.
+    """Send `count` generated events. Return how many each part understood, and the longest line of the log in bytes.
 
-    Raises what a part does not declare, with the event that made it do so.
+    Raises each error that a part does not declare, with the event that caused it.
     """
     target = Target()
 
@@ -33,9 +33,9 @@ def send(count: int, *, seeded: int) -> tuple[Counter[str], int]:
         suppress_health_check=list(HealthCheck),
     )
     @given(events)
-    def sending(event: object) -> None:
+    def send_one(event: object) -> None:
         target.send(event)
 
     with target.open():
-        sending()
+        send_one()
     return target.understood, target.longest

@@ -1,4 +1,4 @@
-"""Everything that takes an event, in a world without AWS: parsers, the router, the handlers with their real logs."""
+"""Everything that receives an event, without AWS: the parsers, the router, and the handlers with their real logs."""
 
 import contextlib
 import io
@@ -39,12 +39,12 @@ from support.teardown import STACK, FakeDeletion
 DECLARED: Final = (EventNotUnderstood, SweepNotUnderstood, RequestNotUnderstood)
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 LONGEST_LINE: Final = 256 * 1024
-# What a line may hold of an event's own words, all fields together.
+# How much of an event a line may contain, in all fields together.
 LONGEST_ECHO: Final = 16 * 1024
 
 
-class _Everybody(dict[str, FakeUser]):
-    """Users as an event names them: whoever is asked for is there."""
+class _AnyUser(dict[str, FakeUser]):
+    """Every user that an event names exists."""
 
     def __missing__(self, name: str) -> FakeUser:
         return FakeUser(name=name, password=True)
@@ -56,8 +56,8 @@ class _Everybody(dict[str, FakeUser]):
         return True
 
 
-class _Memory(BasePersistenceLayer):
-    """Idempotency records in memory."""
+class _RecordsInMemory(BasePersistenceLayer):
+    """Keeps idempotency records in memory."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -81,14 +81,17 @@ class _Memory(BasePersistenceLayer):
 
 
 @dataclass
-class _Answers:
+class _ResponseSender:
     def send(self, request: Request, response: Response) -> None:
         json.loads(request.body(response))
 
 
 @dataclass
 class Target:
-    """What events are sent to. `understood`: how many each part could do something with."""
+    """Receives the events.
+
+    `understood`: how many events each part understood. `longest`: the longest line of the log, in bytes.
+    """
 
     understood: Counter[str] = field(default_factory=Counter)
     longest: int = 0
@@ -111,23 +114,26 @@ class Target:
         }
 
     def send(self, event: object) -> None:
-        """Send an event to every part; raises whatever a part does not declare, and AssertionError for a bad log."""
+        """Send an event to every part.
+
+        Raises each error that a part does not declare, and AssertionError for a bad log.
+        """
         for name, part in self._parts.items():
-            refused = self._refused(part, event)
-            assert len(refused) < LONGEST_ECHO
-            assert SECRET not in refused
-            self.understood[name] += not refused
-        self._read_log()
+            error = self._declared_error(part, event)
+            assert len(error) < LONGEST_ECHO
+            assert SECRET not in error
+            self.understood[name] += not error
+        self._check_log()
 
     @staticmethod
-    def _refused(part: Callable[[Any], object], event: object) -> str:
+    def _declared_error(part: Callable[[Any], object], event: object) -> str:
         try:
             part(event)
-        except DECLARED as refusal:
-            return str(refusal)
+        except DECLARED as error:
+            return str(error)
         return ""
 
-    def _read_log(self) -> None:
+    def _check_log(self) -> None:
         output = self._output.getvalue()
         self._output.seek(0)
         self._output.truncate()
@@ -143,24 +149,32 @@ class Target:
 
     @contextlib.contextmanager
     def open(self) -> Iterator["Target"]:
-        """Put the handlers into the world without AWS until the end."""
+        """Replace everything that calls AWS until the end."""
         stack = load_template().render(parameters={"Mode": "all"})
         environment = {**stack.environment("SweepFunction"), "STACK_ID": STACK.arn, "AWS_DEFAULT_REGION": "us-east-1"}
         with ExitStack() as exits:
             exits.enter_context(patch.dict(os.environ, environment))
-            exits.enter_context(patch.object(idempotency, "_persistence_layer", lambda *_: _Memory()))
+            exits.enter_context(patch.object(idempotency, "_persistence_layer", lambda *_: _RecordsInMemory()))
             exits.enter_context(
-                patch.object(user_event, "remediate_dependencies", lambda _: replace(_account().dependencies, **_own()))
+                patch.object(
+                    user_event,
+                    "remediate_dependencies",
+                    lambda _: replace(_account().dependencies, **_real_telemetry()),
+                )
             )
             exits.enter_context(patch.object(alert, "alert_dependencies", lambda _: _alert_dependencies()))
             exits.enter_context(
-                patch.object(sweep, "sweep_dependencies", lambda *_: replace(_account().sweep_dependencies, **_own()))
+                patch.object(
+                    sweep, "sweep_dependencies", lambda *_: replace(_account().sweep_dependencies, **_real_telemetry())
+                )
             )
-            exits.enter_context(patch.object(teardown, "response_sender", _Answers))
+            exits.enter_context(patch.object(teardown, "response_sender", _ResponseSender))
             exits.enter_context(patch.object(teardown, "own_stack", lambda: STACK))
             exits.enter_context(
                 patch.object(
-                    teardown, "teardown_dependencies", lambda _: replace(FakeDeletion().dependencies(), **_own())
+                    teardown,
+                    "teardown_dependencies",
+                    lambda _: replace(FakeDeletion().dependencies(), **_real_telemetry()),
                 )
             )
             exits.enter_context(patch("boto3.client", _no_aws))
@@ -172,7 +186,7 @@ class Target:
 
 def _account() -> FakeAccount:
     account = FakeAccount()
-    account.iam.users = _Everybody()
+    account.iam.users = _AnyUser()
     return account
 
 
@@ -181,13 +195,13 @@ def _alert_dependencies() -> AlertDependencies:
     return AlertDependencies(account.leases, account.notifier, TELEMETRY, account.clock)
 
 
-def _own() -> Mapping[str, Any]:
-    """Return what the real log needs."""
+def _real_telemetry() -> Mapping[str, Any]:
+    """Return the dependency that writes the real log."""
     return {"telemetry": TELEMETRY}
 
 
 def _no_aws(*_: object, **__: object) -> NoReturn:
-    raise AssertionError("no part of the fuzzing may ask AWS")
+    raise AssertionError("the fuzz test called AWS")
 
 
 def _detail(event: object) -> Mapping[str, object]:
