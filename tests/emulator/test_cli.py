@@ -1,4 +1,4 @@
-"""One story for each function, told with the AWS CLI against the account that a person starts."""
+"""One scenario for each function, run with the AWS CLI against the local account."""
 
 from collections.abc import Iterator, Mapping
 from tempfile import NamedTemporaryFile
@@ -12,7 +12,7 @@ POLICY = "EnrollMFADeviceThenSignInAgain"
 
 @pytest.fixture(scope="module", params=["source", "lambda"])
 def account(request: pytest.FixtureRequest) -> Iterator[RunningAccount]:
-    """Both runtimes: the working tree's handlers, and what `sam build` made, under AWS's own emulator."""
+    """Return an account with each runtime: the handlers of the working tree, and the build under AWS's own emulator."""
     with local_account("--runtime", str(request.param)) as running:
         yield running
 
@@ -24,7 +24,7 @@ def field(answer: object, *path: str) -> object:
     return answer
 
 
-def test_user_event_function_binds_clears_and_repairs(account: RunningAccount) -> None:
+def test_user_event_function_enforces_clears_and_repairs(account: RunningAccount) -> None:
     account.aws("iam", "create-user", "--user-name", "alice")
     account.wait_for(lambda: account.mails("noncompliant"))
     account.wait_for(lambda: (account.user("alice") or {})["tags"])
@@ -36,9 +36,9 @@ def test_user_event_function_binds_clears_and_repairs(account: RunningAccount) -
     assert [each["Key"] for each in field(tags, "Tags")] == ["mfa-guard:status", "mfa-guard:since"]  # type: ignore[attr-defined]
 
     phone = arn(account, "mfa/alice-phone")
-    # With a password she is a person: who has a key in use and none would be a machine, and left alone.
+    # With a password alice is a person. A user with a key in use and no password would be a machine user.
     account.aws("iam", "create-login-profile", "--user-name", "alice", "--password", "Not-a-real-passw0rd")
-    # Her own key, so that it is she who enrolls: another's would be told as a takeover.
+    # alice enrolls with the user's own key, since a device that another user enables is reported as a takeover.
     key = field(account.aws("iam", "create-access-key", "--user-name", "alice"), "AccessKey")
     own = {
         "AWS_ACCESS_KEY_ID": str(field(key, "AccessKeyId")),
@@ -72,7 +72,7 @@ def enable(phone: str, first: str, second: str) -> tuple[str, ...]:
 
 
 def make_device(account: RunningAccount, own: Mapping[str, str]) -> str:
-    """Return the seed of a new device, which the CLI writes into a file alone."""
+    """Return the seed of a new device, which the CLI writes to a file only."""
     with NamedTemporaryFile("r") as file:
         account.aws(
             "iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", "alice-phone",
@@ -81,7 +81,7 @@ def make_device(account: RunningAccount, own: Mapping[str, str]) -> str:
         return file.read().strip()
 
 
-def test_alert_function_tells_of_a_rule_that_somebody_disabled(account: RunningAccount) -> None:
+def test_alert_function_reports_a_disabled_rule(account: RunningAccount) -> None:
     account.aws("events", "disable-rule", "--name", "mfa-guard-mfa-devices")
     account.wait_for(lambda: account.mails("tampering"))
     [mail] = account.mails("tampering")
@@ -89,13 +89,13 @@ def test_alert_function_tells_of_a_rule_that_somebody_disabled(account: RunningA
     account.aws("events", "enable-rule", "--name", "mfa-guard-mfa-devices")
 
 
-def test_alert_function_tells_of_an_exemption(account: RunningAccount) -> None:
+def test_alert_function_reports_an_exemption(account: RunningAccount) -> None:
     user_id = field(account.aws("iam", "get-user", "--user-name", "carol"), "User", "UserId")
     fields = {
         "user_id": user_id,
         "user_name": "carol",
         "owner": "carol",
-        "reason": "she looks after the guard",
+        "reason": "administrator of the guard",
         "created_by": "carol",
         "expires_at": "2027-01-31T00:00:00Z",
     }
@@ -107,7 +107,7 @@ def test_alert_function_tells_of_an_exemption(account: RunningAccount) -> None:
     assert "carol" in str(account.mails("exemption")[0]["subject"])
 
 
-def test_sweep_function_sweeps_when_it_is_asked(account: RunningAccount) -> None:
+def test_sweep_function_sweeps_on_request(account: RunningAccount) -> None:
     before = sweeps(account)
     entry = '[{"Source":"mfa-guard","DetailType":"Sweep requested","Detail":"{}"}]'
     account.aws("events", "put-events", "--entries", entry)
@@ -115,11 +115,11 @@ def test_sweep_function_sweeps_when_it_is_asked(account: RunningAccount) -> None
 
 
 def sweeps(account: RunningAccount) -> int:
-    """Return how many sweeps ended; one that has no news sends no mail."""
+    """Return how many sweeps ended. A sweep without news sends no mail."""
     return sum(" users, " in str(line["outcome"]) for line in account.activity("SweepFunction"))
 
 
-def test_release_function_lets_everybody_go_when_the_stack_is_deleted(account: RunningAccount) -> None:
+def test_teardown_function_releases_all_users_when_the_stack_is_deleted(account: RunningAccount) -> None:
     account.aws("iam", "create-user", "--user-name", "zoe")
     account.wait_for(lambda: (account.user("zoe") or {})["tags"])
     with pytest.raises(Refused, match="TerminationProtection"):

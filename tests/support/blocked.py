@@ -1,7 +1,7 @@
-"""People in a local account in which the enforcement policy is in force, each at a machine of their own.
+"""Users of a local account in which the enforcement policy is in force, each at their own machine.
 
-The local account asks no policy about people, so a door is put in front of it that does: every policy that is attached
-to the user, read by the evaluator of tests/policy, and what IAM and STS say about sessions that were made without MFA.
+The local account evaluates no policy for users, so a door in front of it does: the evaluator decides by every policy
+that is attached to the user, and the door refuses what IAM and STS refuse to sessions that were made without MFA.
 """
 
 import json
@@ -40,7 +40,7 @@ _WITHOUT_MFA: Final = frozenset({"GetCallerIdentity", "AssumeRole"})
 
 @dataclass
 class Machine:
-    """Somebody's own machine: a home, an access key in it, and a shell."""
+    """The machine of a user: a home folder with an access key, and a shell."""
 
     home: Path
     name: str
@@ -115,7 +115,7 @@ class Machine:
         )
 
     def sit_down(self, command: str, **environment: str) -> "pexpect.spawn[str]":
-        """Run a line of shell there on a terminal of 80 columns, at which somebody types."""
+        """Run a line of shell there on a terminal of 80 columns, on which a user types."""
         return pexpect.spawn(
             "/bin/sh",
             ["-c", command],
@@ -221,7 +221,7 @@ def blocked_account() -> Iterator[Door]:
 
 
 def newcomer(door: Door, home: Path, name: str, *, enforced: bool = True, grants: Sequence[object] = ()) -> Machine:
-    """Return a new user whose access key is in the credentials file, and for whom MFA is enforced by default."""
+    """Return a new user whose access key is in the credentials file. By default, MFA is enforced for them."""
     iam = door.account.iam
     iam.create_user(REGION, user_name=name)
     key = iam.create_access_key(name)

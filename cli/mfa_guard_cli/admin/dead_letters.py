@@ -42,7 +42,7 @@ _REDRIVING: Final = 300
 _BATCH: Final = 10
 
 _TRIMMED: Final = "TrimmedDataAccessException"
-_DELETE: Final = "to delete the message, see docs/operations.md, Dead letters"
+_DELETE: Final = "to delete the message, see docs/dead-letters.md"
 _TRIMMED_AWAY: Final = (
     "The stream keeps records for a day, and these are no longer there. Only the notice is lost: mfa-guard exempt list "
     f"shows the current exemptions; {_DELETE}."

@@ -26,7 +26,7 @@ _ENFORCED_BY: Final[Mapping[AttachmentRoute, str]] = {
 def enforce_user(name: str, location: StackLocation, output_format: Format, *, drop_exemption: bool, yes: bool) -> None:
     """Enforce MFA for a user, and delete their exemption only if `drop_exemption` is true.
 
-    Raises WrongUse for a user whom the guard would release again.
+    Raises WrongUse for a user that the guard would release again.
     """
     guard = open_guard(location)
     state = guard.complete_user(name, guard.now())

@@ -4,22 +4,16 @@ from typing import Annotated
 
 import typer
 
-from mfa_guard.core.settings import DEFAULT_STACK
 from mfa_guard_cli.common.group import new_group
-from mfa_guard_cli.common.options import AsFormat, AsRows, Profile, StackName, StackRegion, Yes
+from mfa_guard_cli.common.options import AsFormat, AsRows, Yes, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 dead_letters = new_group("List and redrive unhandled events.")
 
 
 @dead_letters.command("list")
-def list_(
-    *,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
-    output_format: AsRows = "table",
-) -> None:
+@stack_command
+def list_(*, location: StackLocation, output_format: AsRows = "table") -> None:
     """List the dead-letter messages.
 
     Shows the event that each message is about, and why the guard could not handle it. All messages stay in the queue.
@@ -27,18 +21,17 @@ def list_(
     """
     from mfa_guard_cli.admin.dead_letters import list_dead_letters
 
-    list_dead_letters(StackLocation(profile, region, stack), output_format)
+    list_dead_letters(location, output_format)
 
 
 @dead_letters.command()
+@stack_command
 def redrive(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="ID", help="IDs of the messages to redrive. Default: all messages.")
     ] = None,
     *,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
+    location: StackLocation,
     output_format: AsFormat = "table",
     yes: Yes = False,
 ) -> None:
@@ -50,4 +43,4 @@ def redrive(
     """
     from mfa_guard_cli.admin.dead_letters import redrive_dead_letters
 
-    redrive_dead_letters(ids or (), StackLocation(profile, region, stack), output_format, yes=yes)
+    redrive_dead_letters(ids or (), location, output_format, yes=yes)

@@ -4,20 +4,18 @@ from typing import Annotated
 
 import typer
 
-from mfa_guard.core.settings import DEFAULT_STACK
-from mfa_guard_cli.common.options import AsFormat, Profile, StackName, StackRegion, User, Yes
+from mfa_guard_cli.common.options import AsFormat, User, Yes, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 
+@stack_command
 def enforce(
     user: User,
     *,
     drop_exemption: Annotated[bool, typer.Option("--drop-exemption", help="Delete the user's exemption first.")] = (
         False
     ),
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
+    location: StackLocation,
     output_format: AsFormat = "table",
     yes: Yes = False,
 ) -> None:
@@ -28,5 +26,4 @@ def enforce(
     """
     from mfa_guard_cli.admin.enforce import enforce_user
 
-    location = StackLocation(profile, region, stack)
     enforce_user(user, location, output_format, drop_exemption=drop_exemption, yes=yes)

@@ -4,34 +4,16 @@ from typing import Annotated
 
 import typer
 
-from mfa_guard.core.settings import DEFAULT_STACK
 from mfa_guard_cli.common.group import new_group
-from mfa_guard_cli.common.options import (
-    AsFormat,
-    AsRows,
-    Days,
-    Owner,
-    Profile,
-    Reason,
-    StackName,
-    StackRegion,
-    Until,
-    User,
-    Yes,
-)
+from mfa_guard_cli.common.options import AsFormat, AsRows, Days, Owner, Reason, Until, User, Yes, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 exempt = new_group("List, add and remove exemptions.")
 
 
 @exempt.command("list")
-def list_(
-    *,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
-    output_format: AsRows = "table",
-) -> None:
+@stack_command
+def list_(*, location: StackLocation, output_format: AsRows = "table") -> None:
     """List all exemptions.
 
     An exemption is valid, expired, malformed, or of a deleted user. Exit code 1: a record is malformed, so it does not
@@ -39,10 +21,11 @@ def list_(
     """
     from mfa_guard_cli.admin.exempt import list_exemptions
 
-    list_exemptions(StackLocation(profile, region, stack), output_format)
+    list_exemptions(location, output_format)
 
 
 @exempt.command()
+@stack_command
 def add(
     user: User,
     *,
@@ -50,9 +33,7 @@ def add(
     reason: Reason,
     days: Days = None,
     until: Until = None,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
+    location: StackLocation,
     output_format: AsFormat = "table",
     yes: Yes = False,
 ) -> None:
@@ -65,18 +46,17 @@ def add(
     from mfa_guard_cli.admin.exemption_records import ExemptionOptions
 
     options = ExemptionOptions(owner, reason, days, until)
-    add_exemption(user, options, StackLocation(profile, region, stack), output_format, yes=yes)
+    add_exemption(user, options, location, output_format, yes=yes)
 
 
 @exempt.command()
+@stack_command
 def remove(
     user: Annotated[
         str, typer.Argument(metavar="USER", help="Name of the IAM user, or their ID (AIDA...).", show_default=False)
     ],
     *,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
+    location: StackLocation,
     output_format: AsFormat = "table",
     yes: Yes = False,
 ) -> None:
@@ -86,4 +66,4 @@ def remove(
     """
     from mfa_guard_cli.admin.exempt import remove_exemption
 
-    remove_exemption(user, StackLocation(profile, region, stack), output_format, yes=yes)
+    remove_exemption(user, location, output_format, yes=yes)

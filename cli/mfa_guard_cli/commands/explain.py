@@ -1,18 +1,11 @@
 """`mfa-guard explain`: one user's state, the rule that decides, and what the user can do now."""
 
-from mfa_guard.core.settings import DEFAULT_STACK
-from mfa_guard_cli.common.options import AsFormat, Profile, StackName, StackRegion, User
+from mfa_guard_cli.common.options import AsFormat, User, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 
-def explain(
-    user: User,
-    *,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
-    output_format: AsFormat = "table",
-) -> None:
+@stack_command
+def explain(user: User, *, location: StackLocation, output_format: AsFormat = "table") -> None:
     """Explain what the guard does about a user.
 
     Shows the user's state, what the guard would do and by which rule, and what the user can do now. Reads the current
@@ -21,4 +14,4 @@ def explain(
     """
     from mfa_guard_cli.admin.explain import explain_user
 
-    explain_user(user, StackLocation(profile, region, stack), output_format)
+    explain_user(user, location, output_format)

@@ -4,22 +4,12 @@ from typing import Annotated
 
 import typer
 
-from mfa_guard.core.settings import DEFAULT_STACK
 from mfa_guard_cli.common.errors import WrongUse
-from mfa_guard_cli.common.options import (
-    AsFormat,
-    Days,
-    Owner,
-    Profile,
-    Reason,
-    StackName,
-    StackRegion,
-    Until,
-    Yes,
-)
+from mfa_guard_cli.common.options import AsFormat, Days, Owner, Reason, Until, Yes, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 
+@stack_command
 def release(
     user: Annotated[
         str | None, typer.Argument(metavar="USER", help="Name of the IAM user.", show_default=False)
@@ -30,9 +20,7 @@ def release(
     reason: Reason = "released with mfa-guard release",
     days: Days = None,
     until: Until = None,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
+    location: StackLocation,
     output_format: AsFormat = "table",
     yes: Yes = False,
 ) -> None:
@@ -46,7 +34,7 @@ def release(
     from mfa_guard_cli.admin.exemption_records import ExemptionOptions
     from mfa_guard_cli.admin.release import release_all, release_user
 
-    options, location = ExemptionOptions(owner, reason, days, until), StackLocation(profile, region, stack)
+    options = ExemptionOptions(owner, reason, days, until)
     if all_users and user is None:
         release_all(options, location, output_format, yes=yes)
     elif user is not None and not all_users:

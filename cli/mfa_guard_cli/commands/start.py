@@ -4,19 +4,17 @@ from typing import Annotated
 
 import typer
 
-from mfa_guard.core.settings import DEFAULT_STACK
-from mfa_guard_cli.common.options import AsFormat, Profile, StackName, StackRegion, Yes
+from mfa_guard_cli.common.options import AsFormat, Yes, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 
+@stack_command
 def start(
     *,
     enable_all: Annotated[
         bool, typer.Option("--all", help="Enable all that is disabled, also what mfa-guard stop did not disable.")
     ] = False,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
+    location: StackLocation,
     output_format: AsFormat = "table",
     yes: Yes = False,
 ) -> None:
@@ -27,4 +25,4 @@ def start(
     """
     from mfa_guard_cli.admin.emergency_stop import start_guard
 
-    start_guard(StackLocation(profile, region, stack), output_format, enable_all=enable_all, yes=yes)
+    start_guard(location, output_format, enable_all=enable_all, yes=yes)

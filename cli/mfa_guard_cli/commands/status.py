@@ -1,17 +1,11 @@
 """`mfa-guard status`: the health of the guard, the state of the account, and the users who await a decision."""
 
-from mfa_guard.core.settings import DEFAULT_STACK
-from mfa_guard_cli.common.options import AsFormat, Profile, StackName, StackRegion
+from mfa_guard_cli.common.options import AsFormat, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 
-def status(
-    *,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
-    output_format: AsFormat = "table",
-) -> None:
+@stack_command
+def status(*, location: StackLocation, output_format: AsFormat = "table") -> None:
     """Show the state of the guard and the account.
 
     Shows the health checks, how many users are compliant, and which users await a decision. Reads only, with your own
@@ -20,4 +14,4 @@ def status(
     """
     from mfa_guard_cli.admin.status import show_status
 
-    show_status(StackLocation(profile, region, stack), output_format)
+    show_status(location, output_format)

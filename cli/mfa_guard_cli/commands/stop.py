@@ -1,18 +1,11 @@
 """`mfa-guard stop`: stop the guard in an emergency."""
 
-from mfa_guard.core.settings import DEFAULT_STACK
-from mfa_guard_cli.common.options import AsFormat, Profile, StackName, StackRegion, Yes
+from mfa_guard_cli.common.options import AsFormat, Yes, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 
-def stop(
-    *,
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
-    output_format: AsFormat = "table",
-    yes: Yes = False,
-) -> None:
+@stack_command
+def stop(*, location: StackLocation, output_format: AsFormat = "table", yes: Yes = False) -> None:
     """Stop the guard in an emergency.
 
     Disables the rules that act on users, the rule for sweep requests, and the sweep schedule. Releases no user.
@@ -20,4 +13,4 @@ def stop(
     """
     from mfa_guard_cli.admin.emergency_stop import stop_guard
 
-    stop_guard(StackLocation(profile, region, stack), output_format, yes=yes)
+    stop_guard(location, output_format, yes=yes)

@@ -4,19 +4,17 @@ from typing import Annotated
 
 import typer
 
-from mfa_guard.core.settings import DEFAULT_STACK
-from mfa_guard_cli.common.options import AsFormat, Profile, StackName, StackRegion, Yes
+from mfa_guard_cli.common.options import AsFormat, Yes, stack_command
 from mfa_guard_cli.common.stack_location import StackLocation
 
 
+@stack_command
 def sweep(
     *,
     audit: Annotated[bool, typer.Option("--audit", help="Report only, also if the stack's Mode changes users.")] = (
         False
     ),
-    stack: StackName = DEFAULT_STACK,
-    region: StackRegion = None,
-    profile: Profile = None,
+    location: StackLocation,
     output_format: AsFormat = "table",
     yes: Yes = False,
 ) -> None:
@@ -27,4 +25,4 @@ def sweep(
     """
     from mfa_guard_cli.admin.sweep import request_sweep
 
-    request_sweep(StackLocation(profile, region, stack), output_format, audit=audit, yes=yes)
+    request_sweep(location, output_format, audit=audit, yes=yes)

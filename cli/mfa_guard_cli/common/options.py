@@ -1,8 +1,14 @@
 """Options and arguments of the commands. Each has one meaning everywhere, so it is declared here once."""
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Literal, TypeAlias
 
 import typer
+
+from mfa_guard.core.settings import DEFAULT_STACK
+from mfa_guard_cli.common.stack_location import StackLocation
 
 Format: TypeAlias = Literal["table", "json"]
 RowFormat: TypeAlias = Literal["table", "json", "csv"]
@@ -17,15 +23,6 @@ Region: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--region", help="AWS Region. Default: the one in your configuration, else us-east-1.", show_default=False
-    ),
-]
-StackName: TypeAlias = Annotated[str, typer.Option("--stack", help="Name of the mfa-guard stack.")]
-StackRegion: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--region",
-        help="AWS Region of the stack. Default: the one that receives IAM's events, us-east-1 in most accounts.",
-        show_default=False,
     ),
 ]
 User: TypeAlias = Annotated[str, typer.Argument(metavar="USER", help="Name of the IAM user.", show_default=False)]
@@ -46,3 +43,34 @@ Until: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+
+
+def stack_command(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with --stack, --region and --profile in place of its parameter `location`, a StackLocation."""
+
+    def options(
+        *,
+        stack: Annotated[str, typer.Option("--stack", help="Name of the mfa-guard stack.")] = DEFAULT_STACK,
+        region: Annotated[
+            str | None,
+            typer.Option(
+                "--region",
+                help="AWS Region of the stack. Default: the Region of IAM's events, us-east-1 in most accounts.",
+                show_default=False,
+            ),
+        ] = None,
+        profile: Profile = None,
+    ) -> StackLocation:
+        return StackLocation(profile, region, stack)
+
+    @wraps(command)
+    def with_options(*, stack: str, region: str | None, profile: str | None, **others: object) -> None:
+        command(location=options(stack=stack, region=region, profile=profile), **others)
+
+    # Typer reads both.
+    parameters = dict(inspect.signature(command).parameters)
+    del parameters["location"]
+    parameters |= inspect.signature(options).parameters
+    with_options.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
+    with_options.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
+    return with_options

@@ -1,1 +1,1 @@
-"""What the enroll, session and doctor commands do for a user to whom the enforcement policy applies."""
+"""What the commands enroll, session and doctor do for users who have to use MFA."""

@@ -138,6 +138,10 @@ class TestRedrive:
         assert deployed.invoked == [(deployed.arn("UserEventFunction"), EVENT)]
         emptied(deployed)
 
+    def test_an_empty_queue_is_no_error(self, deployed: Deployed) -> None:
+        outcome = deployed.json("dead-letters", "redrive", "--yes")
+        assert (outcome["redriven"], outcome["notes"]) == (0, ["The dead-letter queue is empty."])
+
     def test_without_yes_it_stays_and_nothing_is_invoked(self, deployed: Deployed) -> None:
         letter = of_rule(deployed)
         result = deployed.run("dead-letters", "redrive")

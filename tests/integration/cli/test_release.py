@@ -82,6 +82,12 @@ class TestOneUser:
         )
         assert deployed.record(user_id) is not None
 
+    def test_an_exempt_user_needs_no_new_record(self, deployed: Deployed) -> None:
+        user_id = deployed.user(enforced=True)
+        deployed.exempt(user_id)
+        text = deployed.run("release", "alice", "--yes").stdout
+        assert "alice: exempt already; the policy is detached." in text
+
     @pytest.mark.parametrize("words", [("release",), ("release", "alice", "--all")])
     def test_one_user_or_all(self, deployed: Deployed, words: tuple[str, ...]) -> None:
         result = deployed.run(*words, "--yes")

@@ -81,6 +81,12 @@ def test_what_the_caller_may_not_read_cannot_be_verified_and_is_no_problem(well:
     assert "compare SweepFunction's role" not in text
 
 
+def test_what_the_caller_may_not_read_about_the_stop_is_named(well: Deployed) -> None:
+    well.failing = {"DescribeRule": "AccessDeniedException", "GetItem": "AccessDeniedException"}
+    found = well.json("status")
+    assert str(found["run_state_unread"]).count("AccessDeniedException by the test") == 2
+
+
 def test_without_permission_to_read_the_account_the_request_failed(well: Deployed) -> None:
     well.failing = {"GetAccountAuthorizationDetails": "AccessDenied"}
     result = well.run("status")

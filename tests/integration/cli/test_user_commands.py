@@ -71,7 +71,7 @@ def alice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[User]:
             "AWS_CONFIG_FILE": str(tmp_path / "config"),
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MFA_GUARD_"))}
         with patch.dict(os.environ, inherited | own, clear=True):
             yield User(boto3.Session(), tmp_path)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,7 +29,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def run(*words: str, **environment: str) -> tuple[int, str]:
     """Return the exit code and standard error."""
-    ran = CliRunner().invoke(app, words, env=environment, catch_exceptions=False)
+    # A process ends with its environment, to which the program adds the profile that waits.
+    with patch.dict(os.environ):
+        ran = CliRunner().invoke(app, words, env=environment, catch_exceptions=False)
     return ran.exit_code, ran.stderr
 
 

@@ -81,6 +81,16 @@ def test_a_command_that_is_not_there_is_127_as_in_a_shell() -> None:
     assert refused.value.exit_code == 127
 
 
+def test_it_runs_in_this_process_too() -> None:
+    previous = [(number, signal.getsignal(number)) for number in (1, 2, 3, 15)]
+    try:
+        assert run(["sh", "-c", "exit 5"], {"PATH": "/bin:/usr/bin"}) == 5
+        assert run(["sh", "-c", "kill -TERM $$"], {"PATH": "/bin:/usr/bin"}) == 128 + signal.SIGTERM
+    finally:
+        for number, handler in previous:
+            signal.signal(number, handler)
+
+
 def test_a_command_that_cannot_be_run_is_126(tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.write_text("#!/no/such/interpreter\n")
