@@ -1,4 +1,4 @@
-"""Every event name of the contract wakes its rule: on the guard's own thing, in success, not by CloudFormation."""
+"""Every event name matches its rule, if the call succeeded, is about the guard, and is not CloudFormation's."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from support.factories import detail, envelope
 STACK = load_template().render()
 ROUTE = index(STACK.rules())
 
-# Rule, event source, the parameter that names the thing, its logical id or name, and the event names.
+# By rule: the event source, the request parameter that names the resource, its logical id or name, and the event names.
 TAMPERING = {
     "PolicyTampering": (
         "iam",
@@ -69,7 +69,8 @@ TAMPERING = {
         "UpdateStack DeleteStack CreateChangeSet ExecuteChangeSet SetStackPolicy UpdateTerminationProtection",
     ),
 }
-OTHER_FORMS = [
+# Event names with other request parameters.
+OTHER_PARAMETERS = [
     ("RuleTampering", "events", "PutTargets", {"rule": "mfa-guard-new-credentials"}),
     ("RuleTampering", "events", "RemoveTargets", {"rule": "mfa-guard-new-credentials"}),
     ("AlarmTampering", "monitoring", "DeleteAlarms", {"alarmNames": ["other", "mfa-guard-heartbeat"]}),
@@ -87,42 +88,44 @@ OTHER_FORMS = [
 
 def cases() -> list[tuple[str, str, str, dict[str, object]]]:
     named = [
-        (rule, source, event, {parameter: STACK.resolve({"Ref": thing}) if thing in STACK.resources else thing})
-        for rule, (source, parameter, thing, events) in TAMPERING.items()
+        (rule, source, event, {parameter: STACK.resolve({"Ref": name}) if name in STACK.resources else name})
+        for rule, (source, parameter, name, events) in TAMPERING.items()
         for event in events.split()
     ]
-    return [*named, *OTHER_FORMS]  # type: ignore[list-item]
+    return [*named, *OTHER_PARAMETERS]  # type: ignore[list-item]
 
 
-def woken(source: str, event: str, request_parameters: Mapping[str, object], **changes: object) -> list[str]:
+def matched_rules(source: str, event: str, request_parameters: Mapping[str, object], **changes: object) -> list[str]:
     record = detail(event, request_parameters, eventSource=f"{source}.amazonaws.com", **changes)
     return [rule.logical_id for rule in ROUTE(envelope(record))]
 
 
 @pytest.mark.parametrize(("rule", "source", "event", "request_parameters"), cases())
 class TestAlerts:
-    def test_it_wakes_its_rule(self, rule: str, source: str, event: str, request_parameters: dict[str, object]) -> None:
-        assert woken(source, event, request_parameters) == [f"AlertFunction{rule}"]
-
-    def test_failed_it_wakes_none(
+    def test_it_matches_its_rule(
         self, rule: str, source: str, event: str, request_parameters: dict[str, object]
     ) -> None:
-        assert woken(source, event, request_parameters, errorCode="AccessDenied") == [], rule
+        assert matched_rules(source, event, request_parameters) == [f"AlertFunction{rule}"]
+
+    def test_if_the_call_failed_it_matches_no_rule(
+        self, rule: str, source: str, event: str, request_parameters: dict[str, object]
+    ) -> None:
+        assert matched_rules(source, event, request_parameters, errorCode="AccessDenied") == [], rule
 
     def test_by_cloudformation_it_is_no_tampering(
         self, rule: str, source: str, event: str, request_parameters: dict[str, object]
     ) -> None:
-        found = woken(source, event, request_parameters, sourceIPAddress="cloudformation.amazonaws.com")
+        found = matched_rules(source, event, request_parameters, sourceIPAddress="cloudformation.amazonaws.com")
         assert found == ([f"AlertFunction{rule}"] if rule == "StackChange" else [])
 
-    def test_on_somebody_elses_thing_it_wakes_none(
+    def test_for_another_resource_it_matches_no_rule(
         self, rule: str, source: str, event: str, request_parameters: dict[str, object]
     ) -> None:
         other = {key: ["other"] if isinstance(value, list) else "other" for key, value in request_parameters.items()}
-        assert woken(source, event, other) == ([f"AlertFunction{rule}"] if rule == "TrailTampering" else [])
+        assert matched_rules(source, event, other) == ([f"AlertFunction{rule}"] if rule == "TrailTampering" else [])
 
 
-def test_the_functions_have_the_time_that_their_waits_need() -> None:
+def test_the_timeouts_exceed_the_waits_of_the_functions() -> None:
     timeouts = {name: STACK.resource(name).properties["Timeout"] for name in ("UserEventFunction", "AlertFunction")}
-    # A lease is waited for up to 30 seconds, and SNS tries five times.
+    # A function waits up to 30 seconds for a lease, and calls SNS up to five times.
     assert timeouts == {"UserEventFunction": 60, "AlertFunction": 60}

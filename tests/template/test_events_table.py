@@ -1,4 +1,4 @@
-"""events/: every row of its README holds against the rendered template, and every file is shaped as AWS shapes it."""
+"""Every row of events/README.md is true for the rendered template, and every file has the format of AWS."""
 
 import ipaddress
 import json
@@ -28,7 +28,7 @@ Router = Callable[[Fields], tuple[Rule, ...]]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the README's tables: what the file wakes, and whom it is about."""
+    """One row of the README: the rule that the file matches, and the user that it is about."""
 
     file: str
     rule: str | None
@@ -53,7 +53,7 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.file)
 
 
 def found(pattern: str) -> Counter[str]:
-    """Return what the pattern finds anywhere in the files."""
+    """Return every match of the pattern in the files."""
     return Counter(each for text in TEXTS.values() for each in re.findall(pattern, text))
 
 
@@ -72,13 +72,13 @@ def test_every_file_has_exactly_one_row() -> None:
 
 
 @each_row
-def test_an_event_wakes_the_rule_its_row_names(row: Row, routed: Router) -> None:
-    woken = [rule.logical_id for rule in routed(ENVELOPES[row.file])]
-    assert woken == ([row.rule] if row.rule else [])
+def test_an_event_matches_the_rule_that_its_row_names(row: Row, routed: Router) -> None:
+    matched = [rule.logical_id for rule in routed(ENVELOPES[row.file])]
+    assert matched == ([row.rule] if row.rule else [])
 
 
 @each_row
-def test_an_event_is_about_the_subject_its_row_names(row: Row) -> None:
+def test_an_event_is_about_the_subject_that_its_row_names(row: Row) -> None:
     assert subject_of(RECORDS[row.file]) == row.subject
 
 
@@ -87,7 +87,7 @@ def test_every_rule_has_an_event(rules: tuple[Rule, ...]) -> None:
     assert {row.rule for row in ROWS if row.rule} == from_cloudtrail
 
 
-def test_files_are_printed_for_readers() -> None:
+def test_files_are_indented() -> None:
     assert [file for file, text in TEXTS.items() if text != json.dumps(ENVELOPES[file], indent=2) + "\n"] == []
 
 
@@ -109,7 +109,7 @@ def test_envelopes_have_eventbridges_fields() -> None:
 
 
 def test_envelopes_are_named_after_the_record() -> None:
-    # AWS's own texts spell the sign-in in two ways.
+    # AWS's documentation spells the sign-in in two ways.
     types = {
         "AwsApiCall": ("AWS API Call via CloudTrail",),
         "AwsConsoleSignIn": ("AWS Console Sign In via CloudTrail", "AWS Console Signin via CloudTrail"),
@@ -137,7 +137,7 @@ def test_records_have_every_field_that_cloudtrail_always_writes() -> None:
         "recipientAccountId",
     }
     assert [file for file, record in RECORDS.items() if not always <= record.keys()] == []
-    # A sign-in is no API request.
+    # A sign-in is not an API request.
     calls = {file for file, record in RECORDS.items() if record["eventType"] == "AwsApiCall"}
     assert {file for file, record in RECORDS.items() if "requestID" in record} == calls
 
@@ -148,16 +148,16 @@ def test_an_error_code_is_text_or_absent_and_a_failed_call_has_no_response() -> 
     assert [file for file, record in failed.items() if record["responseElements"] is not None] == []
 
 
-def test_marks_that_cloudtrail_writes_as_text_are_text() -> None:
+def test_booleans_that_cloudtrail_writes_as_text_are_text() -> None:
     assert found(r'"(?:mfaAuthenticated|sessionCredentialFromConsole)": (.+?),?\n').keys() == {'"true"', '"false"'}
 
 
-def test_times_are_utc_and_no_event_arrives_before_it_happened() -> None:
+def test_times_are_in_utc_and_no_event_arrives_before_its_call() -> None:
     for file, event in ENVELOPES.items():
-        happened, arrived = str(RECORDS[file]["eventTime"]), str(event["time"])
-        assert re.fullmatch(r"2026-\d\d-\d\dT\d\d:\d\d:\d\dZ", happened), file
+        called, arrived = str(RECORDS[file]["eventTime"]), str(event["time"])
+        assert re.fullmatch(r"2026-\d\d-\d\dT\d\d:\d\d:\d\dZ", called), file
         assert re.fullmatch(r"2026-\d\d-\d\dT\d\d:\d\d:\d\dZ", arrived), file
-        assert datetime.fromisoformat(happened) <= datetime.fromisoformat(arrived), file
+        assert datetime.fromisoformat(called) <= datetime.fromisoformat(arrived), file
 
 
 def test_addresses_are_reserved_for_documentation_or_name_a_service() -> None:

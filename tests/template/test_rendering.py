@@ -1,4 +1,4 @@
-"""template.yaml renders for every partition and every setting, and nothing in it stays unresolved."""
+"""template.yaml renders for every partition and every combination of parameters, without an unresolved function."""
 
 import itertools
 import json
@@ -43,7 +43,7 @@ def stack(template: Template) -> Stack:
 
 
 def texts(value: object) -> Iterator[str]:
-    """Yield every text below a value, names of fields included."""
+    """Yield every text in a value, including the names of fields."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield from (key, *texts(each))
@@ -54,35 +54,33 @@ def texts(value: object) -> Iterator[str]:
         yield value
 
 
-def settings() -> list[dict[str, str]]:
-    switches = {
+def combinations() -> list[dict[str, str]]:
+    values = {
         "Mode": ["audit", "events", "all"],
         "EnforceThrough": ["user", "group"],
         "AllowPasswordChangeWithoutMfa": ["yes", "no"],
         "AllowEnrollmentWithAccessKeys": ["yes", "no"],
         "AlertEmail": ["", "alerts@example.com"],
     }
-    return [dict(zip(switches, values, strict=True)) for values in itertools.product(*switches.values())]
+    return [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
 
 
 @pytest.mark.parametrize("region", HOMES)
-def test_every_setting_renders_whole(template: Template, region: str) -> None:
-    for parameters in settings():
+def test_every_combination_of_parameters_renders(template: Template, region: str) -> None:
+    for parameters in combinations():
         stack = template.render(region=region, parameters=parameters)
         rendered = {name: resource.properties for name, resource in stack.resources.items()}
         assert not {text for text in texts(rendered) if text == "Ref" or text.startswith("Fn::")}
-        # What is left in braces is IAM's own variable.
+        # The only text in braces is a policy variable of IAM.
         assert set(re.findall(r"\$\{[^}]*\}", json.dumps(rendered))) <= {"${aws:username}"}
         assert stack.outputs()
 
 
 @pytest.mark.parametrize(("region", "partition"), HOMES.items())
-def test_every_arn_is_of_the_stack_s_partition_region_and_account(
-    template: Template, region: str, partition: str
-) -> None:
+def test_every_arn_has_the_stacks_partition_region_and_account(template: Template, region: str, partition: str) -> None:
     stack = template.render(region=region, account="012345678901")
     rendered = {name: resource.properties for name, resource in stack.resources.items()}
-    # A trail may be homed in any region and belong to the organization's account.
+    # A trail may have any home region, and belong to the organization's account.
     text = json.dumps(rendered).replace(f"arn:{partition}:cloudtrail:*:*:trail/*", "")
     arns = re.findall(r"arn:([^:\"]*):[a-z0-9]+:([^:\"]*):([^:\"]*):", text)
     assert arns
@@ -98,13 +96,13 @@ def test_a_region_that_never_receives_iam_events_is_refused(template: Template, 
 
 
 def test_the_translation_does_not_depend_on_parameters(template: Template) -> None:
-    # Otherwise it could not be done once for all of them.
+    # Otherwise, one translation would not do for all of them.
     raw = json.dumps(template.body)
     for name in ("Mode", "LogLevel", "EnforceThrough", "HelpUrl"):
         assert f'{{"Ref": "{name}"}}' in raw
 
 
-def test_the_rules_are_those_that_the_functions_need(stack: Stack) -> None:
+def test_each_function_has_its_rules(stack: Stack) -> None:
     expected = {f"{function}{event}": (function,) for function, events in RULES.items() for event in events}
     assert {rule.logical_id: rule.functions for rule in stack.rules()} == expected
     assert all(rule.enabled for rule in stack.rules())
@@ -119,7 +117,7 @@ def test_a_rule_is_named_after_the_prefix_and_its_event(template: Template) -> N
             assert names[f"{function}{event}"] == f"guard-{kebab}"
 
 
-def test_every_pattern_compiles_and_fits_eventbridge_s_quota(stack: Stack) -> None:
+def test_every_pattern_compiles_and_is_within_the_quota(stack: Stack) -> None:
     index(stack.rules())
     for rule in stack.rules():
         assert len(json.dumps(rule.pattern, separators=(",", ":"))) <= 2048, rule.logical_id
@@ -142,7 +140,7 @@ def test_parameters_reach_the_functions(template: Template) -> None:
     assert environment["EXEMPT_PATH_PREFIXES"] == "/machines/,/ci/"
 
 
-def test_each_function_has_a_role_whose_statements_are_all_known(stack: Stack) -> None:
+def test_each_function_has_a_role_with_statements(stack: Stack) -> None:
     for function in RULES:
         role = f"{function}Role"
         assert stack.resource(function).properties["Role"] == stack.resolve({"Fn::GetAtt": [role, "Arn"]})

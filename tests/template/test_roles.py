@@ -1,4 +1,4 @@
-"""The roles allow exactly what the adapters declare; tests/unit/adapters holds the declarations to the code."""
+"""The roles allow exactly what the adapters declare. tests/unit/adapters compares the declarations with the code."""
 
 from collections.abc import Iterator, Mapping
 
@@ -37,7 +37,7 @@ def render(mode: str = "events") -> Stack:
 
 
 def grants(stack: Stack, role: str) -> Grants:
-    """Return every (action, resource) that a role is allowed; the template denies nothing to roles."""
+    """Return every (action, resource) that a role allows. The roles have no deny statement."""
     return set(_grants(stack, role))
 
 
@@ -121,9 +121,9 @@ LISTED = {"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser"}
 
 
 @pytest.mark.parametrize("mode", ["audit", "events", "all"])
-def test_sweep_function_may_read_the_account_and_changes_it_in_mode_all_only(mode: str) -> None:
+def test_sweep_function_may_read_the_account_and_may_change_it_only_in_mode_all(mode: str) -> None:
     stack = render(mode)
-    # A sweep that only reports reads no single user.
+    # A sweep that changes nothing makes no call about one user.
     calls = tuple(call for call in IamUsers.PERMISSIONS if call not in LISTED and mode == "all")
     wanted = expected(
         stack,
@@ -154,7 +154,7 @@ def test_sweep_function_may_read_the_account_and_changes_it_in_mode_all_only(mod
 @pytest.mark.parametrize(
     ("mode", "days", "may"), [("all", "30", True), ("all", "0", False), ("events", "30", False), ("audit", "30", False)]
 )
-def test_keys_can_be_deactivated_only_where_that_is_switched_on(mode: str, days: str, may: bool) -> None:
+def test_keys_can_be_deactivated_only_if_the_parameters_say_so(mode: str, days: str, may: bool) -> None:
     stack = load_template().render(parameters={"Mode": mode, "DeactivateKeysAfterDays": days})
     plain = grants(load_template().render(parameters={"Mode": mode}), "SweepFunctionRole")
     more = grants(stack, "SweepFunctionRole") - plain
@@ -163,7 +163,7 @@ def test_keys_can_be_deactivated_only_where_that_is_switched_on(mode: str, days:
     )
 
 
-def test_a_sweep_sends_no_events_but_its_own() -> None:
+def test_a_sweep_may_send_only_its_own_events() -> None:
     statements = render("all").role_statements("SweepFunctionRole")
     [statement] = [each for each in statements if "events:PutEvents" in each["Action"]]  # type: ignore[operator]
     assert statement["Condition"] == {
@@ -172,7 +172,7 @@ def test_a_sweep_sends_no_events_but_its_own() -> None:
     }
 
 
-def test_memory_needs_no_more_than_idempotency() -> None:
+def test_sweep_memory_needs_no_more_than_idempotency() -> None:
     assert set(SweepMemoryTable.PERMISSIONS) <= set(IDEMPOTENCY)
 
 
@@ -189,7 +189,7 @@ def test_only_the_enforcement_policy_can_be_attached(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["UserEventFunctionRole", "SweepFunctionRole"])
-def test_only_the_guards_tags_can_be_written_and_never_none(role: str) -> None:
+def test_only_the_guards_tags_can_be_written_and_at_least_one(role: str) -> None:
     [statement] = [s for s in render("all").role_statements(role) if "iam:TagUser" in s["Action"]]  # type: ignore[operator]
     assert statement["Condition"] == {
         "ForAllValues:StringEquals": {"aws:TagKeys": ["mfa-guard:status", "mfa-guard:since", "mfa-guard:warned"]},

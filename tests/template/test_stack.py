@@ -1,4 +1,4 @@
-"""What the stack promises beside its rules, policy and roles."""
+"""The resources of the stack, except for its rules' patterns, its policy, and its roles' permissions."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from mfa_guard_cli.stack.intrinsics import TemplateError
 from mfa_guard_cli.stack.template import Resource, Stack, load_template
 
 Fields = Mapping[str, object]
-# Those that EventBridge wakes.
+# The functions that EventBridge invokes.
 FUNCTIONS = ("UserEventFunction", "AlertFunction", "SweepFunction")
 TEMPLATE = load_template()
 
@@ -42,11 +42,11 @@ def fields(value: object) -> Fields:
 
 class TestRegions:
     @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1"])
-    def test_where_iams_events_arrive_it_deploys(self, region: str) -> None:
+    def test_it_deploys_where_iams_events_arrive(self, region: str) -> None:
         assert TEMPLATE.render(region=region).region == region
 
     @pytest.mark.parametrize("region", ["us-west-2", "eu-central-1", "us-gov-east-1", "cn-northwest-1"])
-    def test_elsewhere_it_refuses(self, region: str) -> None:
+    def test_it_refuses_other_regions(self, region: str) -> None:
         with pytest.raises(TemplateError, match="us-east-1"):
             TEMPLATE.render(region=region)
 
@@ -54,17 +54,17 @@ class TestRegions:
 class TestParameters:
     DECLARED = TEMPLATE.section("Parameters")
 
-    def test_every_parameter_has_a_default_a_description_and_bounds(self) -> None:
+    def test_every_parameter_has_a_default_a_description_and_limits(self) -> None:
         for name, declaration in self.DECLARED.items():
             assert {"Default", "Description"} <= set(declaration), name
             assert {"AllowedValues", "AllowedPattern", "MaxValue"} & set(declaration), name
 
-    def test_every_parameter_is_grouped_and_labelled(self) -> None:
+    def test_every_parameter_has_a_group_and_a_label(self) -> None:
         interface = fields(TEMPLATE.section("Metadata")["AWS::CloudFormation::Interface"])
         grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]  # type: ignore[attr-defined]
         assert sorted(grouped) == sorted(self.DECLARED) == sorted(fields(interface["ParameterLabels"]))
 
-    def test_the_defaults_of_the_contract(self) -> None:
+    def test_the_defaults(self) -> None:
         defaults = {name: declaration["Default"] for name, declaration in self.DECLARED.items()}
         assert defaults == {
             "AlertEmail": "",
@@ -87,7 +87,7 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            ("AlertEmail", "nobody"),
+            ("AlertEmail", "not-an-address"),
             ("AlertEmail", "a@b.c,d@e.f g"),
             ("HelpUrl", "http://example.com"),
             ("HelpUrl", "https://example.com/a b"),
@@ -104,18 +104,18 @@ class TestParameters:
             ("NamePrefix", "p" * 21),
         ],
     )
-    def test_a_value_that_makes_no_sense_is_refused(self, name: str, value: str) -> None:
+    def test_an_invalid_value_is_refused(self, name: str, value: str) -> None:
         with pytest.raises(TemplateError, match=name):
             TEMPLATE.render(parameters={name: value})
 
     @pytest.mark.parametrize("prefixes", ["/service/", "/a/b/,/c/", "/x+=.@-_/"])
-    def test_paths_that_the_template_takes_the_functions_take(self, prefixes: str) -> None:
+    def test_the_functions_accept_the_paths_that_the_template_accepts(self, prefixes: str) -> None:
         rendered = TEMPLATE.render(parameters={"ExemptPathPrefixes": prefixes})
         chosen = parse_settings(rendered.environment("UserEventFunction"))
         assert chosen.exempt_path_prefixes == tuple(prefixes.split(","))
 
     @pytest.mark.parametrize("function", FUNCTIONS)
-    def test_the_functions_understand_every_combination_of_choices(self, function: str) -> None:
+    def test_the_functions_accept_every_combination_of_choices(self, function: str) -> None:
         choices = {
             name: declaration["AllowedValues"]
             for name, declaration in self.DECLARED.items()
@@ -129,7 +129,7 @@ class TestParameters:
 class TestPolicyDigest:
     @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1"])
     @pytest.mark.parametrize(("password", "keys"), list(product(["yes", "no"], repeat=2)))
-    def test_the_sweep_knows_the_policy_that_is_deployed(self, region: str, password: str, keys: str) -> None:
+    def test_the_sweep_has_the_digest_of_the_deployed_policy(self, region: str, password: str, keys: str) -> None:
         chosen = {"AllowPasswordChangeWithoutMfa": password, "AllowEnrollmentWithAccessKeys": keys}
         rendered = TEMPLATE.render(region=region, parameters=chosen)
         document = rendered.policy_document("EnforcementPolicy")
@@ -145,19 +145,19 @@ class TestSweep:
         assert parse_sweep_request(json.loads(str(target["Input"]))).audit is False
         assert schedule.properties["ScheduleExpression"] == "cron(0 6 * * ? *)"
 
-    def test_what_an_administrator_pastes_wakes_it(self, stack: Stack) -> None:
+    def test_the_output_start_sweep_invokes_the_function(self, stack: Stack) -> None:
         entries = json.loads(stack.outputs()["StartSweep"].split("--entries ")[1].strip("'"))
         [entry] = entries
         event = {"id": "1", "source": entry["Source"], "detail-type": entry["DetailType"]}
         assert [rule.functions for rule in index(stack.rules())(event)] == [("SweepFunction",)]
         assert parse_sweep_request({**event, "detail": json.loads(entry["Detail"])})
 
-    def test_it_checks_every_rule_of_the_stack(self, stack: Stack) -> None:
+    def test_the_sweep_checks_every_rule_of_the_stack(self, stack: Stack) -> None:
         checked = stack.environment("SweepFunction")["RULE_NAMES"].split(",")
         assert sorted(checked) == sorted(rule.name for rule in stack.rules())
 
     @pytest.mark.parametrize("schedule", ["rate(2 days)", "rate(0 hours)", "at(2026-01-01T00:00:00)", "daily"])
-    def test_a_schedule_that_outlasts_the_heartbeat_is_refused(self, schedule: str) -> None:
+    def test_a_schedule_that_is_too_rare_for_the_heartbeat_alarm_is_refused(self, schedule: str) -> None:
         with pytest.raises(TemplateError, match="SweepSchedule"):
             TEMPLATE.render(parameters={"SweepSchedule": schedule})
 
@@ -168,7 +168,7 @@ class TestSweep:
 
 
 class TestSubscriptions:
-    def test_without_addresses_there_is_none_and_the_outputs_say_how(self, stack: Stack) -> None:
+    def test_without_addresses_there_is_none_and_an_output_says_how_to_subscribe(self, stack: Stack) -> None:
         assert of_type(stack, "AWS::SNS::Subscription") == []
         assert "aws sns subscribe" in stack.outputs()["HowToSubscribe"]
 
@@ -186,19 +186,21 @@ class TestSubscriptions:
 
 class TestFunctions:
     @pytest.mark.parametrize("function", FUNCTIONS)
-    def test_runtime_architecture_and_no_reserved_concurrency(self, stack: Stack, function: str) -> None:
+    def test_each_has_its_runtime_and_architecture_and_no_reserved_concurrency(
+        self, stack: Stack, function: str
+    ) -> None:
         properties = stack.resource(function).properties
         assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
         assert "ReservedConcurrentExecutions" not in properties
 
     @pytest.mark.parametrize("function", FUNCTIONS)
-    def test_each_has_a_role_and_a_log_group_of_its_own(self, stack: Stack, function: str) -> None:
+    def test_each_has_its_own_role_and_log_group(self, stack: Stack, function: str) -> None:
         properties = stack.resource(function).properties
         assert properties["Role"] == stack.resolve({"Fn::GetAtt": [f"{function}Role", "Arn"]})
         assert fields(properties["LoggingConfig"])["LogGroup"] == stack.physical_id(f"{function}LogGroup")
         assert "RetentionInDays" in stack.resource(f"{function}LogGroup").properties
 
-    def test_what_fails_after_two_retries_goes_to_the_queue(self, stack: Stack) -> None:
+    def test_an_event_that_fails_after_two_retries_goes_to_the_queue(self, stack: Stack) -> None:
         queue = stack.resolve({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})
         configured = of_type(stack, "AWS::Lambda::EventInvokeConfig")
         functions = {stack.physical_id(function) for function in FUNCTIONS}
@@ -210,11 +212,11 @@ class TestFunctions:
 
 
 class TestRules:
-    def test_every_pattern_fits_the_quota_with_the_longest_names(self, stack: Stack) -> None:
+    def test_every_pattern_is_within_the_quota_with_the_longest_names(self, stack: Stack) -> None:
         for rule in stack.rules():
             assert len(json.dumps(rule.pattern, separators=(",", ":"))) <= 2048, rule.logical_id
 
-    def test_every_rule_asks_for_source_and_event_source_and_success(self, stack: Stack) -> None:
+    def test_every_rule_requires_a_source_an_event_source_and_success(self, stack: Stack) -> None:
         for rule in (rule for rule in stack.rules() if rule.logical_id != "SweepFunctionSweepRequested"):
             detail = fields(rule.pattern["detail"])
             assert rule.pattern["source"]
@@ -222,7 +224,7 @@ class TestRules:
             assert detail["errorCode"] == [{"exists": False}]
             assert rule.enabled
 
-    def test_every_target_has_eventbridges_default_of_24_hours_of_retries_then_the_queue(self, stack: Stack) -> None:
+    def test_every_target_has_eventbridges_default_retries_and_then_the_queue(self, stack: Stack) -> None:
         queue = stack.resolve({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})
         for resource in of_type(stack, "AWS::Events::Rule"):
             for target in resource.properties["Targets"]:  # type: ignore[attr-defined]
@@ -230,7 +232,7 @@ class TestRules:
                 assert "RetryPolicy" not in target
 
 
-# Resource type -> the property that names it, and the service's limit for that name.
+# By resource type: the property that names the resource, and the service's limit for the name.
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html (and API_PutDashboard)
@@ -247,24 +249,24 @@ NAMES = {
     "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", 128),
     "AWS::IAM::Group": ("GroupName", 128),
 }
-# Their names never change: IAM refuses to delete an attached policy.
+# Names that never change, because IAM does not delete a policy that is attached.
 FIXED = {"EnforcementPolicy", "EnforcementGroup"}
 
 
 class TestNames:
     @pytest.mark.parametrize("kind", NAMES)
-    def test_every_name_fits_its_services_limit(self, stack: Stack, kind: str) -> None:
+    def test_every_name_is_within_its_services_limit(self, stack: Stack, kind: str) -> None:
         key, limit = NAMES[kind]
         resources = of_type(stack, kind)
         assert resources
         for resource in resources:
             assert len(str(resource.properties[key])) <= limit, resource.logical_id
 
-    def test_every_named_resource_is_known_here(self, stack: Stack) -> None:
+    def test_every_type_of_named_resource_is_tested(self, stack: Stack) -> None:
         keys = {"Name", "RoleName", "PolicyName", "FunctionName", "TableName", "TopicName", "QueueName"}
         keys |= {key for key, _ in NAMES.values()}
         named = {each.type for each in stack.resources.values() if keys & set(each.properties)}
-        # An alarm names nothing else; a permission and an invoke configuration name the function that they belong to.
+        # These name the function that they belong to.
         assert named - set(NAMES) <= {
             "AWS::Lambda::Permission",
             "AWS::Lambda::EventInvokeConfig",
@@ -279,7 +281,7 @@ class TestNames:
                     assert name.startswith(LONGEST_PREFIX), resource.logical_id
                 assert LONGEST_STACK_NAME not in str(resource.properties[key])
 
-    def test_two_prefixes_differ_in_names_only(self) -> None:
+    def test_another_prefix_changes_only_names(self) -> None:
         one, other = (json.dumps(_rendered(prefix)) for prefix in ("guard-one", "guard-two"))
         assert one != other
         assert one.replace("guard-one", "guard-two") == other
@@ -291,7 +293,7 @@ def _rendered(prefix: str) -> Fields:
 
 
 class TestTables:
-    def test_exemptions_outlive_the_stack_and_can_be_restored(self, stack: Stack) -> None:
+    def test_exemptions_are_retained_and_can_be_restored(self, stack: Stack) -> None:
         raw = fields(TEMPLATE.section("Resources")["ExemptionsTable"])
         assert (raw["DeletionPolicy"], raw["UpdateReplacePolicy"]) == ("Retain", "Retain")
         properties = stack.resource("ExemptionsTable").properties
@@ -327,7 +329,7 @@ class TestTopics:
 
 
 class TestAlarms:
-    def test_they_watch_metrics_that_somebody_emits(self, stack: Stack) -> None:
+    def test_they_watch_metrics_that_the_functions_emit(self, stack: Stack) -> None:
         own = [
             a.properties for a in of_type(stack, "AWS::CloudWatch::Alarm") if a.properties["Namespace"] == "MfaGuard"
         ]
@@ -336,7 +338,7 @@ class TestAlarms:
         assert all(each["Dimensions"] == [{"Name": "service", "Value": METRICS.provider.service}] for each in own)
 
     @pytest.mark.parametrize("function", FUNCTIONS)
-    def test_errors_that_outlast_a_first_retry(self, stack: Stack, function: str) -> None:
+    def test_errors_raise_an_alarm_after_the_first_retry(self, stack: Stack, function: str) -> None:
         name = stack.physical_id(function)
         [alarm] = [
             each.properties
@@ -344,21 +346,21 @@ class TestAlarms:
             if each.properties["MetricName"] == "Errors"
             and {"Name": "FunctionName", "Value": name} in each.properties["Dimensions"]  # type: ignore[operator]
         ]
-        # A sweep may fail after 15 minutes, and Lambda retries after one and two more.
+        # A sweep may fail after 15 minutes, and Lambda retries after one and two minutes.
         window = (60, 60, 2) if function == "SweepFunction" else (60, 5, 2)
         assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == window
 
-    def test_silence_is_an_alarm_after_26_hours(self, stack: Stack) -> None:
+    def test_without_a_sweep_an_alarm_is_raised_after_26_hours(self, stack: Stack) -> None:
         heartbeat = stack.resource("HeartbeatAlarm").properties
         assert heartbeat["MetricName"] == Metric.SWEEP_FINISHED
         assert int(str(heartbeat["Period"])) * int(str(heartbeat["EvaluationPeriods"])) == 26 * 3600
         assert heartbeat["TreatMissingData"] == "breaching"
 
-    def test_a_problem_or_a_failure_found_by_a_sweep(self, stack: Stack) -> None:
+    def test_health_problems_and_failures_of_a_sweep_raise_alarms(self, stack: Stack) -> None:
         watched = {each.properties["MetricName"] for each in of_type(stack, "AWS::CloudWatch::Alarm")}
         assert {Gauge.HEALTH_PROBLEMS, Metric.SWEEP_FAILURES} <= watched
 
-    def test_a_dead_letter_and_a_failed_enforcement(self, stack: Stack) -> None:
+    def test_dead_letters_and_failed_enforcement_raise_alarms(self, stack: Stack) -> None:
         watched = {each.properties["MetricName"] for each in of_type(stack, "AWS::CloudWatch::Alarm")}
         assert {"ApproximateNumberOfMessagesVisible", "EnforcementFailed"} <= watched
 
@@ -368,7 +370,7 @@ class TestDashboard:
         body = json.loads(str(stack.resource("Dashboard").properties["DashboardBody"]))
         return [fields(widget["properties"]) for widget in body["widgets"]]
 
-    def test_it_shows_what_somebody_measures(self, stack: Stack) -> None:
+    def test_it_shows_metrics_that_the_functions_emit(self, stack: Stack) -> None:
         known = {metric.value for metric in (*Metric, *Gauge)} | {"EventsReceived"}
         shown = set()
         for widget in self.widgets(stack):
@@ -380,7 +382,7 @@ class TestDashboard:
         assert shown <= known
         assert {"UsersCompliant", "UsersNoncompliant", "UsersExempt", "EnforcementFailed", "SweepFinished"} <= shown
 
-    def test_it_names_the_stacks_own_alarms(self, stack: Stack) -> None:
+    def test_it_shows_the_stacks_alarms(self, stack: Stack) -> None:
         [alarms] = [widget["alarms"] for widget in self.widgets(stack) if "alarms" in widget]
         arns = {
             stack.resolve({"Fn::GetAtt": [each.logical_id, "Arn"]}) for each in of_type(stack, "AWS::CloudWatch::Alarm")
@@ -402,14 +404,14 @@ def test_the_emergency_stop_names_every_rule_that_leads_to_the_user_function(sta
     assert all(rule.name in stop for rule in rules)
 
 
-def test_the_group_carries_the_enforcement_policy_and_no_other(stack: Stack) -> None:
+def test_the_group_has_the_enforcement_policy_and_no_other(stack: Stack) -> None:
     properties = stack.resource("EnforcementGroup").properties
     assert properties["ManagedPolicyArns"] == [stack.resolve({"Ref": "EnforcementPolicy"})]
     assert "Policies" not in properties
 
 
 @pytest.mark.parametrize("name", ["mfa-guard", "other"])
-def test_what_binds_users_keeps_its_name_whatever_the_stack_is_called(name: str) -> None:
+def test_the_policy_and_the_group_have_the_same_names_in_every_stack(name: str) -> None:
     rendered = TEMPLATE.render(stack_name=name)
     assert rendered.resource("EnforcementPolicy").properties["ManagedPolicyName"] == "EnrollMFADeviceThenSignInAgain"
     assert rendered.resource("EnforcementGroup").properties["GroupName"] == "mfa-guard-enforced"

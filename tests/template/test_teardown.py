@@ -1,4 +1,4 @@
-"""The clean exit in the template: what is deleted before what, what TeardownFunction may do, and whom it listens to."""
+"""The teardown in the template: the order of deletion, and the permissions and the invocations of TeardownFunction."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ def texts(value: object) -> list[str]:
 
 
 class Order:
-    """CloudFormation's order: a resource is made after whatever it names, and deleted before it."""
+    """CloudFormation's order: a resource is created after the resources that it names, and deleted before them."""
 
     def __init__(self) -> None:
         self.resources = TEMPLATE.section("Resources")
@@ -57,8 +57,8 @@ class Order:
             for each in value:
                 yield from self._named(each)
 
-    def outlived_by(self, name: str) -> set[str]:
-        """Return every resource that is deleted only when this one is gone."""
+    def deleted_after(self, name: str) -> set[str]:
+        """Return every resource that is deleted after this one."""
         found: set[str] = set()
         pending = [name]
         while pending:
@@ -67,9 +67,9 @@ class Order:
             pending += new
         return found
 
-    def before_release(self) -> set[str]:
-        """Return every resource that is gone before the release begins."""
-        return {name for name in self.names if "Teardown" in self.outlived_by(name)}
+    def before_teardown(self) -> set[str]:
+        """Return every resource that is deleted before the teardown begins."""
+        return {name for name in self.names if "Teardown" in self.deleted_after(name)}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def order() -> Order:
 
 
 def enforcing_functions(stack: Stack) -> list[str]:
-    """Return the functions whose roles can put the policy, the group or the tags on somebody."""
+    """Return the functions whose roles can enforce or tag users."""
     functions = [each for each in stack.resources.values() if each.type == "AWS::Lambda::Function"]
     return [
         function.logical_id
@@ -89,19 +89,19 @@ def enforcing_functions(stack: Stack) -> list[str]:
 
 
 class TestDeletionOrder:
-    def test_nothing_waits_for_itself(self, order: Order) -> None:
-        assert [name for name in order.names if name in order.outlived_by(name)] == []
+    def test_no_resource_waits_for_itself(self, order: Order) -> None:
+        assert [name for name in order.names if name in order.deleted_after(name)] == []
 
-    def test_the_functions_that_enforce_and_their_roles_are_gone_before_the_release(
+    def test_the_functions_that_enforce_and_their_roles_are_deleted_before_the_teardown(
         self, stack: Stack, order: Order
     ) -> None:
         enforcing = enforcing_functions(stack)
         assert "UserEventFunction" in enforcing
         assert "TeardownFunction" not in enforcing
-        # The role too: an invocation may outlive its function, but not its permissions.
-        assert {*enforcing, *(f"{function}Role" for function in enforcing)} <= order.before_release()
+        # An invocation may continue after its function is deleted, but without the permissions of its role.
+        assert {*enforcing, *(f"{function}Role" for function in enforcing)} <= order.before_teardown()
 
-    def test_so_is_everything_that_wakes_them(self, stack: Stack, order: Order) -> None:
+    def test_everything_that_invokes_them_is_deleted_before_the_teardown(self, stack: Stack, order: Order) -> None:
         enforcing = set(enforcing_functions(stack))
         types = {
             "AWS::Events::Rule",
@@ -110,14 +110,14 @@ class TestDeletionOrder:
             "AWS::Lambda::EventInvokeConfig",
             "AWS::Lambda::EventSourceMapping",
         }
-        wakers = {
+        invokers = {
             name
             for name, resource in order.resources.items()
             if resource["Type"] in types and enforcing & order.names[name]
         }
-        kinds = {order.resources[name]["Type"] for name in wakers}
+        kinds = {order.resources[name]["Type"] for name in invokers}
         assert {"AWS::Events::Rule", "AWS::Lambda::Permission"} <= kinds
-        assert wakers <= order.before_release()
+        assert invokers <= order.before_teardown()
 
     @pytest.mark.parametrize(
         "needed",
@@ -131,45 +131,45 @@ class TestDeletionOrder:
             "TeardownFunctionLogGroup",
         ],
     )
-    def test_what_the_release_works_with_is_there_until_it_has_ended(self, order: Order, needed: str) -> None:
-        assert needed in order.outlived_by("Teardown")
+    def test_what_the_teardown_needs_is_deleted_after_it(self, order: Order, needed: str) -> None:
+        assert needed in order.deleted_after("Teardown")
 
-    def test_the_group_goes_before_its_policy(self, order: Order) -> None:
-        assert "EnforcementPolicy" in order.outlived_by("EnforcementGroup")
+    def test_the_group_is_deleted_before_its_policy(self, order: Order) -> None:
+        assert "EnforcementPolicy" in order.deleted_after("EnforcementGroup")
 
-    def test_the_exemptions_stay(self) -> None:
+    def test_the_exemptions_are_retained(self) -> None:
         assert TEMPLATE.section("Resources")["ExemptionsTable"]["DeletionPolicy"] == "Retain"
 
 
 class TestFunction:
-    def test_cloudformation_asks_it_and_nothing_else_wakes_it(self, stack: Stack, order: Order) -> None:
+    def test_cloudformation_invokes_it_and_nothing_else_does(self, stack: Stack, order: Order) -> None:
         resource = stack.resource("Teardown")
         assert resource.type.startswith("Custom::")
         assert resource.properties == {"ServiceToken": arn(stack, "TeardownFunction")}
-        wakes = {name for name, named in order.names.items() if "TeardownFunction" in named}
-        types = {order.resources[name]["Type"] for name in wakes}
+        naming = {name for name, named in order.names.items() if "TeardownFunction" in named}
+        types = {order.resources[name]["Type"] for name in naming}
         assert not types & {"AWS::Lambda::Permission", "AWS::Lambda::Url", "AWS::Lambda::EventSourceMapping"}
         targets = {function for rule in stack.rules() for function in rule.functions}
         assert "TeardownFunction" not in targets
 
-    def test_it_has_lambdas_fifteen_minutes(self, stack: Stack) -> None:
+    def test_its_timeout_is_fifteen_minutes(self, stack: Stack) -> None:
         assert stack.resource("TeardownFunction").properties["Timeout"] == 900
 
     @pytest.mark.parametrize(("region", "partition"), HOMES.items())
-    def test_its_environment_says_which_stack_it_belongs_to(self, region: str, partition: str) -> None:
+    def test_its_environment_names_its_stack(self, region: str, partition: str) -> None:
         rendered = TEMPLATE.render(region=region)
         own = parse_stack_id(rendered.environment("TeardownFunction"))
         assert own.arn == rendered.resolve({"Ref": "AWS::StackId"})
         assert (own.partition, own.region) == (partition, region)
 
-    def test_a_request_that_failed_is_tried_again_and_kept_nowhere(self, stack: Stack) -> None:
+    def test_a_request_that_failed_is_retried_and_stored_nowhere(self, stack: Stack) -> None:
         config = stack.resource("TeardownFunctionEventInvokeConfig").properties
         assert config["MaximumRetryAttempts"] == 2
-        # A request holds a presigned URL.
+        # A request contains a presigned URL.
         assert not config.get("DestinationConfig")
         assert "DeadLetterConfig" not in stack.resource("TeardownFunction").properties
 
-    def test_tampering_with_it_and_its_role_is_told(self, stack: Stack) -> None:
+    def test_tampering_with_it_and_its_role_is_reported(self, stack: Stack) -> None:
         patterns = {rule.logical_id: str(rule.pattern) for rule in stack.rules()}
         assert stack.physical_id("TeardownFunctionRole") in patterns["AlertFunctionRoleTampering"]
         assert stack.physical_id("TeardownFunction") in patterns["AlertFunctionFunctionTampering"]
@@ -220,7 +220,7 @@ class TestRole:
         }
         assert allowed == {(action, each) for action, resources in wanted.items() for each in resources} | log
 
-    def test_it_allows_and_never_by_exception(self, region: str) -> None:
+    def test_no_statement_denies_or_lists_exceptions(self, region: str) -> None:
         for each in TEMPLATE.render(region=region).role_statements("TeardownFunctionRole"):
             assert each["Effect"] == "Allow"
             assert not {"NotAction", "NotResource"} & set(each)
@@ -231,13 +231,13 @@ class TestRole:
         for action in ("iam:DetachGroupPolicy", "iam:DetachRolePolicy", "iam:DetachUserPolicy"):
             assert statement(stack, action)["Condition"] == {"ArnEquals": {"iam:PolicyARN": policy}}
 
-    def test_only_the_guards_tags_can_be_removed_and_never_none(self, region: str) -> None:
+    def test_only_the_guards_tags_can_be_removed_and_at_least_one(self, region: str) -> None:
         assert statement(TEMPLATE.render(region=region), "iam:UntagUser")["Condition"] == {
             "ForAllValues:StringEquals": {"aws:TagKeys": list(GUARD_TAGS)},
             "Null": {"aws:TagKeys": "false"},
         }
 
-    def test_only_a_sweep_can_be_asked_for(self, region: str) -> None:
+    def test_only_a_sweep_can_be_requested(self, region: str) -> None:
         assert statement(TEMPLATE.render(region=region), "events:PutEvents")["Condition"] == {
             "ForAllValues:StringEquals": {"events:source": SOURCE},
             "StringEquals": {"events:detail-type": DETAIL_TYPE},
