@@ -1,4 +1,4 @@
-"""The handlers on moto: an account made from the rendered template."""
+"""An account on moto with the resources of the rendered template, for the handlers."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from support.recorder import Recorder
 
 @pytest.fixture(autouse=True, scope="module")
 def obeying_their_roles() -> Iterator[None]:
-    """Fail a module in whose tests a function asked AWS for anything that its role, as rendered, does not allow."""
+    """Fail a module if a function makes a call in its tests that the rendered role does not allow."""
     recorder = Recorder()
     with recorder.recording():
         yield
@@ -33,7 +33,7 @@ def stack() -> Stack:
 
 @pytest.fixture
 def fresh_clients() -> Iterator[None]:
-    """Let the functions make their clients anew, inside the account that a test opens."""
+    """Let the functions create their clients again, in the account that a test opens."""
     forget_clients()
     yield
     forget_clients()
@@ -65,7 +65,7 @@ def printed(
     """Return a function that returns the JSON lines printed since its last call: logs and metrics."""
     logged = io.StringIO()
     for handler in logging.getLogger("mfa-guard").handlers:
-        # The logger keeps the stream of whichever test imported it first.
+        # The logger keeps the stream of the test that imported it first.
         monkeypatch.setattr(handler, "stream", logged)
 
     def lines() -> list[dict[str, object]]:

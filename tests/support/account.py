@@ -1,4 +1,4 @@
-"""An AWS account inside this process, for handlers that run in it too: moto, holding what the template declares."""
+"""An AWS account in this process, for handlers that run in it too: moto, with the resources of the template."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from mfa_guard_emulator.aws.moto_gaps import Lag, mended
 from mfa_guard_emulator.aws.resources import Clients, create_all
 from mfa_guard_emulator.aws.surroundings import ADMINISTRATOR as ADMINISTRATOR  # noqa: PLC0414 - whose session it is
 
-# What handlers need to run; the rest takes time that every test would pay, and `keep_well` adds what a sweep checks.
+# What the handlers need. `keep_well` adds what a sweep checks, which would take time in every test.
 _CREATED: Final = frozenset(
     {
         "AWS::DynamoDB::Table",
@@ -34,13 +34,13 @@ _CREATED: Final = frozenset(
     }
 )
 
-# Whatever the person's own environment says about AWS, Powertools or moto is about something else.
-_FOREIGN: Final = ("AWS_", "BOTO_", "MOTO_", "POWERTOOLS_")
+# The prefixes of environment variables that must not reach the tests.
+_REMOVED: Final = ("AWS_", "BOTO_", "MOTO_", "POWERTOOLS_")
 
 
 @dataclass(frozen=True)
 class Account:
-    """The open account. `session` belongs to ADMINISTRATOR."""
+    """An open account. `session` belongs to ADMINISTRATOR."""
 
     stack: Stack
     session: boto3.Session
@@ -50,21 +50,21 @@ class Account:
 
     @property
     def iam(self) -> IAMBackend:
-        """Return moto's own IAM: what is true, whatever reads show."""
+        """Return moto's IAM, which has the current state even if reads do not show it yet."""
         return iam_backends[self.stack.account][self.stack.partition]
 
     @property
     def sns(self) -> SNSBackend:
-        """Return moto's own SNS, which keeps what was sent."""
+        """Return moto's SNS, which keeps the messages that were sent."""
         return sns_backends[self.stack.account][self.stack.region]
 
     def let_pass(self, span: timedelta) -> None:
-        """Let time pass, in which IAM's reads come to show what is true."""
+        """Let time pass, after which IAM's reads show the current state."""
         self.clock.let_pass(span)
         self.lag.settle()
 
     def use_key(self, user: str, key_id: str, when: datetime) -> None:
-        """Let an access key have been used at a time of the past; no API can say so."""
+        """Set when an access key was last used, for which there is no API."""
         key = self.iam.get_user(user).get_access_key_by_id(key_id)
         key.last_used = AccessKeyLastUsed(when, "s3", self.stack.region)
 
@@ -73,7 +73,7 @@ class Account:
 def open_account(stack: Stack) -> Iterator[Account]:
     """Create the stack's resources in an empty account, which is boto3's default until the end.
 
-    Raises AccountError when a resource of a type that the account knows cannot be created as declared.
+    Raises AccountError if a resource of a supported type cannot be created as declared.
     """
     with ExitStack() as exits:
         exits.enter_context(mock_aws())
@@ -88,8 +88,8 @@ def open_account(stack: Stack) -> Iterator[Account]:
 
 
 def _environment(stack: Stack) -> Mapping[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    return own | {
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_REMOVED)}
+    return kept | {
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "not-a-secret",
         "AWS_CONFIG_FILE": os.devnull,
@@ -114,5 +114,5 @@ def _administrator(stack: Stack) -> boto3.Session:
 
 @cache
 def _service_models() -> Loader:
-    """Return what reads botocore's service models, megabytes of JSON that are the same for every account."""
+    """Return the loader of botocore's service models, which are the same for every account and slow to load."""
     return create_loader()

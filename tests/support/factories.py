@@ -1,4 +1,4 @@
-"""One factory per concept, with defaults that no test depends on."""
+"""One factory for each concept, with defaults that no test depends on."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -46,7 +46,7 @@ def device(serial: str = f"arn:aws:iam::{ACCOUNT}:mfa/phone", *, enabled_at: dat
 
 
 def key(key_id: str = "AKIAEXAMPLE1", *, active: bool = True, used: timedelta | None = timedelta(days=1)) -> AccessKey:
-    """Return an access key, used a day before NOW by default; `used=None` for never."""
+    """Return an access key that was last used some time before NOW; `used=None` for never."""
     return AccessKey(key_id, active, None if used is None else NOW - used)
 
 
@@ -55,7 +55,7 @@ def exemption(user_id: str = "AIDAEXAMPLE", *, ends: timedelta = timedelta(days=
 
 
 def state(**changes: object) -> UserState:
-    """Return a fully known user: enforced, with one device, a password and no keys, unmarked and not exempt."""
+    """Return a loaded user: enforced, with one device, a password and no keys, not tagged and not exempt."""
     base = UserState(
         name="alice",
         id="AIDAEXAMPLE",
@@ -88,7 +88,7 @@ def user_identity(name: str = "bob", **changes: object) -> dict[str, object]:
 
 
 def long_term_key(name: str = "bob") -> dict[str, object]:
-    """Return the userIdentity of an IAM user who signs with an access key."""
+    """Return the userIdentity of an IAM user who uses an access key."""
     identity = user_identity(name, accessKeyId="AKIAEXAMPLE9")
     del identity["sessionContext"]
     return identity
@@ -110,7 +110,7 @@ def role_identity(role: str = "Admin", session: str = "bob@example.com") -> dict
 
 
 def detail(name: str, request: Mapping[str, object] | None = None, **changes: object) -> dict[str, object]:
-    """Return a CloudTrail record of IAM's API call `name`, about alice unless `request` says otherwise."""
+    """Return CloudTrail's record of the IAM call `name`, about alice unless `request` names another user."""
     return {
         "eventVersion": "1.11",
         "eventID": f"event-{next(_ids)}",

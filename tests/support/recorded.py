@@ -1,4 +1,4 @@
-"""Hold a record that the local account wrote against the one in events/, field by field."""
+"""Compare a record that the local account wrote with the one in events/, field by field."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,8 @@ from typing import Final
 Fields = Mapping[str, object]
 
 _MESSAGE: Final = "detail.errorMessage"
-# What differs from one call to the next, and how it is written all the same.
-_FORMS: Final[Mapping[str, re.Pattern[str]]] = {
+# The formats of values that differ from call to call.
+_FORMATS: Final[Mapping[str, re.Pattern[str]]] = {
     "id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "DynamoDB's id": re.compile(r"[0-9A-Z]{52}"),
     "time": re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"),
@@ -24,15 +24,15 @@ _FORMS: Final[Mapping[str, re.Pattern[str]]] = {
 
 
 def differences(recorded: Fields, written: Fields) -> Mapping[str, str]:
-    """Return where two envelopes differ, by path: in a field, a type, or a value that is not made anew by each call."""
+    """Return the differences of two envelopes by path, except for values that differ from call to call."""
     found = dict(_differences(recorded, written, ""))
-    # The services' own words are nobody's contract.
-    if _said(recorded) and _said(written):
+    # The wording of error messages is not part of any contract.
+    if _has_message(recorded) and _has_message(written):
         found.pop(_MESSAGE, None)
     return found
 
 
-def _said(envelope: Fields) -> bool:
+def _has_message(envelope: Fields) -> bool:
     detail = envelope["detail"]
     return isinstance(detail, Mapping) and isinstance(detail.get("errorMessage"), str)
 
@@ -42,19 +42,19 @@ def _differences(recorded: object, written: object, path: str) -> Iterator[tuple
         for key in sorted(recorded.keys() | written.keys()):
             below = f"{path}.{key}".lstrip(".")
             if key not in written:
-                yield below, f"AWS has it: {recorded[key]!r}"
+                yield below, f"only AWS has {recorded[key]!r}"
             elif key not in recorded:
-                yield below, f"AWS has it not: {written[key]!r}"
+                yield below, f"AWS does not have {written[key]!r}"
             else:
                 yield from _differences(recorded[key], written[key], below)
     elif isinstance(recorded, list) and isinstance(written, list) and len(recorded) == len(written):
         for number, (one, other) in enumerate(zip(recorded, written, strict=True)):
             yield from _differences(one, other, f"{path}.{number}")
-    elif type(recorded) is not type(written) or _form(recorded) != _form(written):
-        yield path, f"AWS has {recorded!r}, here it is {written!r}"
+    elif type(recorded) is not type(written) or _format(recorded) != _format(written):
+        yield path, f"AWS has {recorded!r}, the local account has {written!r}"
 
 
-def _form(value: object) -> object:
+def _format(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return next((name for name, pattern in _FORMS.items() if pattern.fullmatch(value)), value)
+    return next((name for name, pattern in _FORMATS.items() if pattern.fullmatch(value)), value)

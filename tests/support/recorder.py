@@ -1,4 +1,4 @@
-"""What a function asks of AWS, as IAM sees it: action, resource and condition keys of every call it makes.
+"""Record the calls of a function as IAM requests: the action, the resource and the condition keys.
 
 Resources and condition keys follow the Service Authorization Reference
 (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html);
@@ -23,7 +23,7 @@ from mfa_guard_cli.stack.template import Stack, load_template
 
 Params = Mapping[str, Any]
 
-# Modules whose handlers are replaced while they are watched, which mypy knows nothing of.
+# `Any`, because the recorder replaces the handlers of these modules.
 HANDLERS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "UserEventFunction": user_event,
@@ -38,7 +38,7 @@ _TEMPLATE: Final = load_template()
 
 @cache
 def deployed(mode: str, enforce_through: str, deactivate_keys_after_days: str) -> Stack:
-    """Return the stack of a deployment, by the parameters on which roles and paths depend."""
+    """Return the stack of a deployment, by the parameters that the roles and the calls depend on."""
     parameters = {
         "Mode": mode,
         "EnforceThrough": enforce_through,
@@ -47,28 +47,28 @@ def deployed(mode: str, enforce_through: str, deactivate_keys_after_days: str) -
     return _TEMPLATE.render(parameters=parameters)
 
 
-def running() -> Stack:
-    """Return the stack whose function is running, by the function's environment."""
+def running_stack() -> Stack:
+    """Return the stack of the running function, by the function's environment."""
     environment = os.environ
     return deployed(environment["MODE"], environment["ENFORCE_THROUGH"], environment["DEACTIVATE_KEYS_AFTER_DAYS"])
 
 
 @cache
 def role(stack: Stack, logical_id: str) -> Policy:
-    """Return everything that a role of the stack is allowed, as one policy."""
+    """Return everything that a role of the stack allows, as one policy."""
     return parse_policy({"Version": "2012-10-17", "Statement": list(stack.role_statements(logical_id))})
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, and by which function of which stack."""
+    """One call of a function of a stack."""
 
     stack: Stack
     function: str
     request: Request
 
     def decision(self) -> Decision:
-        """Return what the function's role says to it."""
+        """Return the decision of the function's role."""
         return evaluate([role(self.stack, f"{self.function}Role")], self.request)
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Call:
 
 @dataclass
 class Recorder:
-    """The calls that functions made while they ran; whatever else calls AWS is not theirs."""
+    """Records the calls that functions make while their handlers run, and no other calls."""
 
     calls: list[Call] = field(default_factory=list)
     _function: str | None = None
@@ -85,27 +85,27 @@ class Recorder:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Record from now on, whenever a test calls one of the handlers in this process."""
+        """Record the calls of every handler that a test runs in this process, until the end."""
         make_call = cast("Any", BaseClient)._make_api_call
         recorder = self
 
-        def recorded(client: BaseClient, operation_name: str, api_params: Params) -> object:
+        def recorded_call(client: BaseClient, operation_name: str, api_params: Params) -> object:
             recorder._record(client, operation_name, api_params)
             return make_call(client, operation_name, api_params)
 
         with ExitStack() as patches:
-            patches.enter_context(patch.object(BaseClient, "_make_api_call", recorded))
+            patches.enter_context(patch.object(BaseClient, "_make_api_call", recorded_call))
             for name, module in HANDLERS.items():
-                watched = self._watched(name, module.lambda_handler)
-                patches.enter_context(patch.object(module, "lambda_handler", watched))
+                recorded = self._recorded_handler(name, module.lambda_handler)
+                patches.enter_context(patch.object(module, "lambda_handler", recorded))
             yield
 
-    def _watched(self, function: str, handler: Callable[..., object]) -> Callable[..., object]:
-        def watched(event: object, context: object) -> object:
+    def _recorded_handler(self, function: str, handler: Callable[..., object]) -> Callable[..., object]:
+        def recorded(event: object, context: object) -> object:
             with self._running(function, context):
                 return handler(event, context)
 
-        return watched
+        return recorded
 
     @contextmanager
     def _running(self, function: str, context: object) -> Iterator[None]:
@@ -120,14 +120,14 @@ class Recorder:
         if self._function is None:
             return
         service = client.meta.service_model.service_name
-        names = _Names(running(), client.meta.region_name, self._function, self._own_name)
+        names = _Names(running_stack(), client.meta.region_name, self._function, self._own_name)
         for request in _requests(service, operation, params, names):
             self.calls.append(Call(names.stack, self._function, request))
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """How names in a call become ARNs."""
+    """Turns names in a call into ARNs."""
 
     stack: Stack
     region: str
@@ -138,22 +138,22 @@ class _Names:
         return f"arn:{self.stack.partition}:{service}:{self.region}:{self.stack.account}:{resource}"
 
     def iam(self, kind: str, name: str) -> str:
-        """Return the ARN of a user, a group or a role, with its path if there is one of the name."""
-        held: Mapping[str, Any] = {
+        """Return the ARN of a user, a group or a role, with the path if one of that name exists."""
+        existing: Mapping[str, Any] = {
             "user": self._backend.users,
             "group": self._backend.groups,
             "role": self._backend.roles,
         }
-        arns = (str(each.arn) for each in held[kind].values() if each.name == name)
+        arns = (str(each.arn) for each in existing[kind].values() if each.name == name)
         return next(arns, f"arn:{self.stack.partition}:iam::{self.stack.account}:{kind}/{name}")
 
     def owner(self, key_id: str) -> str:
         users = self._backend.users.values()
         owners = (user.name for user in users if any(key.access_key_id == key_id for key in user.access_keys))
-        return self.iam("user", next(owners, "nobody"))
+        return self.iam("user", next(owners, "missing-user"))
 
     def named_function(self, name: str) -> str:
-        # A test's context calls every function the same.
+        # The context of a test has the same name for every function.
         if name == self.own_name:
             return str(self.stack.resolve({"Fn::GetAtt": [self.function, "Arn"]}))
         return self.regional("lambda", f"function:{name}")
@@ -182,7 +182,7 @@ def _requests(service: str, operation: str, params: Params, names: _Names) -> It
 
 
 def _iam_resource(params: Params, names: _Names) -> str:
-    # AddUserToGroup names both, and works on the group.
+    # AddUserToGroup names both, and its resource is the group.
     for parameter, kind in (("GroupName", "group"), ("RoleName", "role"), ("UserName", "user")):
         if parameter in params:
             return names.iam(kind, params[parameter])

@@ -1,4 +1,4 @@
-"""What a well-kept account has beside the stack: a trail, root's MFA device, protection of the stack."""
+"""What the health checks require besides the stack: a trail, root's MFA device, and termination protection."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,11 +17,11 @@ _Answer: TypeAlias = tuple[AWSResponse, Mapping[str, object]]
 
 
 def keep_well(account: Account) -> None:
-    """Add what the health checks look for, unrecorded. Subscriptions are confirmed already, as moto's are."""
+    """Create what the health checks require, without events. moto confirms every subscription itself."""
     stack = account.stack
     surroundings.keep_well(stack, account.iam, account.clients)
-    # moto's CloudFormation takes seconds to load every service there is. The stubs know no handler that answers, which
-    # this event is made for.
+    # moto's CloudFormation takes seconds, because it loads every service. The stubs do not have the type of a handler
+    # that responds, which this event allows.
     account.session.events.register("before-call.cloudformation.DescribeStacks", _described(account))  # type: ignore[arg-type]
     create_all(account.clients, stack, _CHECKED)
 
