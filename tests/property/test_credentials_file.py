@@ -1,4 +1,4 @@
-"""Whatever a credentials file holds: what is not the profile's stays, to the last character."""
+"""A write to a credentials file changes only its profile. Everything else stays the same, to the last character."""
 
 import string
 from pathlib import Path
@@ -34,7 +34,7 @@ def _profile(name: str, options: list[tuple[str, str, str, str]], between: list[
 
 
 def _tidy(draw: st.DrawFn) -> list[str]:
-    """Return a file that can be understood."""
+    """Return the lines of a valid file."""
     comments = st.lists(st.builds("# {}".format, _VALUE), max_size=2)
     lines = draw(comments)
     for name in draw(st.lists(st.sampled_from(["default", "mfa", "work", "DEFAULT"]), unique=True, max_size=4)):
@@ -52,7 +52,7 @@ _FILE = st.builds(
 
 
 def _others(text: str) -> list[str]:
-    """Return every line that is outside of [mfa], and its comments."""
+    """Return every line outside of [mfa], and the comments in it."""
     kept, inside = [], False
     for line in text.replace("\r\n", "\n").split("\n"):
         if line.startswith("["):

@@ -1,4 +1,4 @@
-"""What strangers wrote stays text: in elements, in attributes, and in a whole page."""
+"""Text from strangers stays text: in elements, in attributes, and in a whole page."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Whatever the order, the repetitions and the crashes: users end as their state requires, and every notice is true."""
+"""In any order, with repetitions and crashes, users end as their state requires, and every notice is true."""
 
 import threading
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from support.fakes import Calls, Crash, FakeAccount, FakeUser
 
 PHONE: Final = "arn:aws:iam::111122223333:mfa/phone"
 
-# As many turns of half a second as fit into a lease in progress: a lease that is held longer is rightly taken over.
+# The number of turns of half a second that fit into a lease in progress. Another invocation takes over an older lease.
 LONGEST_STALL: Final = 28
 
 Act = Callable[[FakeAccount], dict[str, object]]

@@ -1,4 +1,4 @@
-"""Whatever fails, stays listed or crashes: the response is success with all users released, or failure in time."""
+"""Despite errors, stale listings and crashes, a teardown releases every user and succeeds, or fails in time."""
 
 from datetime import timedelta
 
@@ -11,11 +11,11 @@ from mfa_guard.core.errors import AccessDenied, AwsRequestFailed
 from support.factories import NOW
 from support.teardown import INVOCATION, CallResult, FakeDeletion, FakeLambda, member, request_event, tags, user
 
-# What CloudFormation signs into the URL as it sends the request; a crash leaves no other trace of when that was.
+# The URL has the time at which CloudFormation sent the request. After a crash, nothing else shows that time.
 SIGNED = (
     "https://cloudformation-custom-resource-response-useast1.s3.us-east-1.amazonaws.com/x?X-Amz-Date=20260301T120000Z"
 )
-# The answer's own retries come on top.
+# The retries of the response add up to this.
 ANSWER = timedelta(seconds=115)
 
 attachments = st.lists(

@@ -1,4 +1,4 @@
-"""What moto's account lacks of a deployed stack: its list of resources, its functions, and IAM's policy simulator.
+"""A deployed stack in moto's account, with what moto lacks: the list of resources, the functions, and IAM's simulator.
 
 The program gets the account's own session. This module answers its calls to CloudFormation, Lambda and the simulator.
 """
@@ -150,7 +150,7 @@ Answer = Callable[[Mapping[str, object]], Mapping[str, object]]
 
 
 def deploy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    """Return the stack in the account, kept well, with the program's sessions being the account's own."""
+    """Create what the health checks require, and let the program use the account's session."""
     deployed = Deployed(account)
     keep_well(account)
     # The administrator who runs the program has a password and an MFA device.
