@@ -48,7 +48,7 @@ startup: .tools/.lambda build ## Measure the cold starts of the built functions
 	PYTHONPATH=. $(RUN) python -m benchmarks.startup
 
 stress: .venv/.dev ## Change 1,000 users at random while events are repeated, reordered and lost, then sweep
-	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/emulator/test_bad_delivery.py $(ARGS)
+	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/emulator/test_delivery_faults.py $(ARGS)
 
 lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, and known vulnerabilities (AUDIT=--strict: fail without an answer)
 	$(RUN) ruff check .

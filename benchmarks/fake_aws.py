@@ -22,9 +22,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from benchmarks.population import NONCOMPLIANT, STATUS_TAG, Drift, Observed, User
 from mfa_guard_cli.stack.template import Stack
-from mfa_guard_emulator.aws.moto_gaps import Lag, mended
+from mfa_guard_emulator.aws.baseline import create_baseline
+from mfa_guard_emulator.aws.iam_reads import IamReads
+from mfa_guard_emulator.aws.moto_patches import patch_moto
 from mfa_guard_emulator.aws.resources import Clients, create_all
-from mfa_guard_emulator.aws.surroundings import keep_well
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -87,7 +88,7 @@ class FakeAws:
     stack: Stack
     endpoint: str
     counting: Counting
-    lag: Lag
+    iam_reads: IamReads
     iam: IAMBackend
     policy: str
 
@@ -101,9 +102,9 @@ class FakeAws:
             if user.device:
                 serial = self.iam.create_virtual_mfa_device(user.name, "/").serial_number
                 self.iam.enable_mfa_device(user.name, serial, "123456", "654321")
-        self.lag.report.polls = 0
-        self.lag.report.forget()
-        self.lag.report.generate(self.iam)
+        self.iam_reads.report.polls = 0
+        self.iam_reads.report.expire()
+        self.iam_reads.report.generate(self.iam)
 
     def drift(self, drift: Drift) -> None:
         """Change what a tool has to repair, without counted calls."""
@@ -146,8 +147,8 @@ def fake_aws(stack: Stack) -> Iterator[FakeAws]:
         variables = {"MOTO_ACCOUNT_ID": stack.account, "AWS_EC2_METADATA_DISABLED": "true"}
         exits.enter_context(patch.dict(os.environ, variables))
         moto_api_backend.reset()
-        lag = exits.enter_context(mended(lambda: datetime.now(UTC)))
-        lag.shorten_pages(ROWS)
+        iam_reads = exits.enter_context(patch_moto(lambda: datetime.now(UTC)))
+        iam_reads.limit_pages(ROWS)
         counting = Counting(DomainDispatcherApplication(create_backend_app))
         server = make_server("127.0.0.1", 0, counting, threaded=True, request_handler=_Silent)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -160,9 +161,9 @@ def fake_aws(stack: Stack) -> Iterator[FakeAws]:
         create_all(clients, stack, _CREATED)
         iam = iam_backends[stack.account][stack.partition]
         # Both tools run in an account without problems.
-        keep_well(stack, iam, clients)
+        create_baseline(stack, iam, clients)
         _create_stack(clients, stack)
-        yield FakeAws(stack, endpoint, counting, lag, iam, str(stack.resolve({"Ref": "EnforcementPolicy"})))
+        yield FakeAws(stack, endpoint, counting, iam_reads, iam, str(stack.resolve({"Ref": "EnforcementPolicy"})))
 
 
 def _create_stack(clients: Clients, stack: Stack) -> None:

@@ -1,1 +1,1 @@
-"""The stack on a laptop: its rules and its functions on an AWS that lives in this process."""
+"""The local account: AWS, the stack and its functions on one machine, for development only."""

@@ -5,14 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from mfa_guard_cli.stack.template import Stack, load_template
-from mfa_guard_emulator.aws.account import LocalAccount, Plan, Watcher, run_account
-from support.local import Heard, settle
-
-PARAMETERS = {
-    "AlertEmail": "security@example.com",
-    "OperationsEmail": "operations@example.com",
-    "HelpUrl": "https://help.example.com/mfa",
-}
+from mfa_guard_emulator.account import AccountConfig, Listener, LocalAccount, run_account
+from mfa_guard_emulator.console.pages import Pages
+from mfa_guard_emulator.console.terminal import PARAMETERS
+from support.local import Recorder, wait_until_idle
 
 
 @pytest.fixture(scope="session")
@@ -21,22 +17,24 @@ def stack() -> Stack:
 
 
 @pytest.fixture(scope="module")
-def heard() -> Heard:
-    return Heard()
+def recorder() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture(scope="module")
-def running(stack: Stack, heard: Heard) -> Iterator[LocalAccount]:
-    """Run an account whose stack is there from the start: nobody announces it, and no function runs for that."""
-    plan = Plan(stack, port=0, retry_seconds=(0.05, 0.1), scenarios=True, announced=False)
-    watcher = Watcher(told=heard.told, delivered=heard.delivered)
-    with run_account(plan, watcher) as account:
+def running(stack: Stack, recorder: Recorder) -> Iterator[LocalAccount]:
+    """Run an account whose stack is complete from the start, so that no function runs before the first test."""
+    config = AccountConfig(
+        stack, retry_seconds=(0.05, 0.1), pages=Pages, simulated_time=True, create_custom_resource=False
+    )
+    listener = Listener(on_message=recorder.on_message, on_delivery=recorder.on_delivery)
+    with run_account(config, listener) as account:
         yield account
 
 
 @pytest.fixture
 def account(running: LocalAccount) -> Iterator[LocalAccount]:
-    """Return the module's account, which must be at rest and without a failure of its own after each test."""
+    """Return the module's account, which must be idle and without an error of its own after each test."""
     yield running
-    settle(running)
+    wait_until_idle(running)
     assert running.failures == []

@@ -1,77 +1,64 @@
-"""The administrator's commands as processes, against the local account."""
+"""The administrator's commands against the local account. Those that ask a question run as processes at a terminal."""
 
 import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
-import boto3
 import pexpect
 import pytest
+from typer.testing import CliRunner
 
-from mfa_guard_emulator.commands.local import environment
+from mfa_guard_cli.main import app
+from mfa_guard_emulator.console.client import environment
 from support.factories import detail, envelope
-from support.local_account import PROGRAM as PROGRAM_PATH
-from support.local_account import local_account
+from support.local_account import RunningAccount, local_account
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-PROGRAM = str(PROGRAM_PATH)
+PROGRAM = str(Path(sys.executable).with_name("mfa-guard"))
 POLICY = "arn:aws:iam::111122223333:policy/EnrollMFADeviceThenSignInAgain"
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
-@dataclass(frozen=True)
+def variables(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a terminal with the variables that the local account says to export."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**own, **given, "AWS_CONFIG_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+@dataclass
 class Terminal:
-    """A terminal of an administrator. `given` has the variables that the local account says to export."""
+    """A terminal of an administrator."""
 
-    given: Mapping[str, str]
+    account: RunningAccount
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return {**own, **self.given, "AWS_CONFIG_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
+        return variables(self.account.environment)
 
-    @property
-    def session(self) -> boto3.Session:
-        given = self.given
-        return boto3.Session(
-            given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=given["AWS_REGION"]
-        )
-
-    @property
-    def endpoint(self) -> str:
-        return self.given["AWS_ENDPOINT_URL"]
-
-    @property
+    @cached_property
     def iam(self) -> "IAMClient":
-        return self.session.client("iam", endpoint_url=self.endpoint)
+        return self.account.session().client("iam", endpoint_url=self.account.endpoint)
 
     def run(self, *words: str, exit_code: int = 0) -> str:
-        """Run the program without a terminal, and return its standard output."""
-        done = subprocess.run(
-            [PROGRAM, *words],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE_SECONDS,
-        )
-        assert done.returncode == exit_code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        assert "\x1b" not in done.stdout + done.stderr
-        return done.stdout
+        """Run a command that asks no question, and return its standard output."""
+        with patch.dict(os.environ, self.environment, clear=True):
+            result = CliRunner().invoke(app, words)
+        assert result.exit_code == exit_code, result.output
+        assert "\x1b" not in result.output
+        return str(result.stdout)
 
     def type(self, *words: str, answer: str) -> tuple[int, str]:
         """Run the program on a pseudo-terminal, and answer its question. Returns its exit code and what it showed."""
-        child = pexpect.spawn(PROGRAM, list(words), env=self.environment, encoding="utf-8", timeout=PATIENCE_SECONDS)
+        child = pexpect.spawn(PROGRAM, list(words), env=self.environment, encoding="utf-8", timeout=TIMEOUT_SECONDS)
         child.expect(r"\[y/N\]: ")
         shown = str(child.before)
         child.sendline(answer)
@@ -83,17 +70,14 @@ class Terminal:
         listed = self.iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]
         return {each["PolicyArn"] for each in listed}
 
-    def until(self, attachments: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not attachments():
-            assert time.monotonic() < end
-            time.sleep(0.1)
+    def until(self, done: Callable[[], object]) -> None:
+        self.account.wait_for(done)
 
 
 @pytest.fixture(scope="module")
 def terminal() -> Iterator[Terminal]:
     with local_account() as account:
-        yield Terminal(account.environment)
+        yield Terminal(account)
     assert not [line for line in account.lines if "itself failed" in line]
 
 
@@ -147,11 +131,11 @@ def test_a_stopped_guard_enforces_no_user_and_a_started_one_catches_up_with_the_
     assert "Stopped since" in terminal.run("status", exit_code=1)
     terminal.run("sweep", exit_code=2)
     terminal.iam.create_user(UserName="bob")
-    time.sleep(1)
+    terminal.until(lambda: "iam CreateUser by user/carol, about bob: matches no rule" in terminal.account.lines)
     assert terminal.attached("bob") == set()
 
-    told = terminal.run("start", "--yes")
-    assert "Missed: 1 event (1 CreateUser), about bob." in told
+    output = terminal.run("start", "--yes")
+    assert "Missed: 1 event (1 CreateUser), about bob." in output
     assert "Running." in terminal.run("status")
     terminal.run("sweep")
     terminal.iam.create_login_profile(UserName="bob", Password="Not-a-real-passw0rd")
@@ -162,18 +146,19 @@ def test_a_dead_letter_message_is_listed_and_redriven(terminal: Terminal) -> Non
     terminal.run("stop", "--yes")
     terminal.iam.create_user(UserName="eve")
     terminal.run("start", "--yes")
-    outputs = terminal.session.client("cloudformation", endpoint_url=terminal.endpoint).describe_stacks()["Stacks"][0]
+    session, endpoint = terminal.account.session(), terminal.account.endpoint
+    outputs = session.client("cloudformation", endpoint_url=endpoint).describe_stacks()["Stacks"][0]
     queue = next(each["OutputValue"] for each in outputs["Outputs"] if each["OutputKey"] == "DeadLetterQueueUrl")
-    functions = terminal.session.client("lambda", endpoint_url=terminal.endpoint).list_functions()["Functions"]
+    functions = session.client("lambda", endpoint_url=endpoint).list_functions()["Functions"]
     target = next(each["FunctionArn"] for each in functions if "UserEventFunction" in each["FunctionName"])
     event = envelope(detail("UpdateUser", {"userName": "eve", "newUserName": "eve"}))
-    terminal.session.client("sqs", endpoint_url=terminal.endpoint).send_message(
+    session.client("sqs", endpoint_url=endpoint).send_message(
         QueueUrl=queue,
         MessageBody=json.dumps(event),
         MessageAttributes={"TARGET_ARN": {"DataType": "String", "StringValue": target}},
     )
-    [letter] = json.loads(terminal.run("dead-letters", "list", "--format", "json", exit_code=1))
-    assert letter["what"] == "UpdateUser about eve"
+    [message] = json.loads(terminal.run("dead-letters", "list", "--format", "json", exit_code=1))
+    assert message["what"] == "UpdateUser about eve"
     code, shown = terminal.type("dead-letters", "redrive", answer="y")
     assert (code, "the message was deleted" in shown) == (0, True)
     terminal.until(lambda: terminal.attached("eve") == {POLICY})
@@ -202,7 +187,7 @@ def test_a_response_that_is_not_of_aws_is_one_sentence(tmp_path: Path) -> None:
         port = proxy.stdout.readline().split("port ")[1].split()[0]
         done = subprocess.run(
             [PROGRAM, "status"],
-            env=Terminal(environment(f"http://127.0.0.1:{port}")).environment,
+            env=variables(environment(f"http://127.0.0.1:{port}")),
             capture_output=True,
             text=True,
             check=False,

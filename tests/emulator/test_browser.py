@@ -1,4 +1,4 @@
-"""The page of a running account in a real browser: one sees the guard act.
+"""The page of a running account in a browser: it shows what the guard does.
 
 MFA_GUARD_SCREENSHOT=docs/local.png takes the picture for docs/local.md.
 """
@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from pyotp import TOTP
 
 from mfa_guard_cli.stack.template import load_template
-from mfa_guard_emulator.aws.account import PAGE_PATH, LocalAccount, Plan, run_account
-from mfa_guard_emulator.aws.callers import Credentials
-from mfa_guard_emulator.aws.keys import ADMINISTRATOR_KEY
-from mfa_guard_emulator.console.terminal import ADDRESSES
+from mfa_guard_emulator.account import AccountConfig, LocalAccount, run_account
+from mfa_guard_emulator.console.pages import Pages
+from mfa_guard_emulator.console.terminal import PARAMETERS
+from mfa_guard_emulator.endpoint import ADMINISTRATOR_KEY, PAGE_PATH, Credentials
 from support.browser import open_browser
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 HOSTILE: Final = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-# A session's name has no room for angle brackets.
+# The name of a session cannot contain angle brackets.
 SESSION: Final = "mallory=,.@script-alert"
 TRUST: Final = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}'
@@ -37,15 +37,15 @@ PASSWORD: Final = "Not-a-real-passw0rd"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # Before the account: without a browser there is no need of one.
+    # The browser comes before the account, which is not needed without a browser.
     with open_browser() as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def account(browser: Browser) -> Iterator[LocalAccount]:  # noqa: ARG001
-    stack = load_template().render(parameters=ADDRESSES)
-    with run_account(Plan(stack, port=0, announced=False)) as running:
+    stack = load_template().render(parameters=PARAMETERS)
+    with run_account(AccountConfig(stack, pages=Pages, create_custom_resource=False)) as running:
         yield running
 
 
@@ -76,8 +76,8 @@ def clients(account: LocalAccount, credentials: Credentials, agent: str = "") ->
     )
 
 
-def test_one_sees_alice_appear_turn_noncompliant_and_then_compliant(account: LocalAccount, page: Page) -> None:
-    carol, _ = clients(account, Credentials(*ADMINISTRATOR_KEY))
+def test_alice_appears_as_noncompliant_and_then_as_compliant(account: LocalAccount, page: Page) -> None:
+    carol, _ = clients(account, ADMINISTRATOR_KEY)
     alice_row = page.locator("tr[data-user=alice]")
     expect(alice_row).to_have_count(0)
 
@@ -103,14 +103,14 @@ def test_one_sees_alice_appear_turn_noncompliant_and_then_compliant(account: Loc
         page.screenshot(path=Path(SCREENSHOT))
 
 
-def test_what_strangers_write_stays_text(account: LocalAccount, page: Page) -> None:
-    carol, _ = clients(account, Credentials(*ADMINISTRATOR_KEY))
+def test_what_callers_write_stays_text(account: LocalAccount, page: Page) -> None:
+    carol, _ = clients(account, ADMINISTRATOR_KEY)
     carol.create_role(RoleName="Visitor", AssumeRolePolicyDocument=TRUST)
     key = carol.create_access_key(UserName="carol")["AccessKey"]
     _, sts = clients(account, Credentials(key["AccessKeyId"], key["SecretAccessKey"]))
     role = f"arn:aws:iam::{account.stack.account}:role/Visitor"
-    lent = sts.assume_role(RoleArn=role, RoleSessionName=SESSION)["Credentials"]
-    visitor = Credentials(lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"])
+    assumed = sts.assume_role(RoleArn=role, RoleSessionName=SESSION)["Credentials"]
+    visitor = Credentials(assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"])
     mallory, _ = clients(account, visitor, HOSTILE)
     mallory.create_user(UserName="victim")
     mail = page.locator(".mail", has_text="victim").first

@@ -1,4 +1,4 @@
-"""What `sam build` made, in an interpreter that has nothing but what Lambda's Runtime has."""
+"""The output of `sam build`, in an interpreter with only what Lambda's runtime has."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from support.local_account import ROOT
 
 BUILT: Final = ROOT / ".aws-sam" / "build"
 PYTHON: Final = ROOT / ".tools" / "lambda" / "bin" / "python"
-# Whose files a module may come from: the interpreter's own, or the function's folder.
+# Prints the file of each module that a handler imports.
 LOADED: Final = """
 import importlib, json, sys
 importlib.import_module(sys.argv[1])
@@ -37,7 +37,7 @@ def test_every_function_of_the_template_is_built(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_built_handler_imports_from_its_own_folder_and_the_runtime_alone(stack: Stack, function: str) -> None:
+def test_a_built_handler_imports_only_from_its_own_folder_and_the_runtime(stack: Stack, function: str) -> None:
     handler = as_text(stack.resource(function).properties["Handler"]).rpartition(".")[0]
     folder = BUILT / function
     environment = {

@@ -1,4 +1,4 @@
-"""The door of the local account: who may call, with which codes, and what is said of it."""
+"""The gateway of the local account: who can call, with which codes, and what is recorded."""
 
 import http.client
 import json
@@ -17,12 +17,12 @@ from botocore.exceptions import ClientError
 
 from mfa_guard.core.cloudtrail import ROOT_NAME
 from mfa_guard_cli.stack.template import Fields, Stack
-from mfa_guard_emulator.aws.account import LocalAccount
-from mfa_guard_emulator.aws.callers import Caller, Credentials
+from mfa_guard_emulator.account import LocalAccount
+from mfa_guard_emulator.aws.callers import Caller
 from mfa_guard_emulator.aws.calls import Call
-from mfa_guard_emulator.aws.keys import ADMINISTRATOR_KEY
 from mfa_guard_emulator.aws.resources import Clients
-from support.local import Heard, acting_as, administrator, code, new_device, new_key, root, with_credentials
+from mfa_guard_emulator.endpoint import ADMINISTRATOR_KEY, Credentials
+from support.local import Recorder, acting_as, administrator, code, new_device, new_key, root, with_credentials
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -36,7 +36,7 @@ HOSTILE: Final = '"><script>alert(1)</script>{{7*7}}%0d%0a$(id)'
 
 @dataclass(frozen=True)
 class Person:
-    """A user with a key and a phone."""
+    """A user with an access key and a phone."""
 
     account: LocalAccount
     name: str
@@ -52,7 +52,7 @@ class Person:
         return code(self.account, self.seed, seconds)
 
     def session(self, **parameters: object) -> Credentials:
-        """Return what GetSessionToken gives for these parameters."""
+        """Return the credentials from GetSessionToken."""
         return credentials_in(self.clients.any("sts").get_session_token(**parameters))
 
 
@@ -64,7 +64,7 @@ def credentials_in(answer: Fields) -> Credentials:
 
 @pytest.fixture
 def person(account: LocalAccount) -> Person:
-    """Return somebody new, whose phone showed no code yet."""
+    """Return a new user, whose phone showed no code yet."""
     number = len(account.iam.users)
     name, serial = f"person-{number}", f"arn:aws:iam::{ACCOUNT}:mfa/phone-{number}"
     account.clients.iam.create_user(UserName=name)
@@ -75,8 +75,8 @@ def person(account: LocalAccount) -> Person:
 
 @pytest.fixture
 def held(account: LocalAccount) -> Iterator[list[tuple[Fields, Caller]]]:
-    """Return what people cause, which wakes no function here."""
-    with account.holding() as kept:
+    """Return the events of users, which invoke no function here."""
+    with account.holding_events() as kept:
         yield kept
 
 
@@ -87,13 +87,13 @@ def _role(running: LocalAccount) -> None:
 
 
 def refused(act: Callable[[], object]) -> str:
-    """Return the code with which a call is refused."""
+    """Return the code of the error that a call raises."""
     with pytest.raises(ClientError) as error:
         act()
     return str(error.value.response["Error"]["Code"])
 
 
-def whoever(account: LocalAccount, credentials: Credentials) -> Callable[[], object]:
+def identity_call(account: LocalAccount, credentials: Credentials) -> Callable[[], object]:
     return with_credentials(account, credentials).any("sts").get_caller_identity
 
 
@@ -114,17 +114,17 @@ NAMING: Final = [
 
 @pytest.mark.parametrize("name", ["a b", "a&b", "a\x1b[31mb", "ä"])
 @pytest.mark.parametrize(("call", "parameter", "longest"), NAMING)
-def test_a_name_that_iam_lets_nobody_have_is_refused(
+def test_a_name_that_iam_does_not_allow_is_refused(
     account: LocalAccount, call: str, parameter: str, longest: int, name: str
 ) -> None:
-    ask_iam = getattr(administrator(account).iam, call)
+    call_iam = getattr(administrator(account).iam, call)
     for refused_name in (name, "x" * (longest + 1)):
-        assert refused(partial(ask_iam, **{parameter: refused_name})) == "ValidationError"
+        assert refused(partial(call_iam, **{parameter: refused_name})) == "ValidationError"
     assert name not in account.iam.users
 
 
 def test_the_stack_is_in_its_own_region_only(account: LocalAccount) -> None:
-    elsewhere = account.session(Credentials(*ADMINISTRATOR_KEY)).client(
+    elsewhere = account.session(ADMINISTRATOR_KEY).client(
         "cloudformation", region_name="eu-west-1", endpoint_url=account.endpoint
     )
     assert refused(lambda: elsewhere.describe_stacks(StackName="mfa-guard")) == "ValidationError"
@@ -141,43 +141,43 @@ def test_the_stack_is_listed(account: LocalAccount) -> None:
 
 
 @pytest.mark.parametrize("call", ["describe_stack_events", "get_template", "detect_stack_drift"])
-def test_what_is_not_known_of_the_stack_is_not_said_to_be_missing(account: LocalAccount, call: str) -> None:
-    ask_for = getattr(administrator(account).any("cloudformation"), call)
-    assert refused(partial(ask_for, StackName="mfa-guard")) == "NotImplemented"
+def test_an_unsupported_call_about_the_stack_is_not_an_error_about_the_stack(account: LocalAccount, call: str) -> None:
+    call_cloudformation = getattr(administrator(account).any("cloudformation"), call)
+    assert refused(partial(call_cloudformation, StackName="mfa-guard")) == "NotImplemented"
 
 
 # Keys and sessions
 
 
 def test_an_unknown_key_is_refused(account: LocalAccount) -> None:
-    assert refused(whoever(account, Credentials("AKIAUNKNOWNUNKNOWN00", "x"))) == "InvalidClientTokenId"
+    assert refused(identity_call(account, Credentials("AKIAUNKNOWNUNKNOWN00", "x"))) == "InvalidClientTokenId"
 
 
 def test_an_inactive_key_is_refused_and_works_once_it_is_active_again(person: Person) -> None:
     iam = person.account.clients.iam
     iam.update_access_key(UserName=person.name, AccessKeyId=person.key.key_id, Status="Inactive")
-    assert refused(whoever(person.account, person.key)) == "InvalidClientTokenId"
+    assert refused(identity_call(person.account, person.key)) == "InvalidClientTokenId"
     iam.update_access_key(UserName=person.name, AccessKeyId=person.key.key_id, Status="Active")
-    assert whoever(person.account, person.key)()
+    assert identity_call(person.account, person.key)()
 
 
 def test_a_deleted_key_is_refused(person: Person) -> None:
     person.account.clients.iam.delete_access_key(UserName=person.name, AccessKeyId=person.key.key_id)
-    assert refused(whoever(person.account, person.key)) == "InvalidClientTokenId"
+    assert refused(identity_call(person.account, person.key)) == "InvalidClientTokenId"
 
 
-@pytest.mark.parametrize("token", ["somebody else's", None])
+@pytest.mark.parametrize("token", ["the token of another session", None])
 def test_a_session_without_its_own_token_is_refused(person: Person, token: str | None) -> None:
     session = replace(person.session(), token=token)
-    assert refused(whoever(person.account, session)) == "InvalidClientTokenId"
+    assert refused(identity_call(person.account, session)) == "InvalidClientTokenId"
 
 
 def test_a_session_ends(person: Person) -> None:
     session = person.session(DurationSeconds=900)
-    person.account.clock.let_pass(timedelta(seconds=890))
-    assert whoever(person.account, session)()
-    person.account.clock.let_pass(timedelta(seconds=11))
-    assert refused(whoever(person.account, session)) == "ExpiredToken"
+    person.account.clock.advance(timedelta(seconds=890))
+    assert identity_call(person.account, session)()
+    person.account.clock.advance(timedelta(seconds=11))
+    assert refused(identity_call(person.account, session)) == "ExpiredToken"
 
 
 def test_an_unsigned_request_is_refused(account: LocalAccount) -> None:
@@ -212,7 +212,7 @@ def test_two_codes_that_follow_each_other_enable_a_device(
 
 
 @pytest.mark.parametrize("seconds", [(0, -30), (0, 0), (-60, 0), (-600, -570)])
-def test_any_two_others_do_not(
+def test_two_other_codes_do_not(
     person: Person, second_phone: tuple[str, str], seconds: tuple[int, int], held: list[tuple[Fields, Caller]]
 ) -> None:
     serial, seed = second_phone
@@ -229,7 +229,7 @@ def test_codes_of_another_device_enable_nothing(
     assert len(held) == 1
 
 
-def test_a_device_is_resynchronised_with_its_own_codes_only(person: Person, held: list[object]) -> None:
+def test_only_the_codes_of_a_device_resynchronize_it(person: Person, held: list[object]) -> None:
     def resync(first: str, second: str) -> Callable[[], object]:
         return lambda: person.clients.iam.resync_mfa_device(
             UserName=person.name, SerialNumber=person.serial, AuthenticationCode1=first, AuthenticationCode2=second
@@ -241,12 +241,12 @@ def test_a_device_is_resynchronised_with_its_own_codes_only(person: Person, held
 
 
 def token_call(person: Person, name: str) -> Callable[[str, str], object]:
-    """Return what takes a serial number and a code."""
+    """Return a function that calls STS with a serial number and a code."""
     sts = person.clients.any("sts")
     if name == "GetSessionToken":
-        return lambda serial, shown: sts.get_session_token(SerialNumber=serial, TokenCode=shown)
-    return lambda serial, shown: sts.assume_role(
-        RoleArn=ROLE, RoleSessionName="me", SerialNumber=serial, TokenCode=shown
+        return lambda serial, code_: sts.get_session_token(SerialNumber=serial, TokenCode=code_)
+    return lambda serial, code_: sts.assume_role(
+        RoleArn=ROLE, RoleSessionName="me", SerialNumber=serial, TokenCode=code_
     )
 
 
@@ -256,9 +256,7 @@ def call(person: Person, request: pytest.FixtureRequest) -> Callable[[str, str],
 
 
 @pytest.mark.parametrize("seconds", [-30, 0, 30])
-def test_a_right_code_is_taken_from_a_clock_half_a_minute_off(
-    person: Person, call: Callable[[str, str], object], seconds: int
-) -> None:
+def test_a_clock_can_be_half_a_minute_off(person: Person, call: Callable[[str, str], object], seconds: int) -> None:
     assert call(person.serial, person.code(seconds))
 
 
@@ -272,16 +270,16 @@ def test_a_wrong_code_is_refused(person: Person, call: Callable[[str, str], obje
     assert refused(lambda: call(person.serial, wrong)) == "AccessDenied"
 
 
-def test_a_code_is_taken_once(person: Person, call: Callable[[str, str], object]) -> None:
+def test_a_code_can_be_used_once(person: Person, call: Callable[[str, str], object]) -> None:
     shown = person.code()
     call(person.serial, shown)
     assert refused(lambda: call(person.serial, shown)) == "AccessDenied"
     assert refused(lambda: token_call(person, "AssumeRole")(person.serial, shown)) == "AccessDenied"
-    person.account.clock.let_pass(timedelta(seconds=30))
+    person.account.clock.advance(timedelta(seconds=30))
     assert call(person.serial, person.code())
 
 
-def test_anothers_device_is_refused(
+def test_the_device_of_another_user_is_refused(
     person: Person, second_phone: tuple[str, str], call: Callable[[str, str], object]
 ) -> None:
     serial, seed = second_phone
@@ -292,9 +290,7 @@ def test_anothers_device_is_refused(
 
 
 @pytest.mark.parametrize(("seconds", "accepted"), [(900, True), (129_600, True), (129_601, False)])
-def test_a_users_session_lasts_a_quarter_of_an_hour_to_a_day_and_a_half(
-    person: Person, seconds: int, accepted: bool
-) -> None:
+def test_a_users_session_lasts_15_minutes_to_36_hours(person: Person, seconds: int, accepted: bool) -> None:
     if accepted:
         ends = person.session(DurationSeconds=seconds).expires_at
         assert ends is not None
@@ -303,14 +299,14 @@ def test_a_users_session_lasts_a_quarter_of_an_hour_to_a_day_and_a_half(
         assert refused(lambda: person.session(DurationSeconds=seconds)) == "ValidationError"
 
 
-def test_a_client_that_checks_nothing_gets_no_shorter_session(person: Person) -> None:
+def test_a_client_without_validation_gets_no_shorter_session(person: Person) -> None:
     unchecked = Config(parameter_validation=False)
     sts = person.account.session(person.key).client("sts", endpoint_url=person.account.endpoint, config=unchecked)
     assert refused(lambda: sts.get_session_token(DurationSeconds=899)) == "ValidationError"
 
 
 @pytest.mark.parametrize(("seconds", "accepted"), [(3_600, True), (3_601, False)])
-def test_roots_session_lasts_an_hour_at_most(account: LocalAccount, seconds: int, accepted: bool) -> None:
+def test_a_session_of_root_lasts_one_hour_at_most(account: LocalAccount, seconds: int, accepted: bool) -> None:
     sts = root(account).any("sts")
     if accepted:
         assert sts.get_session_token(DurationSeconds=seconds)
@@ -318,7 +314,7 @@ def test_roots_session_lasts_an_hour_at_most(account: LocalAccount, seconds: int
         assert refused(lambda: sts.get_session_token(DurationSeconds=seconds)) == "ValidationError"
 
 
-def test_root_is_told_which_device_was_enabled(account: LocalAccount) -> None:
+def test_root_can_list_the_device_that_it_enabled(account: LocalAccount) -> None:
     iam, serial = root(account).iam, f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
     assert iam.list_mfa_devices()["MFADevices"] == []
     seed = new_device(account, serial)
@@ -329,22 +325,22 @@ def test_root_is_told_which_device_was_enabled(account: LocalAccount) -> None:
     assert [each["SerialNumber"] for each in iam.list_mfa_devices()["MFADevices"]] == [serial]
 
 
-def test_a_session_begets_no_session(person: Person) -> None:
+def test_a_session_cannot_create_a_session(person: Person) -> None:
     sts = with_credentials(person.account, person.session()).any("sts")
     assert refused(sts.get_session_token) == "AccessDenied"
 
 
-def test_root_assumes_no_role(account: LocalAccount) -> None:
+def test_root_cannot_assume_a_role(account: LocalAccount) -> None:
     sts = root(account).any("sts")
     assert refused(lambda: sts.assume_role(RoleArn=ROLE, RoleSessionName="me")) == "AccessDenied"
 
 
-def test_a_role_that_is_not_there_is_refused(person: Person) -> None:
+def test_a_role_that_does_not_exist_is_refused(person: Person) -> None:
     sts = person.clients.any("sts")
     assert refused(lambda: sts.assume_role(RoleArn=f"{ROLE}er", RoleSessionName="me")) == "AccessDenied"
 
 
-def test_roles_one_from_the_other_last_an_hour_at_most(person: Person) -> None:
+def test_a_role_that_is_assumed_by_a_role_lasts_one_hour_at_most(person: Person) -> None:
     first = credentials_in(person.clients.any("sts").assume_role(RoleArn=ROLE, RoleSessionName="me"))
     sts = with_credentials(person.account, first).any("sts")
     longer = {"RoleArn": ROLE, "RoleSessionName": "me", "DurationSeconds": 3_601}
@@ -352,10 +348,10 @@ def test_roles_one_from_the_other_last_an_hour_at_most(person: Person) -> None:
     assert person.clients.any("sts").assume_role(**longer)
 
 
-# Who one is
+# Identities
 
 
-def test_everybody_hears_who_he_is(person: Person) -> None:
+def test_every_caller_gets_its_identity(person: Person) -> None:
     account = person.account
     user_id = account.iam.users[person.name].id
     role_id = next(role.id for role in account.iam.roles.values() if role.name == "Deploy")
@@ -369,8 +365,8 @@ def test_everybody_hears_who_he_is(person: Person) -> None:
         (with_credentials(account, assumed), (f"{role_id}:me", f"arn:aws:sts::{ACCOUNT}:assumed-role/Deploy/me")),
     ]
     for clients, (who, arn) in expected:
-        told = clients.any("sts").get_caller_identity()
-        assert (told["UserId"], told["Account"], told["Arn"]) == (who, ACCOUNT, arn)
+        answer = clients.any("sts").get_caller_identity()
+        assert (answer["UserId"], answer["Account"], answer["Arn"]) == (who, ACCOUNT, arn)
 
 
 def mfa_authenticated(record: Mapping[str, object]) -> object:
@@ -378,7 +374,7 @@ def mfa_authenticated(record: Mapping[str, object]) -> object:
     return context["attributes"]["mfaAuthenticated"] if context else None
 
 
-def test_records_say_whether_a_code_was_given(person: Person, held: list[tuple[Fields, Caller]]) -> None:
+def test_records_say_whether_there_was_a_code(person: Person, held: list[tuple[Fields, Caller]]) -> None:
     account, sts = person.account, person.clients.any("sts")
     with_code = {"SerialNumber": person.serial, "TokenCode": person.code()}
     mfa = person.session(**with_code)
@@ -397,7 +393,7 @@ def test_records_say_whether_a_code_was_given(person: Person, held: list[tuple[F
     assert keys == [session.key_id for session, _ in sessions]
 
 
-# Other doors
+# Requests that are not calls
 
 
 def ask(account: LocalAccount, method: str, path: str, *, host: str = "", body: str = "") -> tuple[int, str]:
@@ -407,30 +403,28 @@ def ask(account: LocalAccount, method: str, path: str, *, host: str = "", body: 
     headers = {"Host": host or f"localhost:{port}", "Content-Type": "application/x-www-form-urlencoded"}
     connection.request(method, path, body or None, headers)
     response = connection.getresponse()
-    told = response.status, response.read().decode("utf-8", "replace")
+    answer = response.status, response.read().decode("utf-8", "replace")
     connection.close()
-    return told
+    return answer
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example.com", "evil.example.com:4747", "localhost.evil.example.com", "10.0.0.1"]
 )
 @pytest.mark.parametrize("path", ["/", "/_mfa-guard/", "/_mfa-guard/state"])
-def test_a_page_elsewhere_cannot_reach_the_account_by_a_name_of_its_own(
-    account: LocalAccount, host: str, path: str
-) -> None:
+def test_another_host_name_cannot_reach_the_account(account: LocalAccount, host: str, path: str) -> None:
     assert ask(account, "GET", path, host=host)[0] == 421
 
 
 @pytest.mark.parametrize("path", ["/moto-api/reset", "/moto-api/data.json", "/moto-api/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_motos_own_interface_is_out_of_reach(account: LocalAccount, method: str, path: str) -> None:
+def test_the_interface_of_moto_cannot_be_reached(account: LocalAccount, method: str, path: str) -> None:
     assert ask(account, method, path)[0] == 404
     assert account.iam.users
 
 
-def test_a_call_that_no_rule_asks_for_is_let_through_and_named_once(
-    account: LocalAccount, heard: Heard, held: list[object]
+def test_a_call_that_no_rule_matches_is_answered_and_mentioned_once(
+    account: LocalAccount, recorder: Recorder, held: list[object]
 ) -> None:
     carol = administrator(account)
     for number in range(2):
@@ -438,23 +432,25 @@ def test_a_call_that_no_rule_asks_for_is_let_through_and_named_once(
         carol.any("s3").create_bucket(Bucket=f"a-bucket-{number}")
         carol.iam.create_instance_profile(InstanceProfileName=f"profile-{number}")
     for name in ("logs:CreateLogGroup", "s3", "iam:CreateInstanceProfile"):
-        assert heard.remarks.count(f"{name}: no rule asks for it, so it is not recorded.") == 1
+        assert recorder.messages.count(f"{name} is not recorded, because no rule of the stack matches it.") == 1
     assert held == []
 
 
-def test_reading_is_neither_recorded_nor_named(account: LocalAccount, heard: Heard, held: list[object]) -> None:
-    before = len(heard.remarks)
+def test_reading_is_neither_recorded_nor_mentioned(
+    account: LocalAccount, recorder: Recorder, held: list[object]
+) -> None:
+    before = len(recorder.messages)
     carol = administrator(account)
     carol.iam.list_users()
     carol.iam.get_account_summary()
     carol.any("s3").list_buckets()
     carol.any("cloudwatch").describe_alarms()
-    assert (held, heard.remarks[before:]) == ([], [])
+    assert (held, recorder.messages[before:]) == ([], [])
 
 
-def test_what_goes_wrong_in_the_gateway_is_an_answer_and_told_loudly(account: LocalAccount) -> None:
+def test_an_error_in_the_gateway_is_an_answer_and_is_reported(account: LocalAccount) -> None:
     def fail(_call: Call, _caller: Caller) -> None:
-        raise RuntimeError("a test's own failure")
+        raise RuntimeError("the test failed here")
 
     before = account.gateway.intercept
     account.gateway.intercept = fail
@@ -464,11 +460,11 @@ def test_what_goes_wrong_in_the_gateway_is_an_answer_and_told_loudly(account: Lo
     finally:
         account.gateway.intercept = before
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
-    assert [trace.strip().splitlines()[-1] for trace in account.failures] == ["RuntimeError: a test's own failure"]
+    assert [trace.strip().splitlines()[-1] for trace in account.failures] == ["RuntimeError: the test failed here"]
     account.failures.clear()
 
 
-def test_a_function_may_do_what_its_role_allows_and_nothing_else(
+def test_a_function_can_make_only_the_calls_that_its_role_allows(
     account: LocalAccount, stack: Stack, held: list[object]
 ) -> None:
     role = str(stack.resolve({"Fn::GetAtt": ["AlertFunctionRole", "Arn"]}))
@@ -501,11 +497,11 @@ def test_calls_in_cbor_and_rest_are_read_answered_and_refused(
     assert refused(lambda: cloudwatch.set_alarm_state(**missing)).startswith("ResourceNotFound")
     assert scheduler.get_schedule(Name="mfa-guard-sweep")["State"] == "ENABLED"
     assert refused(lambda: scheduler.delete_schedule(Name="none")) == "ResourceNotFoundException"
-    told = [(record["eventName"], str(record["errorCode"])[:16]) for record in records(held)]
-    assert told == [("SetAlarmState", "ResourceNotFound"), ("DeleteSchedule", "ResourceNotFound")]
+    recorded = [(record["eventName"], str(record["errorCode"])[:16]) for record in records(held)]
+    assert recorded == [("SetAlarmState", "ResourceNotFound"), ("DeleteSchedule", "ResourceNotFound")]
 
 
-def test_what_a_stranger_calls_himself_stays_text(person: Person, held: list[tuple[Fields, Caller]]) -> None:
+def test_what_a_caller_writes_stays_text(person: Person, held: list[tuple[Fields, Caller]]) -> None:
     sts = person.clients.any("sts")
     session = credentials_in(sts.assume_role(RoleArn=ROLE, RoleSessionName=HOSTILE))
     iam = person.account.session(session).client(
@@ -521,7 +517,7 @@ def test_what_a_stranger_calls_himself_stays_text(person: Person, held: list[tup
 
 
 def test_threads_lose_no_record(account: LocalAccount, held: list[tuple[Fields, Caller]]) -> None:
-    names = {f"crowd-{number}" for number in range(80)}
+    names = {f"user-{number}" for number in range(80)}
 
     def create(group: list[str]) -> None:
         iam = administrator(account).iam
@@ -531,17 +527,17 @@ def test_threads_lose_no_record(account: LocalAccount, held: list[tuple[Fields, 
     ordered = sorted(names)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(create, [ordered[start::8] for start in range(8)]))
-    told = [(record["requestParameters"], record["responseElements"]) for record in records(held)]
-    assert {request["userName"] for request, _ in told} == names  # type: ignore[index]
-    assert len(told) == len(names)
-    assert all(request["userName"] == response["user"]["userName"] for request, response in told)  # type: ignore[index]
+    recorded = [(record["requestParameters"], record["responseElements"]) for record in records(held)]
+    assert {request["userName"] for request, _ in recorded} == names  # type: ignore[index]
+    assert len(recorded) == len(names)
+    assert all(request["userName"] == response["user"]["userName"] for request, response in recorded)  # type: ignore[index]
     assert len({record["eventID"] for record in records(held)}) == len(names)
 
 
 def test_calls_at_the_same_time_reach_moto_one_after_the_other(
     account: LocalAccount, held: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A record belongs to the state that its call left."""
+    """A record describes the state after its call."""
     moto, inside, most = account.gateway.app, threading.Semaphore(0), []
 
     def slow(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":

@@ -1,4 +1,4 @@
-"""The local account's page as a reader meets it, in a real browser, on a state that the test writes."""
+"""The local account's page in a browser, with a state that the test writes."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,10 +13,10 @@ from support.browser import open_browser
 from support.page import FakeAccount, entry, fake_account, mail, user
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>&lt;b&gt;"
-PASTE = "aws iam detach-user-policy --user-name alice && \\\naws iam untag-user --user-name alice"
+COMMAND = "aws iam detach-user-policy --user-name alice && \\\naws iam untag-user --user-name alice"
 PHONE = (360, 740)
 
-# The page asks once a second, which is long for a test. What a reader needs time for takes its time.
+# The page requests the state once a second, which is slow for a test. Delays for the reader stay as they are.
 HURRY = """
     const slow = window.setTimeout;
     window.setTimeout = (act, delay) => slow(act, delay === 1000 ? 50 : delay);
@@ -39,13 +39,13 @@ def account() -> Iterator[FakeAccount]:
 
 @pytest.fixture
 def foreign() -> list[str]:
-    """Return what the pages of a test asked of anybody but the local account, which is refused."""
+    """Return the requests to other hosts than the local account, which are refused."""
     return []
 
 
 @pytest.fixture
 def open_page(browser: Browser, account: FakeAccount, foreign: list[str]) -> Iterator[Open]:
-    """Return what opens the page and waits for the first state. No page may raise or break its own policy."""
+    """Return a function that opens the page and waits for the first state. No page may have an error."""
     complaints: list[str] = []
     contexts = []
 
@@ -64,7 +64,7 @@ def open_page(browser: Browser, account: FakeAccount, foreign: list[str]) -> Ite
         context.add_init_script(HURRY)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if "Security" in said.text else None)
+        page.on("console", lambda message: complaints.append(message.text) if "Security" in message.text else None)
         page.goto(account.url)
         expect(page.locator("#connection")).to_have_text("Live")
         return page
@@ -84,8 +84,8 @@ def shown_mail(page: Page, number: int) -> Locator:
 
 
 def polled_again(page: Page) -> None:
-    """Wait until the page has asked for the state that stands now, and was told that it has it."""
-    # What answers the first may have been asked before; the page asks one question at a time.
+    """Wait until the page has requested the present state, and the answer was that it has this state."""
+    # The first request may have started earlier. The page makes one request at a time.
     for _ in range(2):
         with page.expect_response(lambda answer: answer.status == HTTPStatus.NOT_MODIFIED):
             pass
@@ -112,7 +112,7 @@ class TestUsers:
         expect(alice).to_contain_text("attached to the user and through the group")
         expect(alice).to_contain_text("alice-phone")
 
-    def test_everything_that_is_known_of_a_user_is_in_his_row(self, account: FakeAccount, open_page: Open) -> None:
+    def test_all_facts_about_a_user_are_in_the_row(self, account: FakeAccount, open_page: Open) -> None:
         keys = [{"id": "AKIAONE", "status": "Active"}, {"id": "AKIATWO", "status": "Inactive"}]
         account.users = [user("alice", path="/people/", password=True, keys=keys, tags={"team": "payments"})]
         alice = row(open_page(), "alice")
@@ -126,7 +126,7 @@ class TestUsers:
             ("2020-01-01T00:00:00Z", "without device", "no longer exempt, as of 2020-01-01T00:00:00Z"),
         ],
     )
-    def test_an_exemption_counts_until_it_ends(
+    def test_an_exemption_applies_until_it_ends(
         self, account: FakeAccount, open_page: Open, until: str, standing: str, sentence: str
     ) -> None:
         account.users = [user("alice", exempt_until=until)]
@@ -134,7 +134,7 @@ class TestUsers:
         expect(alice.locator(".pill")).to_have_text(standing)
         expect(alice).to_contain_text(sentence)
 
-    def test_users_come_go_and_are_counted_by_their_standing(self, account: FakeAccount, open_page: Open) -> None:
+    def test_users_come_and_go_and_are_counted_by_state(self, account: FakeAccount, open_page: Open) -> None:
         account.users = [user("bob"), user("dan", devices=["phone"])]
         page = open_page()
         expect(page.locator("#note-users")).to_have_text("1 without device, 1 compliant")
@@ -174,13 +174,13 @@ class TestMails:
         expect(shown_mail(page, 1).locator("pre")).to_be_hidden()
         assert shown_mail(page, 2).locator("pre").text_content() == account.mails[0]["text"]
 
-    def test_severity_is_a_word_and_a_colour(self, account: FakeAccount, open_page: Open) -> None:
+    def test_severity_is_a_word_and_a_color(self, account: FakeAccount, open_page: Open) -> None:
         words = ["CRITICAL", "HIGH", "MEDIUM", "LOW"]
         account.mails = [mail(number, f"{word}: something") for number, word in enumerate(words)]
         pills = open_page().locator(".mail .pill")
         expect(pills).to_have_text(words)
-        colours = pills.evaluate_all("pills => pills.map(pill => getComputedStyle(pill).backgroundColor)")
-        assert len(set(colours)) == len(words)
+        colors = pills.evaluate_all("pills => pills.map(pill => getComputedStyle(pill).backgroundColor)")
+        assert len(set(colors)) == len(words)
 
     def test_a_subject_that_does_not_begin_with_the_severity_is_whole(
         self, account: FakeAccount, open_page: Open
@@ -188,7 +188,7 @@ class TestMails:
         account.mails = [mail(1, "HIGHEST: something", severity="high")]
         expect(open_page().locator(".mail .line")).to_have_text("HIGH: HIGHEST: something")
 
-    def test_what_the_reader_opened_and_closed_stays_so(self, account: FakeAccount, open_page: Open) -> None:
+    def test_a_mail_that_the_reader_opened_or_closed_stays_so(self, account: FakeAccount, open_page: Open) -> None:
         account.mails = [mail(3), mail(2), mail(1)]
         page = open_page()
         shown_mail(page, 1).locator("summary").click()
@@ -199,14 +199,14 @@ class TestMails:
         opened = [shown_mail(page, number).locator("pre").is_visible() for number in (4, 3, 2, 1)]
         assert opened == [True, False, False, True]
 
-    def test_what_the_page_opened_closes_for_the_next(self, account: FakeAccount, open_page: Open) -> None:
+    def test_a_mail_that_the_page_opened_closes_for_the_next(self, account: FakeAccount, open_page: Open) -> None:
         account.mails = [mail(1)]
         page = open_page()
         account.mails = [mail(2), mail(1)]
         expect(shown_mail(page, 2).locator("pre")).to_be_visible()
         expect(shown_mail(page, 1).locator("pre")).to_be_hidden()
 
-    def test_what_the_reader_took_in_hand_stays_open(self, account: FakeAccount, open_page: Open) -> None:
+    def test_a_mail_that_the_reader_clicked_stays_open(self, account: FakeAccount, open_page: Open) -> None:
         account.mails = [mail(1)]
         page = open_page()
         shown_mail(page, 1).locator("pre").click()
@@ -227,7 +227,7 @@ class TestMails:
         assert page.evaluate("getSelection().toString().trim()") == str(account.mails[1]["text"]).strip()
 
     @pytest.mark.parametrize("size", [(1440, 900), PHONE])
-    def test_what_the_reader_looks_at_stays_where_it_is(
+    def test_what_the_reader_looks_at_does_not_move(
         self, account: FakeAccount, open_page: Open, size: tuple[int, int]
     ) -> None:
         account.mails = [mail(number) for number in range(60, 0, -1)]
@@ -242,7 +242,7 @@ class TestMails:
         assert after
         assert after["y"] == pytest.approx(before["y"], abs=1)
 
-    def test_a_new_mail_is_announced_and_unread_until_it_was_seen(self, account: FakeAccount, open_page: Open) -> None:
+    def test_a_new_mail_is_announced_and_unread_until_it_is_seen(self, account: FakeAccount, open_page: Open) -> None:
         account.mails = [mail(1)]
         page = open_page()
         expect(page).to_have_title("mfa-guard local")
@@ -255,7 +255,7 @@ class TestMails:
         expect(page).to_have_title("mfa-guard local")
         expect(page.locator("#unread")).to_be_hidden()
 
-    def test_what_is_out_of_sight_stays_unread_until_the_reader_goes_there(
+    def test_a_mail_out_of_view_stays_unread_until_the_reader_goes_there(
         self, account: FakeAccount, open_page: Open
     ) -> None:
         account.mails = [mail(number) for number in range(60, 0, -1)]
@@ -268,16 +268,16 @@ class TestMails:
         expect(shown_mail(page, 62).locator("summary")).to_be_focused()
         expect(shown_mail(page, 62).locator("summary")).to_be_in_viewport()
 
-    def test_a_paste_is_copied_as_it_stands(self, account: FakeAccount, open_page: Open) -> None:
-        text = f"Lead.\n\nTO UNDO (records an exemption)\n{PASTE}\n\nAccount 111122223333.\n"
+    def test_a_command_is_copied_unchanged(self, account: FakeAccount, open_page: Open) -> None:
+        text = f"Lead.\n\nTO UNDO (records an exemption)\n{COMMAND}\n\nAccount 111122223333.\n"
         account.mails = [mail(1, text=text)]
         page = open_page(permissions=["clipboard-read", "clipboard-write"])
         page.get_by_role("button", name="Copy the command to undo").click()
         expect(page.locator("#news")).to_have_text("Copied the command to undo.")
-        assert page.evaluate("navigator.clipboard.readText()") == PASTE
+        assert page.evaluate("navigator.clipboard.readText()") == COMMAND
         assert page.locator(".mail pre").text_content() == text
 
-    def test_the_rest_of_many_is_counted(self, account: FakeAccount, open_page: Open) -> None:
+    def test_mails_and_lines_beyond_the_maximum_are_counted(self, account: FakeAccount, open_page: Open) -> None:
         account.mails = [mail(number) for number in range(250, 0, -1)]
         account.activity = [entry(number) for number in range(130, 0, -1)]
         page = open_page()
@@ -287,21 +287,19 @@ class TestMails:
 
 
 class TestActivity:
-    def test_an_event_is_told_with_whom_it_woke_and_what_came_of_it(
-        self, account: FakeAccount, open_page: Open
-    ) -> None:
+    def test_an_event_is_shown_with_its_function_and_outcome(self, account: FakeAccount, open_page: Open) -> None:
         failure = entry(2, outcome="attempt 1: UserNotVisibleYet", failed=True)
-        nobody = entry(
+        unmatched = entry(
             3, event="iam CreateVirtualMFADevice", about=None, rule=None, function=None, outcome="matches no rule"
         )
-        account.activity = [nobody, failure, entry(1)]
+        account.activity = [unmatched, failure, entry(1)]
         entries = open_page().locator(".entry")
         expect(entries.nth(0)).to_contain_text("iam CreateVirtualMFADevice by user/carol")
         expect(entries.nth(0)).to_contain_text("matches no rule")
         expect(entries.nth(1)).to_contain_text("failed attempt 1: UserNotVisibleYet")
         expect(entries.nth(2)).to_contain_text("iam CreateUser by user/carol, about alice")
-        expect(entries.nth(2)).to_contain_text("standing enforced, actions enforce, mark")
-        expect(entries.nth(2)).to_contain_text("UserEventFunctionNewCredentials woke UserEventFunction")
+        expect(entries.nth(2)).to_contain_text("enforced: enforce, tag")
+        expect(entries.nth(2)).to_contain_text("UserEventFunctionNewCredentials invoked UserEventFunction")
         expect(entries.nth(2)).not_to_contain_text("failed")
 
     def test_dead_letters_stand_out(self, account: FakeAccount, open_page: Open) -> None:
@@ -309,8 +307,8 @@ class TestActivity:
         expect(open_page().locator("#dead-letters.warn")).to_have_text("2")
 
 
-class TestStrangers:
-    def test_what_strangers_wrote_stays_text(self, account: FakeAccount, open_page: Open, foreign: list[str]) -> None:
+class TestHostileText:
+    def test_hostile_text_stays_text(self, account: FakeAccount, open_page: Open, foreign: list[str]) -> None:
         text = f'Lead.\n\nWHAT HAPPENED\n  client, in the caller\'s own words: "{HOSTILE}"\n\nTO UNDO\naws {HOSTILE}\n'
         account.mails = [mail(1, f"HIGH: {HOSTILE}", text=text, to=[HOSTILE], topic=HOSTILE, kind=HOSTILE)]
         keys = [{"id": HOSTILE, "status": HOSTILE}]
@@ -333,7 +331,7 @@ class TestStrangers:
         assert "owned" not in page.title()
         assert foreign == []
 
-    def test_the_policy_runs_no_script_but_the_pages_own(self, open_page: Open) -> None:
+    def test_the_policy_runs_only_the_script_of_the_page(self, open_page: Open) -> None:
         page = open_page()
         refused = """() => {
             try { document.body.innerHTML = "<b>markup</b>"; return "taken"; } catch (error) { return error.name; }
@@ -341,29 +339,29 @@ class TestStrangers:
         assert page.evaluate(refused) == "TypeError"
         assert "unsafe" not in HEADERS["Content-Security-Policy"]
 
-    def test_nothing_is_asked_of_anybody_else(self, account: FakeAccount, open_page: Open, foreign: list[str]) -> None:
+    def test_no_other_host_gets_a_request(self, account: FakeAccount, open_page: Open, foreign: list[str]) -> None:
         account.mails = [mail(1, text="https://console.aws.amazon.com/iam/home")]
         page = open_page()
         polled_again(page)
         assert foreign == []
 
     @pytest.mark.parametrize("name", ["page.html", "__init__.py", "../page/page.js", "page.js/", "state", "%2e"])
-    def test_only_what_is_listed_is_served(self, name: str) -> None:
+    def test_only_listed_files_are_served(self, name: str) -> None:
         assert asset(name) is None
 
 
 class TestConnection:
-    def test_what_is_known_already_is_not_sent_again(self, account: FakeAccount, open_page: Open) -> None:
+    def test_an_unchanged_state_is_not_sent_again(self, account: FakeAccount, open_page: Open) -> None:
         account.mails = [mail(1)]
         page = open_page()
         polled_again(page)
-        first, *later = account.asked
+        first, *later = account.requests
         assert (first.tag, first.status) == (None, HTTPStatus.OK)
-        assert {(asked.tag is None, asked.status) for asked in later} == {(False, HTTPStatus.NOT_MODIFIED)}
+        assert {(each.tag is None, each.status) for each in later} == {(False, HTTPStatus.NOT_MODIFIED)}
         expect(page.locator("#connection")).to_have_text("Live")
         expect(shown_mail(page, 1)).to_be_visible()
 
-    def test_the_account_ends_and_another_one_returns(self, account: FakeAccount, open_page: Open) -> None:
+    def test_the_account_ends_and_another_one_starts(self, account: FakeAccount, open_page: Open) -> None:
         account.mails = [mail(1)]
         page = open_page()
         account.end()
@@ -382,7 +380,7 @@ class TestConnection:
             (b'{"stack": {}}', "undefined"),
         ],
     )
-    def test_an_answer_that_is_no_state_is_told_and_gone_past(
+    def test_an_answer_that_is_not_a_state_is_reported(
         self, account: FakeAccount, open_page: Open, broken: bytes | HTTPStatus, sentence: str
     ) -> None:
         page = open_page()
@@ -395,14 +393,14 @@ class TestConnection:
         expect(page.locator("#connection")).to_have_text("Live")
         expect(shown_mail(page, 1)).to_be_visible()
 
-    def test_a_page_that_nobody_sees_does_not_ask(self, open_page: Open) -> None:
+    def test_a_hidden_page_makes_no_request(self, open_page: Open) -> None:
         page = open_page()
         hide = """hidden => {
             Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
             document.dispatchEvent(new Event("visibilitychange"));
         }"""
         page.evaluate(hide, arg=True)
-        # What the page asked before is under way at most until this is answered.
+        # A request that the page made earlier has ended when this one is answered.
         page.evaluate("fetch('state').then(answer => answer.text())")
         with pytest.raises(NothingCame), page.expect_request("**/state", timeout=500):
             pass
@@ -411,7 +409,7 @@ class TestConnection:
 
 
 class TestReading:
-    def test_an_empty_account_says_what_to_do_first(self, account: FakeAccount, open_page: Open) -> None:
+    def test_an_empty_account_shows_the_first_steps(self, account: FakeAccount, open_page: Open) -> None:
         page = open_page()
         expect(page.locator("#first-steps")).to_have_text(
             f'eval "$(mfa-guard-local env --port {account.port})"\naws iam create-user --user-name alice'
@@ -434,7 +432,7 @@ class TestReading:
             assert page.evaluate("document.scrollingElement.scrollWidth") == width
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_every_text_stands_out_from_its_ground(self, account: FakeAccount, open_page: Open, scheme: str) -> None:
+    def test_every_text_has_enough_contrast(self, account: FakeAccount, open_page: Open, scheme: str) -> None:
         """https://www.w3.org/TR/WCAG22/#contrast-minimum"""
         account.mails = [mail(n, f"{word}: x") for n, word in enumerate(("LOW", "MEDIUM", "HIGH", "CRITICAL", "ODD"))]
         account.users = [
@@ -445,11 +443,11 @@ class TestReading:
         ]
         account.activity = [entry(1, failed=True)]
         page = open_page(color_scheme=scheme)
-        seen = page.evaluate(_COLOURS)
+        seen = page.evaluate(_COLORS)
         assert len({ground for _, ground in seen}) >= 8
         assert [pair for pair in seen if _contrast(*pair) < 4.5] == []
 
-    def test_dark_and_light_follow_the_readers_choice(self, open_page: Open) -> None:
+    def test_dark_and_light_follow_the_readers_setting(self, open_page: Open) -> None:
         page = open_page(color_scheme="light")
         ground = "getComputedStyle(document.documentElement).backgroundColor"
         light = _luminance(page.evaluate(ground))
@@ -459,7 +457,7 @@ class TestReading:
         assert dark < 0.05
 
     @pytest.mark.parametrize(("motion", "animated"), [("reduce", 0), ("no-preference", 1)])
-    def test_nothing_moves_for_who_wants_no_motion(
+    def test_nothing_moves_with_reduced_motion(
         self, account: FakeAccount, open_page: Open, motion: str, animated: int
     ) -> None:
         page = open_page(reduced_motion=motion)
@@ -467,7 +465,7 @@ class TestReading:
         expect(shown_mail(page, 1)).to_be_visible()
         assert page.evaluate("document.getAnimations().length") == animated
 
-    def test_the_keyboard_alone_reads_a_mail(self, account: FakeAccount, open_page: Open) -> None:
+    def test_the_keyboard_can_open_a_mail(self, account: FakeAccount, open_page: Open) -> None:
         account.mails = [mail(2), mail(1)]
         page = open_page()
         shown_mail(page, 2).locator("summary").focus()
@@ -479,8 +477,8 @@ class TestReading:
         expect(shown_mail(page, 1).locator("pre")).to_be_visible()
 
 
-# Every colour of text and the ground that it stands on, out of the elements that have text of their own.
-_COLOURS = """() => [...new Set([...document.querySelectorAll("body *")]
+# Every color of text and the ground that it stands on, out of the elements that have text of their own.
+_COLORS = """() => [...new Set([...document.querySelectorAll("body *")]
     .filter(each => [...each.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim()))
     .filter(each => each.checkVisibility() && !each.closest(".unseen"))
     .map(each => {
@@ -491,11 +489,11 @@ _COLOURS = """() => [...new Set([...document.querySelectorAll("body *")]
     }))].map(JSON.parse)"""
 
 
-def _luminance(colour: str) -> float:
+def _luminance(color: str) -> float:
     """https://www.w3.org/TR/WCAG22/#dfn-relative-luminance"""
     red, green, blue = (
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
+        for value in (int(part) / 255 for part in re.findall(r"\d+", color)[:3])
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

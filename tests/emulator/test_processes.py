@@ -1,4 +1,4 @@
-"""What the local account starts ends with it, and a function that breaks leaves Lambda's errors and works again."""
+"""What the local account starts ends with it. A function that fails has Lambda's errors and works again afterwards."""
 
 import os
 import shutil
@@ -20,14 +20,14 @@ from typer.testing import CliRunner, Result
 
 from mfa_guard_cli.stack import template
 from mfa_guard_cli.stack.template import Stack
-from mfa_guard_emulator.aws.keys import ADMINISTRATOR_KEY
+from mfa_guard_emulator.endpoint import ADMINISTRATOR_KEY
 from mfa_guard_emulator.functions import runtime
 from mfa_guard_emulator.functions.attempts import Attempt
+from mfa_guard_emulator.functions.configuration import function_configuration
 from mfa_guard_emulator.functions.runtime import (
     NotBuilt,
     SourceRunner,
     built_runner,
-    hosted,
     new_request_id,
     source_runner,
 )
@@ -35,7 +35,7 @@ from mfa_guard_emulator.main import app
 from support.factories import ROOT_OF_THE_PROJECT
 from support.processes import alive, descendants, wait_until
 
-PROGRAM: Final = Path(sys.executable).with_name("mfa-guard")
+PROGRAM: Final = Path(sys.executable).with_name("mfa-guard-local")
 SECONDS: Final = 90
 
 # The functions' processes
@@ -65,20 +65,20 @@ MakeRunner = Callable[..., SourceRunner]
 
 @pytest.fixture
 def make_runner(stack: Stack, tmp_path: Path) -> Iterator[MakeRunner]:
-    """Return what makes runners of a handler in a folder of its own."""
-    code, made = tmp_path / "code", []
+    """Return a function that makes runners for a handler in a folder of its own."""
+    code, runners = tmp_path / "code", []
     code.mkdir()
     (code / "handler.py").write_text(HANDLER, "utf-8")
 
     def make(handler: str = "handler.lambda_handler", seconds: int = 30) -> SourceRunner:
-        function = hosted(stack, "AlertFunction", {"GIVEN": "yes"}, tmp_path)
+        function = function_configuration(stack, "AlertFunction", {"GIVEN": "yes"}, tmp_path)
         environment = {**function.environment, "_HANDLER": handler}
         function = replace(function, handler=handler, timeout_seconds=seconds, environment=environment)
-        made.append(SourceRunner(function, code))
-        return made[-1]
+        runners.append(SourceRunner(function, code))
+        return runners[-1]
 
     yield make
-    for runner in made:
+    for runner in runners:
         runner.close()
 
 
@@ -114,7 +114,7 @@ def test_what_is_printed_belongs_to_the_run_that_printed_it(make_runner: MakeRun
     assert run(runner).output.splitlines() == ["handling answer"]
 
 
-def test_a_function_sees_its_own_environment_and_nobody_elses(
+def test_a_function_sees_only_its_own_environment(
     make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch, stack: Stack
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
@@ -148,32 +148,34 @@ def test_a_crash_a_timeout_and_an_exception_are_lambdas_errors_and_the_next_even
 
 
 @pytest.mark.parametrize(
-    ("text", "handler", "kind", "said"),
+    ("text", "handler", "kind", "part"),
     [
         ("import nowhere", "late.f", "Runtime.ImportModuleError", "No module named 'nowhere'"),
         ("this is no Python", "late.f", "Runtime.UserCodeSyntaxError", "Syntax error in module 'late'"),
         ("", "late.f", "Runtime.HandlerNotFound", "Handler 'f' missing on module 'late'"),
     ],
 )
-def test_what_keeps_a_function_from_starting_is_told_each_time_until_it_is_mended(
-    make_runner: MakeRunner, tmp_path: Path, text: str, handler: str, kind: str, said: str
+def test_an_error_at_the_start_is_reported_each_time_until_it_is_fixed(
+    make_runner: MakeRunner, tmp_path: Path, text: str, handler: str, kind: str, part: str
 ) -> None:
     file = tmp_path / "code" / "late.py"
     file.write_text(text, "utf-8")
     runner = make_runner(handler)
     for _ in range(2):
         found, message = error_of(run(runner))
-        assert (found, said in message) == (kind, True), message
-    file.write_text("def f(event, context):\n    return {'mended': True}\n", "utf-8")
-    assert answered(run(runner)) == {"mended": True}
+        assert (found, part in message) == (kind, True), message
+    file.write_text("def f(event, context):\n    return {'fixed': True}\n", "utf-8")
+    assert answered(run(runner)) == {"fixed": True}
 
 
-def test_a_runner_that_is_closed_while_its_function_works_ends_the_run(make_runner: MakeRunner) -> None:
+def test_closing_a_runner_ends_the_run_of_its_function(make_runner: MakeRunner) -> None:
     runner = make_runner()
     run(runner)
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(run, runner, "hang")
-        wait_until(lambda: "handling hang" in runner.hosted.log.read_text("utf-8"), 10, lambda: "It never began.")
+        wait_until(
+            lambda: "handling hang" in runner.configuration.log.read_text("utf-8"), 10, lambda: "It did not start."
+        )
         runner.close()
         assert error_of(running.result(5))[0] == "Runtime.ExitError"
 
@@ -194,7 +196,7 @@ def test_a_runner_that_is_closed_leaves_no_process(make_runner: MakeRunner) -> N
 
 @contextmanager
 def program(temporary: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Run `mfa-guard-local run` with a folder for temporary files of its own."""
+    """Run `mfa-guard-local run` with a folder of its own for temporary files."""
     process = subprocess.Popen(
         [PROGRAM, "run", "--port", "0", "--brief"],
         cwd=ROOT_OF_THE_PROJECT,
@@ -214,7 +216,7 @@ def program(temporary: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def endpoint(process: "subprocess.Popen[str]") -> str:
-    """Return where the account is, once its terminal has said how to end it."""
+    """Return the address of the account, after its terminal has shown how to stop it."""
     assert process.stdout is not None
     found, lines = "", []
     for line in process.stdout:
@@ -227,14 +229,13 @@ def endpoint(process: "subprocess.Popen[str]") -> str:
 
 
 def create_a_user(url: str) -> None:
-    """Let the functions have something to do."""
-    key_id, secret = ADMINISTRATOR_KEY
+    """Make a call whose event invokes a function."""
     iam = boto3.client(
         "iam",
         region_name="us-east-1",
         endpoint_url=url,
-        aws_access_key_id=key_id,
-        aws_secret_access_key=secret,
+        aws_access_key_id=ADMINISTRATOR_KEY.key_id,
+        aws_secret_access_key=ADMINISTRATOR_KEY.secret,
         config=Config(retries={"total_max_attempts": 1}),
     )
     iam.create_user(UserName="alice")
@@ -253,25 +254,25 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         assert len(started) == 4
         assert len(list(tmp_path.iterdir())) == 1
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=30)
-        assert process.returncode == 0, said
-        assert "Traceback" not in said
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, output
+        assert "Traceback" not in output
     assert (alive(started), listens(url), list(tmp_path.iterdir())) == (set(), False, [])
 
 
-def test_sigterm_while_it_still_starts_leaves_nothing_behind_either(tmp_path: Path) -> None:
+def test_sigterm_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
     with program(tmp_path) as process:
         wait_until(lambda: descendants(process.pid), SECONDS, process.poll)
         started = descendants(process.pid)
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, said
-        assert "Traceback" not in said
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+        assert "Traceback" not in output
     assert (alive(started), list(tmp_path.iterdir())) == (set(), [])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel tells no child that its parent ended")
-def test_even_sigkill_leaves_no_function_running(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child process that its parent ended")
+def test_sigkill_leaves_no_function_running(tmp_path: Path) -> None:
     with program(tmp_path) as process:
         url = endpoint(process)
         create_a_user(url)
@@ -279,16 +280,16 @@ def test_even_sigkill_leaves_no_function_running(tmp_path: Path) -> None:
         assert started
         process.kill()
         process.wait()
-        wait_until(lambda: not alive(started), 10, lambda: f"still there: {alive(started)}")
+        wait_until(lambda: not alive(started), 10, lambda: f"still running: {alive(started)}")
         assert not listens(url)
 
 
-# What it needs and does not find
+# Errors before the start
 
 
 @pytest.fixture
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
-    """Return what runs `mfa-guard-local run` in this process; it leaves no file and no child process."""
+    """Return a function that runs `mfa-guard-local run` in this process, and check that it leaves nothing behind."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
@@ -305,7 +306,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 
 def one_line(result: Result) -> str:
-    """Return the line with which a command ended that could not begin."""
+    """Return the error of a command that could not start."""
     assert result.exit_code == 2, result.output
     [line] = result.output.splitlines()
     assert line.endswith(".") or ": " in line
@@ -325,22 +326,22 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
             check=False,
             timeout=SECONDS,
         )
-    said = f"Port {port} is in use by another program, or may not be used; choose another one with --port.\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+    message = f"Port {port} cannot be used, or another program uses it; choose another port with --port.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        (("--runtime", "docker"), "There is no runtime 'docker'; say source or lambda."),
-        (("--parameter", "Mode"), "--parameter takes NAME=VALUE, not 'Mode'."),
-        (("--parameter", "Colour=red"), "The template has no parameter Colour."),
+        (("--runtime", "docker"), "There is no runtime 'docker'; use source or lambda."),
+        (("--parameter", "Mode"), "--parameter needs NAME=VALUE, not 'Mode'."),
+        (("--parameter", "Color=red"), "The template has no parameter Color."),
         (("--parameter", "Mode=off"), "The parameter Mode allows audit, events, all, but not 'off'."),
     ],
 )
-def test_a_wrong_option_is_one_line(local: Callable[..., Result], options: tuple[str, ...], said: str) -> None:
-    assert one_line(local(*options)) == said
+def test_a_wrong_option_is_one_line(local: Callable[..., Result], options: tuple[str, ...], message: str) -> None:
+    assert one_line(local(*options)) == message
 
 
 def test_a_template_that_cannot_be_read_is_one_line(
@@ -352,7 +353,7 @@ def test_a_template_that_cannot_be_read_is_one_line(
     assert one_line(local()).startswith(f"The template {broken} cannot be read: ")
 
 
-def test_a_template_that_the_account_cannot_hold_is_one_line(
+def test_a_template_with_an_unsupported_property_is_one_line(
     local: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (ROOT_OF_THE_PROJECT / "template.yaml").read_text("utf-8")
@@ -362,7 +363,7 @@ def test_a_template_that_the_account_cannot_hold_is_one_line(
         "utf-8",
     )
     monkeypatch.setattr(template, "_default_path", lambda: changed)
-    assert one_line(local("--port", "0")) == "DeadLetterQueue has FifoQueue, which the local account lacks."
+    assert one_line(local("--port", "0")) == "DeadLetterQueue has FifoQueue, which the local account does not support."
 
 
 def test_nothing_built_is_one_line(
@@ -371,17 +372,17 @@ def test_nothing_built_is_one_line(
     monkeypatch.setattr(
         runtime, "__file__", str(tmp_path / "emulator" / "mfa_guard_emulator" / "functions" / "runtime.py")
     )
-    said = one_line(local("--port", "0", "--runtime", "lambda"))
-    assert said.endswith(" is not built; run: make build")
+    message = one_line(local("--port", "0", "--runtime", "lambda"))
+    assert message.endswith(" is not built; run: make build")
 
 
-def test_each_thing_that_a_runtime_lacks_is_named(
-    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    function = hosted(stack, "AlertFunction", {}, tmp_path)
+def test_each_missing_part_of_a_runtime_is_named(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    function = function_configuration(stack, "AlertFunction", {}, tmp_path)
     root = tmp_path / "checkout"
     monkeypatch.setattr(runtime, "__file__", str(root / "emulator" / "mfa_guard_emulator" / "functions" / "runtime.py"))
-    with pytest.raises(NotBuilt, match=r"^The functions' source is not here; run it from a checkout of mfa-guard\.$"):
+    with pytest.raises(
+        NotBuilt, match=r"^The source of the functions is missing; run mfa-guard-local from a checkout of mfa-guard\.$"
+    ):
         source_runner(function)
     with pytest.raises(NotBuilt, match=r"^AlertFunction is not built; run: make build$"):
         built_runner(function)

@@ -203,7 +203,7 @@ class FaultInjector:
         with ExitStack() as patches:
             patches.enter_context(patch.object(BaseClient, "_make_api_call", intercepted_call))
             patches.enter_context(patch.object(BotocoreStubber, "__call__", intercepted_response))
-            patches.enter_context(patch("time.sleep", lambda seconds: clock.let_pass(timedelta(seconds=seconds))))
+            patches.enter_context(patch("time.sleep", lambda seconds: clock.advance(timedelta(seconds=seconds))))
             patches.enter_context(patch.object(RateClock, "current_time", lambda _: clock.now().timestamp()))
             patches.enter_context(patch.object(TokenBucket, "_acquire", self._wait_for_tokens))
             yield
@@ -216,7 +216,7 @@ class FaultInjector:
         def acquire(bucket: Any, amount: float, block: bool) -> bool:  # noqa: ANN401, ARG001 - botocore's signature
             bucket._refill()
             if (missing := bucket._sleep_amount(amount)) > 0:
-                clock.let_pass(timedelta(seconds=missing))
+                clock.advance(timedelta(seconds=missing))
                 bucket._refill()
             bucket._current_capacity -= amount
             return True
@@ -254,7 +254,7 @@ class FaultInjector:
         return self.injection is not None and self.injection.duration is Duration.PERMANENT
 
     def _let_pass(self, span: timedelta) -> None:
-        self.account.clock.let_pass(span)
+        self.account.clock.advance(span)
         if self.account.clock.now() >= self.deadline:
             self._end_process(TimedOut("The process was ended at its time limit."))
 
@@ -283,7 +283,7 @@ class FaultInjector:
             return _error(request.url, call.service, fault)
         response = self._response_without_moto(call, request) or send()
         if fault is Fault.TIMEOUT:
-            self.account.clock.let_pass(timedelta(seconds=self._read_timeout))
+            self.account.clock.advance(timedelta(seconds=self._read_timeout))
             raise ReadTimeoutError(endpoint_url=request.url)
         return response
 

@@ -24,7 +24,7 @@ from mfa_guard.adapters.cloudformation import ResponseSender
 from mfa_guard.composition import sweep
 from mfa_guard.handlers import teardown
 from mfa_guard_cli.stack.template import load_template
-from mfa_guard_emulator.aws.exemption_stream import Changes
+from mfa_guard_emulator.aws.exemption_stream import ExemptionStream
 from support.account import Account, open_account
 from support.aws import forget_clients
 
@@ -50,16 +50,16 @@ class Harness:
         stack = self.account.stack
         backends = (self.account.iam, self.account.sns, dynamodb_backends[stack.account][stack.region])
         self._saved_backends = [(each, copy.deepcopy(vars(each), {id(each): each})) for each in backends]
-        self._saved_report = dict(vars(self.account.lag.report))
+        self._saved_report = dict(vars(self.account.iam_reads.report))
 
     def reset(self, injection: Injection | None) -> None:
         """Go back to that moment, with a fault to come or without one."""
         for backend, saved in self._saved_backends:
             vars(backend).clear()
             vars(backend).update(copy.deepcopy(saved, {id(backend): backend}))
-        vars(self.account.lag.report).update(self._saved_report)
+        vars(self.account.iam_reads.report).update(self._saved_report)
         clock = self.account.clock
-        clock.let_pass(self._started_at + _EVENT_DELAY - clock.now())
+        clock.advance(self._started_at + _EVENT_DELAY - clock.now())
         self.injector.reset(injection, self.scenario.write_duration, self.scenario.stack_status)
         self.functions.reset()
 
@@ -107,7 +107,7 @@ def open_harness(scenario: Scenario) -> Iterator[Harness]:
     stack = load_template().render(parameters=dict(scenario.parameters))
     with ExitStack() as exits:
         account = exits.enter_context(open_account(stack))
-        exits.enter_context(account.clock.ruling())
+        exits.enter_context(account.clock.replacing_system_clock())
         clock = account.clock
 
         class Now(dt.datetime):
@@ -121,7 +121,7 @@ def open_harness(scenario: Scenario) -> Iterator[Harness]:
         # With one worker, the calls have the same order in every run.
         exits.enter_context(patch.object(sweep, "_SWEEP_WORKERS", 1))
         exits.enter_context(patch.object(teardown, "response_sender", lambda: ResponseSender(injector, SystemClock())))  # type: ignore[arg-type]
-        changes = Changes(stack, clock)
+        changes = ExemptionStream(stack, clock)
         setup = Setup(account)
         scenario.prepare(setup)
         changes.unread()

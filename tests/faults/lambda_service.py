@@ -74,7 +74,7 @@ class LambdaService:
             if self._attempt(function, event).error is None:
                 return
             if delay:
-                self.account.clock.let_pass(delay)
+                self.account.clock.advance(delay)
         self._send_to_destination(config, function, event)
 
     def stream(self, function: str, records: Sequence[Event]) -> None:
@@ -91,7 +91,7 @@ class LambdaService:
             return
         maximum_age = timedelta(seconds=int(str(config["MaximumRecordAgeInSeconds"])))
         for _ in range(_STREAM_RETRIES):
-            self.account.clock.let_pass(maximum_age / _STREAM_RETRIES)
+            self.account.clock.advance(maximum_age / _STREAM_RETRIES)
             if self._attempt(function, event).error is None:
                 return
         self._send_to_destination(config, function, event)

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG, WARNED_TAG
-from mfa_guard_emulator.aws.moto_gaps import POLICIES_PER_USER
+from mfa_guard_emulator.aws.moto_patches import POLICIES_PER_USER
 from mfa_guard_emulator.demo.population import delete_exemption, record_exemption
 from support import upkeep
 from support.account import Account

@@ -93,7 +93,7 @@ class Judge:
 
     def _judge_next_sweep(self, result: RunResult, injection: Injection) -> Verdict:
         # The next digest reports what fails after this one is sent.
-        self.harness.account.clock.let_pass(_UNTIL_NEXT_SWEEP)
+        self.harness.account.clock.advance(_UNTIL_NEXT_SWEEP)
         [event] = self.harness.events
         self.harness.functions.invoke(SWEEP, {**event, "id": "next-sweep"})
         self.harness.deliver_self_invocations()
@@ -125,7 +125,7 @@ class Judge:
             return Verdict(Outcome.BAD, "a dead letter without an alarm")
         # An administrator repairs what failed, and redrives the queue.
         self.harness.repair()
-        self.harness.account.clock.let_pass(_UNTIL_REDRIVE)
+        self.harness.account.clock.advance(_UNTIL_REDRIVE)
         self.harness.redrive()
         after = self.observations.result()
         if after.dead_letters:

@@ -181,13 +181,13 @@ class TestReport:
         assert snapshot.report_problem is None
 
     def test_is_polled_with_pauses_that_double(self, bulk: Bulk) -> None:
-        bulk.account.lag.report.polls = 4
+        bulk.account.iam_reads.report.polls = 4
         assert bulk.read().report is not None
         assert bulk.calls["GenerateCredentialReport"] == 5
         assert bulk.clock.now() - NOW == timedelta(seconds=2 + 4 + 8 + 16)
 
     def test_that_takes_too_long_is_reported_as_missing(self, bulk: Bulk) -> None:
-        bulk.account.lag.report.polls = 100
+        bulk.account.iam_reads.report.polls = 100
         snapshot = bulk.read()
         assert snapshot.report is None
         assert (
@@ -207,7 +207,7 @@ class TestReport:
 
     def test_counts_the_rows_that_could_not_be_read(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
         bulk.read()
-        report = bulk.account.lag.report
+        report = bulk.account.iam_reads.report
         monkeypatch.setattr(report, "_content", report._content.replace("user/staff/alice,2", "user/staff/alice,x2"))
         snapshot = bulk.read()
         assert snapshot.report is not None
@@ -216,7 +216,7 @@ class TestReport:
 
     def test_that_is_not_a_report_is_reported_as_missing(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
         bulk.read()
-        monkeypatch.setattr(bulk.account.lag.report, "_content", "user,mfa_enabled\nalice,true")
+        monkeypatch.setattr(bulk.account.iam_reads.report, "_content", "user,mfa_enabled\nalice,true")
         snapshot = bulk.read()
         assert snapshot.report is None
         assert snapshot.report_problem is not None
@@ -245,7 +245,7 @@ class TestBudget:
 
     @pytest.mark.parametrize(("rows", "pages"), [(100, 10), (1000, 1)])
     def test_one_call_for_each_page_and_two_for_the_report(self, thousand: Bulk, rows: int, pages: int) -> None:
-        thousand.account.lag.shorten_pages(rows)
+        thousand.account.iam_reads.limit_pages(rows)
         for report_calls in (3, 2):
             snapshot = thousand.read()
             assert len(snapshot.users) == len(snapshot.report or ()) == 1000

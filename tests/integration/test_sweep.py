@@ -192,7 +192,7 @@ class TestBudget:
     @pytest.mark.parametrize(("users", "rows", "most"), [(1000, 100, 30), (1000, 1000, 12), (5000, 100, 120)])
     def test_a_steady_sweep(self, sweeping: Account, calls: Faults, users: int, rows: int, most: int) -> None:
         self.fill(sweeping, users, steady=True)
-        sweeping.lag.shorten_pages(rows)
+        sweeping.iam_reads.limit_pages(rows)
         answer = sweep.lambda_handler(REQUEST, Context(milliseconds=900_000))
         assert (answer["users"], answer["changed"], answer["failed"]) == (users + 1, 0, 0)
         made = [call for call in calls.made if call not in {"PutItem", "GetItem", "UpdateItem", "Publish", "PutEvents"}]
@@ -202,7 +202,7 @@ class TestBudget:
 
     def test_a_first_run(self, sweeping: Account, calls: Faults) -> None:
         self.fill(sweeping, 200, steady=False)
-        sweeping.lag.shorten_pages(100)
+        sweeping.iam_reads.limit_pages(100)
         answer = sweep.lambda_handler(REQUEST, Context(milliseconds=900_000))
         assert (answer["changed"], answer["left"]) == (200, 0)
         iam = Counter(call for call in calls.made if call in IAM_OPERATIONS)

@@ -187,7 +187,7 @@ def leaving(account: Account, stack: Stack, listener: Listener, monkeypatch: pyt
         monkeypatch.setenv(name, value)
     ongoing = Teardown(account, listener, Faults(), stack_id)
     ongoing.status("DELETE_IN_PROGRESS")
-    account.lag.shorten_pages(100)
+    account.iam_reads.limit_pages(100)
 
     def invoked(params: dict[str, Any], model: object, **_: object) -> tuple[object, dict[str, int]]:
         ongoing.faults.before_call(model)

@@ -17,10 +17,11 @@ from moto.iam.models import AccessKeyLastUsed, IAMBackend, iam_backends
 from moto.sns.models import SNSBackend, sns_backends
 
 from mfa_guard_cli.stack.template import Stack
-from mfa_guard_emulator.aws.clock import Clock
-from mfa_guard_emulator.aws.moto_gaps import Lag, mended
+from mfa_guard_emulator.aws.baseline import ADMINISTRATOR as ADMINISTRATOR  # noqa: PLC0414 - whose session it is
+from mfa_guard_emulator.aws.iam_reads import IamReads
+from mfa_guard_emulator.aws.moto_patches import patch_moto
 from mfa_guard_emulator.aws.resources import Clients, create_all
-from mfa_guard_emulator.aws.surroundings import ADMINISTRATOR as ADMINISTRATOR  # noqa: PLC0414 - whose session it is
+from mfa_guard_emulator.clock import Clock
 
 # What the handlers need. `keep_well` adds what a sweep checks, which would take time in every test.
 _CREATED: Final = frozenset(
@@ -45,7 +46,7 @@ class Account:
     stack: Stack
     session: boto3.Session
     clients: Clients
-    lag: Lag
+    iam_reads: IamReads
     clock: Clock
 
     @property
@@ -58,10 +59,10 @@ class Account:
         """Return moto's SNS, which keeps the messages that were sent."""
         return sns_backends[self.stack.account][self.stack.region]
 
-    def let_pass(self, span: timedelta) -> None:
+    def advance(self, span: timedelta) -> None:
         """Let time pass, after which IAM's reads show the current state."""
-        self.clock.let_pass(span)
-        self.lag.settle()
+        self.clock.advance(span)
+        self.iam_reads.become_consistent()
 
     def use_key(self, user: str, key_id: str, when: datetime) -> None:
         """Set when an access key was last used, for which there is no API."""
@@ -79,12 +80,12 @@ def open_account(stack: Stack) -> Iterator[Account]:
         exits.enter_context(mock_aws())
         exits.enter_context(patch.dict(os.environ, _environment(stack), clear=True))
         clock = Clock()
-        lag = exits.enter_context(mended(clock.now))
+        iam_reads = exits.enter_context(patch_moto(clock.now))
         session = _administrator(stack)
         exits.enter_context(patch("boto3.DEFAULT_SESSION", session))
         clients = Clients(session)
         create_all(clients, stack, _CREATED)
-        yield Account(stack, session, clients, lag, clock)
+        yield Account(stack, session, clients, iam_reads, clock)
 
 
 def _environment(stack: Stack) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright: the tests of pages are skipped where it is not installed."""
+"""Debian's Chromium, driven by Playwright. Without it, the tests of pages are skipped."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM: Final = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 
-# A container has no sandbox to offer and no network to give; nothing here is to look for updates.
+# A container has no sandbox and no network. Chromium must not look for updates.
 _ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,9 +25,9 @@ _ARGUMENTS: Final = (
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
-    """Start the browser, and skip the test that asks for it where there is none."""
+    """Start the browser; without one, skip the test."""
     if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium, or name another one in CHROMIUM")
+        pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium, or set CHROMIUM to another path")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         try:

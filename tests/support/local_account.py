@@ -1,4 +1,4 @@
-"""A local account in a process of its own, as a person starts it, and the AWS CLI as its client."""
+"""A local account in a process of its own, as a developer starts it, and the AWS CLI as its client."""
 
 import json
 import os
@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import boto3
 import pyotp
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PROGRAM: Final = Path(sys.executable).with_name("mfa-guard")
-CLI: Final = Path(sys.executable).with_name("aws")
+LOCAL_PROGRAM: Final = Path(sys.executable).with_name("mfa-guard-local")
+AWS_CLI: Final = Path(sys.executable).with_name("aws")
 _START_SECONDS: Final = 120
-# TeardownFunction rests for a minute after it announced a new stack, and is not awake for anything else meanwhile.
-_WAIT_SECONDS: Final = 150
+_WAIT_SECONDS: Final = 60
 
 
-class Refused(Exception):
-    """The AWS CLI ended with an error; what it said."""
+class AwsCliFailed(Exception):
+    """The AWS CLI ended with an error. The message is what it printed."""
 
 
 @dataclass
@@ -41,10 +41,10 @@ class RunningAccount:
         return self.environment["AWS_ENDPOINT_URL"]
 
     def aws(self, *words: str, **variables: str) -> object:
-        """Return what the AWS CLI prints, parsed; raises Refused. `variables` are more of the environment."""
+        """Return what the AWS CLI prints, parsed; raises AwsCliFailed. `variables` are added to the environment."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         done = subprocess.run(
-            [CLI, *words, "--output", "json"],
+            [AWS_CLI, *words, "--output", "json"],
             env={**own, **self.environment, "AWS_CONFIG_FILE": os.devnull, **variables},
             capture_output=True,
             text=True,
@@ -52,19 +52,26 @@ class RunningAccount:
             timeout=_WAIT_SECONDS,
         )
         if done.returncode:
-            raise Refused(done.stderr.strip())
+            raise AwsCliFailed(done.stderr.strip())
         return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def session(self) -> boto3.Session:
+        """Return a session with the credentials that the account prints."""
+        given = self.environment
+        return boto3.Session(
+            given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=given["AWS_REGION"]
+        )
 
     def state(self) -> Mapping[str, object]:
         """Return what the page shows."""
-        with urllib.request.urlopen(  # noqa: S310 - http on loopback
+        with urllib.request.urlopen(  # noqa: S310 - http on this machine
             f"{self.endpoint}/_mfa-guard/state", timeout=_WAIT_SECONDS
         ) as response:
             shown: Mapping[str, object] = json.load(response)
         return shown
 
     def user(self, name: str) -> Mapping[str, object] | None:
-        """Return one user as the page shows him."""
+        """Return one user, as the page shows users."""
         return next((each for each in self._listed("users") if each["name"] == name), None)
 
     def mails(self, kind: str) -> Sequence[Mapping[str, object]]:
@@ -76,15 +83,15 @@ class RunningAccount:
         return [each for each in self._listed("activity") if each["function"] == function]
 
     def wait_for(self, done: Callable[[], object]) -> None:
-        """Wait until something is so; fails when it never is."""
+        """Wait until `done`; fails when it takes too long."""
         end = time.monotonic() + _WAIT_SECONDS
         while not done():
-            assert time.monotonic() < end, f"It never came to be. The account's terminal: {self.lines[-30:]}"
+            assert time.monotonic() < end, f"It did not happen. The account's terminal: {self.lines[-30:]}"
             assert self.process.poll() is None, f"The account ended: {self.lines[-30:]}"
             time.sleep(0.05)
 
     def codes(self, seed: bytes | str) -> tuple[str, str]:
-        """Return two codes of a device that follow each other."""
+        """Return two consecutive codes of a device."""
         device = pyotp.TOTP(seed if isinstance(seed, str) else seed.decode())
         now = int(time.time())
         return device.at(now - 30), device.at(now)
@@ -97,9 +104,9 @@ class RunningAccount:
 
 @contextmanager
 def local_account(*options: str) -> Iterator[RunningAccount]:
-    """Run `mfa-guard-local run` with these options on a free port until the end of the block, and check how it ends."""
+    """Run `mfa-guard-local run` with these options on a free port until the end of the block; check how it ends."""
     process = subprocess.Popen(
-        [PROGRAM, "local", "--port", "0", "--brief", *options],
+        [LOCAL_PROGRAM, "run", "--port", "0", "--brief", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

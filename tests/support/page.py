@@ -1,4 +1,4 @@
-"""A local account that is nothing but what its page asks for: the page's files, and a state that a test writes."""
+"""A fake local account that serves only its page: the page's files, and a state that a test writes."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ Fields: TypeAlias = dict[str, object]
 
 
 def mail(number: int, subject: str = "HIGH: alice has no MFA device", **changes: object) -> Fields:
-    """Return a mail of the state; its severity is the subject's."""
+    """Return a mail of the state, with the severity in its subject."""
     return {
         "number": number,
         "time": f"2026-01-02T03:04:{number % 60:02}Z",
@@ -32,7 +32,7 @@ def mail(number: int, subject: str = "HIGH: alice has no MFA device", **changes:
 
 
 def user(name: str, **changes: object) -> Fields:
-    """Return a user of the state, whom the guard has not met yet."""
+    """Return a user of the state that the guard has not changed."""
     return {
         "name": name,
         "user_id": f"AIDA{name.upper()}",
@@ -56,14 +56,14 @@ def entry(number: int, **changes: object) -> Fields:
         "about": "alice",
         "rule": "UserEventFunctionNewCredentials",
         "function": "UserEventFunction",
-        "outcome": "standing enforced, actions enforce, mark",
+        "outcome": "enforced: enforce, tag",
         "failed": False,
     } | changes
 
 
 @dataclass
-class Asked:
-    """One request for the state: the ETag it brought, and how it was answered."""
+class StateRequest:
+    """One request for the state: its ETag, and the status of the answer."""
 
     tag: str | None
     status: int
@@ -71,7 +71,7 @@ class Asked:
 
 @dataclass
 class FakeAccount:
-    """What a test changes. `broken`: the state is answered with these bytes instead, or with this status."""
+    """What a test changes. `broken`: answer a request for the state with these bytes, or with this status."""
 
     port: int = 0
     mails: list[Fields] = field(default_factory=list)
@@ -79,17 +79,17 @@ class FakeAccount:
     activity: list[Fields] = field(default_factory=list)
     dead_letters: int = 0
     broken: bytes | HTTPStatus | None = None
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[StateRequest] = field(default_factory=list)
     server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
-        """Return where the page is."""
+        """Return the address of the page."""
         return f"http://localhost:{self.port}{PREFIX}"
 
     @property
     def state(self) -> Mapping[str, object]:
-        """Return what the page asks for, as the local account answers it."""
+        """Return the state, as the local account sends it."""
         return {
             "stack": {
                 "name": "mfa-guard",
@@ -111,7 +111,7 @@ class FakeAccount:
         }
 
     def start(self) -> None:
-        """Answer, on the port of before if there was one."""
+        """Start the server, on the same port as before."""
         account = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -119,14 +119,14 @@ class FakeAccount:
                 account.answer(self)
 
             def log_message(self, *_: object) -> None:
-                """Leave the test's output alone."""
+                """Print nothing."""
 
         self.server = ThreadingHTTPServer(("localhost", self.port), Handler)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def end(self) -> None:
-        """Answer no longer, and give the port up."""
+        """Stop the server."""
         if self.server:
             self.server.shutdown()
             self.server.server_close()
@@ -152,7 +152,7 @@ class FakeAccount:
             status, body = self.broken, b""
         elif tag == etag:
             status, body = HTTPStatus.NOT_MODIFIED, b""
-        self.asked.append(Asked(tag, status))
+        self.requests.append(StateRequest(tag, status))
         _send(request, status, body, "application/json", etag)
 
 
@@ -169,7 +169,7 @@ def _send(
 
 @contextmanager
 def fake_account() -> Iterator[FakeAccount]:
-    """Run an empty account until the end."""
+    """Run an empty account until the end of the block."""
     account = FakeAccount()
     account.start()
     try:

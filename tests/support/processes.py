@@ -1,4 +1,4 @@
-"""The processes of this machine, as /proc tells of them."""
+"""The processes of this machine, read from /proc."""
 
 import os
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def descendants(pid: int) -> set[int]:
-    """Return the processes that a process has started, and those that these have."""
+    """Return the processes that a process started, and their own children."""
     children: dict[int, set[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and (parent := _parent(int(entry.name))) is not None:
@@ -22,12 +22,12 @@ def descendants(pid: int) -> set[int]:
 
 
 def alive(pids: set[int]) -> set[int]:
-    """Return those that still run; one that ended and that nobody asked about does not."""
+    """Return the processes that still run. A zombie does not."""
     return {pid for pid in pids if _state(pid) not in (None, "Z", "X")}
 
 
 def wait_until(done: Callable[[], object], seconds: float, otherwise: Callable[[], object]) -> None:
-    """Wait until something is so; fails with what `otherwise` returns when it is not in time."""
+    """Wait until `done`; fails with what `otherwise` returns when it takes longer than `seconds`."""
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, otherwise()
@@ -36,7 +36,7 @@ def wait_until(done: Callable[[], object], seconds: float, otherwise: Callable[[
 
 def _fields(pid: int) -> list[str] | None:
     try:
-        # The name in parentheses may hold anything.
+        # The name in parentheses may contain spaces.
         return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     except OSError:
         return None

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from mfa_guard_emulator.aws import surroundings
+from mfa_guard_emulator.aws import baseline
 from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account
 
@@ -19,7 +19,7 @@ _Answer: TypeAlias = tuple[AWSResponse, Mapping[str, object]]
 def keep_well(account: Account) -> None:
     """Create what the health checks require, without events. moto confirms every subscription itself."""
     stack = account.stack
-    surroundings.keep_well(stack, account.iam, account.clients)
+    baseline.create_baseline(stack, account.iam, account.clients)
     # moto's CloudFormation takes seconds, because it loads every service. The stubs do not have the type of a handler
     # that responds, which this event allows.
     account.session.events.register("before-call.cloudformation.DescribeStacks", _described(account))  # type: ignore[arg-type]

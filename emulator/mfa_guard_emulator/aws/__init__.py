@@ -1,1 +1,1 @@
-"""The AWS services of the local account."""
+"""AWS's services for the local account: moto, and what moto lacks."""

@@ -1,4 +1,4 @@
-"""Who calls: the identity behind an access key, as userIdentity of a CloudTrail record names it.
+"""Find who makes a call: the identity behind an access key, as userIdentity of a CloudTrail record names it.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 """
@@ -13,11 +13,11 @@ from moto.iam.utils import generate_access_key_id_from_account_id
 
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.stack.template import Fields
-from mfa_guard_emulator.aws.keys import ROOT_KEY
+from mfa_guard_emulator.endpoint import ROOT_KEY, Credentials
 
 
-class Stranger(Exception):
-    """A key that nobody here has, or that does not work: AWS's error code, and a sentence."""
+class CredentialsRefused(Exception):
+    """The credentials are unknown, inactive or expired, or the role does not exist. `code` is AWS's error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -26,10 +26,10 @@ class Stranger(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes a call. `user` is the IAM user's name; `function` the logical id of a function of the guard.
+    """Who makes a call. `user` is an IAM user's name, `function` the logical id of a function of the guard.
 
-    `unrecorded`: the account's own hands, whose calls no trail sees. `address` and `user_agent`, where given, stand in
-    records in place of the request's.
+    `unrecorded` calls are the emulator's own and get no record. `address` and `user_agent` replace the request's in
+    records.
     """
 
     identity: Fields
@@ -52,28 +52,13 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """Temporary credentials, or a long-term key without token and end."""
-
-    key_id: str
-    secret: str
-    token: str | None = None
-    expires_at: datetime | None = None
-
-    def environment(self) -> Mapping[str, str]:
-        """Return them as environment variables."""
-        token = {"AWS_SESSION_TOKEN": self.token} if self.token else {}
-        return {"AWS_ACCESS_KEY_ID": self.key_id, "AWS_SECRET_ACCESS_KEY": self.secret, **token}
-
-
-@dataclass(frozen=True)
 class _Session:
     credentials: Credentials
     caller: Caller
 
 
 class Callers:
-    """Everybody who may call: the users' keys in moto's IAM, root's key, and the sessions handed out here."""
+    """The credentials that can make calls: the users' keys in moto's IAM, root's key, and the sessions issued here."""
 
     def __init__(self, iam: IAMBackend, now: Callable[[], datetime]) -> None:
         self._iam = iam
@@ -81,22 +66,22 @@ class Callers:
         self._sessions: dict[str, _Session] = {}
 
     def find(self, key_id: str, token: str | None) -> Caller:
-        """Return who has a key; raises Stranger."""
+        """Return the caller with this access key; raises CredentialsRefused."""
         if session := self._sessions.get(key_id):
             return self._live(session, token)
-        if key_id == ROOT_KEY[0]:
+        if key_id == ROOT_KEY.key_id:
             return Caller({**self._root(), "accessKeyId": key_id})
         for user in tuple(self._iam.users.values()):
             for key in user.access_keys:
                 if key.access_key_id == key_id:
                     return self._owner(user, key)
-        raise Stranger(
+        raise CredentialsRefused(
             "InvalidClientTokenId",
-            f"The access key {key_id} is unknown in this local account; mfa-guard-local env prints keys that it knows.",
+            f"This local account does not know the access key {key_id}; mfa-guard-local env prints one that it knows.",
         )
 
-    def hand_out(self, caller: Caller, duration: timedelta | None = None) -> Credentials:
-        """Return new credentials of a caller whose identity has no key yet; without a duration they never expire."""
+    def issue(self, caller: Caller, duration: timedelta | None = None) -> Credentials:
+        """Return new credentials for a caller whose identity has no key yet. Without a duration, they never expire."""
         prefix = "ASIA" if caller.is_session else "AKIA"
         key_id = generate_access_key_id_from_account_id(self._iam.account_id, prefix=prefix, total_length=20)
         token = secrets.token_urlsafe(120) if caller.is_session else None
@@ -106,25 +91,25 @@ class Callers:
         self._sessions[key_id] = _Session(credentials, owner)
         return credentials
 
-    def key_holder(self, name: str) -> Caller:
-        """Return whoever holds a long-term access key of an IAM user."""
+    def key_caller(self, name: str) -> Caller:
+        """Return the caller who uses a long-term access key of an IAM user."""
         return Caller(self._user(self._iam.users[name]), user=name)
 
     def user_session(self, name: str, *, mfa: bool, from_console: bool = False) -> Caller:
-        """Return an IAM user with a session of his own, made with or without a code."""
+        """Return an IAM user with a session that was created with or without an MFA code."""
         user = self._iam.users[name]
         identity = {**self._user(user), **_session_context(self._now(), mfa=mfa)}
         return Caller(identity, user=name, from_console=from_console)
 
     def root_session(self, *, mfa: bool, from_console: bool) -> Caller:
-        """Return the root user with a session, in the console or from GetSessionToken."""
+        """Return the root user with a session, from the console or from GetSessionToken."""
         return Caller({**self._root(), **_session_context(self._now(), mfa=mfa)}, from_console=from_console)
 
     def role_session(self, role_arn: str, session: str, *, mfa: bool = False, function: str | None = None) -> Caller:
-        """Return a session of a role; raises Stranger when the account has no such role."""
+        """Return a session of a role; raises CredentialsRefused when the role does not exist."""
         role = next((each for each in self._iam.roles.values() if each.arn == role_arn), None)
         if role is None:
-            raise Stranger("AccessDenied", f"There is no role {role_arn} in this local account.")
+            raise CredentialsRefused("AccessDenied", f"This local account has no role {role_arn}.")
         issuer = {
             "type": "Role",
             "principalId": role.id,
@@ -143,14 +128,14 @@ class Callers:
 
     def _live(self, session: _Session, token: str | None) -> Caller:
         if token != session.credentials.token:
-            raise Stranger("InvalidClientTokenId", "The security token included in the request is invalid.")
+            raise CredentialsRefused("InvalidClientTokenId", "The security token included in the request is invalid.")
         if session.credentials.expires_at and session.credentials.expires_at <= self._now():
-            raise Stranger("ExpiredToken", "The security token included in the request is expired.")
+            raise CredentialsRefused("ExpiredToken", "The security token included in the request is expired.")
         return session.caller
 
     def _owner(self, user: User, key: AccessKey) -> Caller:
         if key.status != "Active":
-            raise Stranger("InvalidClientTokenId", f"The access key {key.access_key_id} is inactive.")
+            raise CredentialsRefused("InvalidClientTokenId", f"The access key {key.access_key_id} is inactive.")
         return Caller({**self._user(user), "accessKeyId": key.access_key_id}, user=user.name)
 
     def _user(self, user: User) -> Mapping[str, object]:

@@ -1,16 +1,14 @@
-"""Read AWS calls off the wire: which operation of which service, by which access key, with what parameters.
+"""Read a call from a request: the service, the operation, the access key and the parameters.
 
 Protocols: https://smithy.io/2.0/aws/protocols/index.html
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 from urllib.parse import parse_qs, unquote
-from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError, StructureShape
@@ -24,21 +22,20 @@ from werkzeug.wrappers import Request, Response
 from mfa_guard_cli.stack.template import Fields
 from mfa_guard_emulator.aws import cbor
 
-# Where the name in a signature is not botocore's name of the service.
+# The name in a signature, where botocore has another name for the service.
 _SIGNED_AS: Final[Mapping[str, str]] = {"monitoring": "cloudwatch"}
 _CREDENTIAL: Final = re.compile(r"Credential=([^/,\s]+)/[0-9]{8}/([^/,\s]*)/([^/,\s]+)/aws4_request")
-_XML: Final = "text/xml"
 
 
 class CallNotRead(ValueError):
-    """A request that is no AWS call, or not one that can be read; one sentence."""
+    """A request that is not an AWS call, or that cannot be read. The message is one sentence."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call. `service` is the name in the signature, `parameters` are in the spelling of the API.
+    """One call. `service` is the name in the signature. `parameters` are spelled as in the API.
 
-    `payload` is the body as it came.
+    `payload` is the body as it was sent.
     """
 
     key_id: str
@@ -59,15 +56,15 @@ class Call:
 
     @property
     def source(self) -> str:
-        """Return what CloudTrail calls the service, such as iam.amazonaws.com."""
+        """Return CloudTrail's name of the service, such as iam.amazonaws.com."""
         return f"{self.service}.amazonaws.com"
 
     def answered(self, response: Response) -> tuple[Fields, Fields | None]:
-        """Return what an answer says: its fields, and the error in it, if any, with Code and Message."""
+        """Return the fields of an answer, and its error, if it has one, with Code and Message."""
         parser = create_parser(self.protocol)
         parsed: Mapping[str, object] = parser.parse(
             {"body": response.get_data(), "headers": dict(response.headers), "status_code": response.status_code},
-            self.operation.output_shape,  # type: ignore[arg-type]  # the parsers know operations without any
+            self.operation.output_shape,  # type: ignore[arg-type]  # the parsers accept an operation without output
         )
         fields = {name: value for name, value in parsed.items() if name not in ("ResponseMetadata", "Error")}
         error = parsed.get("Error")
@@ -78,7 +75,7 @@ _FAILED: Final = 300
 
 
 def signed_by(request: Request) -> tuple[str, str, str] | None:
-    """Return the access key, region and service that a request is signed with, or None for an unsigned one."""
+    """Return the access key, region and service in a request's signature; None without a signature."""
     text = request.headers.get("Authorization", "")
     if not text and "X-Amz-Credential" in request.args:
         text = f"Credential={unquote(request.args['X-Amz-Credential'])}"
@@ -87,7 +84,7 @@ def signed_by(request: Request) -> tuple[str, str, str] | None:
 
 
 def read_call(request: Request, address: str) -> Call | None:
-    """Return the call that a signed request makes, or None where it is of a service without names for its calls.
+    """Return the call that a signed request makes; None where the request names no operation, as those of S3.
 
     Raises CallNotRead.
     """
@@ -117,7 +114,7 @@ def read_call(request: Request, address: str) -> Call | None:
 
 
 def _operation(model: ServiceModel, request: Request) -> tuple[OperationModel, str, Mapping[str, str]] | None:
-    """Return the operation, the protocol that the request speaks, and the labels in its path."""
+    """Return the operation, the protocol of the request, and the labels in its path."""
     protocols = model.metadata.get("protocols", [model.metadata["protocol"]])
     if request.headers.get("smithy-protocol") and (name := cbor.operation_name(request.path)):
         return _named(model, name, cbor.PROTOCOL)
@@ -153,7 +150,7 @@ def _routes(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
     names = model.operation_names if model else ()
     https = ((name, model.operation_model(name).http) for name in names) if model else ()
     routes = [(http["method"], _path(http["requestUri"].partition("?")[0]), name) for name, http in https]
-    # Of two that match, the one with fewer labels is meant.
+    # When two routes match, the one with fewer labels is the right one.
     return tuple(sorted(routes, key=lambda route: route[1].groups))
 
 
@@ -185,7 +182,7 @@ def _parameters(operation: OperationModel, protocol: str, request: Request, labe
 
 
 def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a request in the query protocol, read without using up its body."""
+    """Return the fields of a request in the query protocol. The body can still be read afterwards."""
     if not request.content_type or not request.content_type.startswith("application/x-www-form-urlencoded"):
         return dict(request.args)
     fields = parse_qs(request.get_data().decode("utf-8", "replace"), keep_blank_values=True)
@@ -201,38 +198,19 @@ def _model(service: str) -> ServiceModel | None:
 
 
 def error_code(operation: OperationModel, code: str) -> str:
-    """Return how CloudTrail writes an error: by the exception's name, and not the code on the wire."""
+    """Return CloudTrail's code for an error: the name of the exception, not the code in the response."""
     own = _ERROR_NAMES.get((str(operation.service_model.service_name), code))
     names = {shape.metadata.get("error", {}).get("code", shape.name): shape.name for shape in operation.error_shapes}
     return own or str(names.get(code, code))
 
 
-# Errors that no operation's model names.
+# Errors that are in no operation's model.
 _ERROR_NAMES: Final[Mapping[tuple[str, str], str]] = {("cloudformation", "ValidationError"): "ValidationException"}
 
 
 def defaults_to_caller(operation: OperationModel) -> bool:
-    """Tell whether a call of IAM without UserName is about whoever makes it."""
+    """Tell whether a call of IAM without UserName is about its caller."""
     shape = operation.input_shape
     if operation.service_model.service_name != "iam" or not isinstance(shape, StructureShape):
         return False
     return "UserName" in shape.members and "UserName" not in shape.required_members
-
-
-def refusal(call: Call | None, service: str, code: str, message: str, status: int = 403) -> Response:
-    """Return an error as the service would write it."""
-    if call and call.protocol == cbor.PROTOCOL:
-        return cbor.refusal(code, message, status)
-    protocol = call.protocol if call else "json" if service not in ("iam", "sts", "sns", "s3", "cloudformation") else ""
-    if service == "s3":
-        body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        return Response(body, status, content_type="application/xml")
-    if protocol in ("json", "rest-json"):
-        content = json.dumps({"__type": code, "message": message, "Message": message})
-        return Response(content, status, content_type="application/x-amz-json-1.1", headers={"x-amzn-ErrorType": code})
-    body = (
-        "<ErrorResponse><Error><Type>Sender</Type>"
-        f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
-        "<RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
-    )
-    return Response(body, status, content_type=_XML)

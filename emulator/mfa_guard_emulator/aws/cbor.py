@@ -1,6 +1,6 @@
-"""Calls in Smithy's RPC protocol with CBOR, which CloudWatch's clients speak and moto does not.
+"""Read and answer calls in Smithy's RPC protocol with CBOR, which CloudWatch's clients use and moto does not know.
 
-They pass on as calls in the query protocol. https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
+moto gets them as calls in the query protocol. https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 """
 
 import io
@@ -36,12 +36,12 @@ def parameters(body: bytes) -> Fields:
     parser = RpcV2CBORParser()
     parsed = parser.parse_data_item(parser.get_peekable_stream_from_bytes(body)) if body else {}
     if not isinstance(parsed, Mapping):
-        raise ValueError("The body is no map.")  # noqa: TRY004 - for the caller it is one kind of unreadable
+        raise ValueError("The body is not a map.")  # noqa: TRY004 - the caller handles one error for all unreadable bodies
     return parsed
 
 
 def as_query(environ: "WSGIEnvironment", operation: OperationModel, given: Fields) -> "WSGIEnvironment":
-    """Return the environment of the same call in the query protocol."""
+    """Return the WSGI environment of the same call in the query protocol."""
     request = create_serializer("query", include_validation=False).serialize_to_request(given, operation)
     body = urlencode(request["body"]).encode()
     return {
@@ -57,10 +57,10 @@ def from_query(response: Response, operation: OperationModel) -> Response:
     """Return the answer to a call in the query protocol as CBOR."""
     parsed = create_parser("query").parse(
         {"body": response.get_data(), "headers": dict(response.headers), "status_code": response.status_code},
-        operation.output_shape,  # type: ignore[arg-type]  # the parsers know operations without any
+        operation.output_shape,  # type: ignore[arg-type]  # the parsers accept an operation without output
     )
-    if error := parsed.get("Error"):
-        return refusal(str(error.get("Code")), str(error.get("Message")), response.status_code)
+    if failure := parsed.get("Error"):
+        return error(str(failure.get("Code")), str(failure.get("Message")), response.status_code)
     content = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
     body = bytearray()
     if operation.output_shape is not None:
@@ -69,11 +69,11 @@ def from_query(response: Response, operation: OperationModel) -> Response:
 
 
 def _serialize(body: bytearray, content: Fields, shape: StructureShape) -> None:
-    # The serializer's only door is for requests, and answers are spelled no differently.
+    # The public method of the serializer is for requests only; an answer has the same format.
     RpcV2CBORSerializer()._serialize_data_item(body, content, shape)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def refusal(code: str, message: str, status: int) -> Response:
+def error(code: str, message: str, status: int) -> Response:
     """Return an error."""
     body = bytes([_MAP_OF_TWO]) + b"".join(map(_text, ("__type", code, "message", message)))
     return _response(body, status)

@@ -1,4 +1,4 @@
-"""A certificate for host names that mean this machine, for as long as the local account runs."""
+"""A TLS certificate for host names that the functions resolve to this machine."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(folder: Path, hosts: Sequence[str]) -> Path:
-    """Return a new file with a key and its own signature under it; both are good for a day."""
+    """Return a new file with a private key and a self-signed certificate for `hosts`, valid for one day."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mfa-guard local")])
     now = datetime.now(UTC)

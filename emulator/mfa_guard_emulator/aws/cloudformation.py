@@ -1,4 +1,4 @@
-"""CloudFormation for the one stack of the local account: reads, updates, and deletion through TeardownFunction.
+"""CloudFormation for the one stack of the local account: read it, update it, and delete it with TeardownFunction.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
@@ -20,28 +20,30 @@ from werkzeug.wrappers import Response
 from mfa_guard.core.custom_resource import parse_stack_id
 from mfa_guard_cli.stack.intrinsics import as_text
 from mfa_guard_cli.stack.template import Fields, Resource, Stack, TemplateError
-from mfa_guard_emulator.aws.answers import answer
-from mfa_guard_emulator.aws.calls import Call, refusal
+from mfa_guard_emulator.aws.calls import Call
 from mfa_guard_emulator.aws.certificate import write_certificate
+from mfa_guard_emulator.aws.responses import answer, error
+from mfa_guard_emulator.functions.configuration import install_name_server
 
 RESOURCE: Final = "Teardown"
-_SECONDS: Final = 3600
+# How long CloudFormation waits for the answer of a custom resource.
+_TIMEOUT_SECONDS: Final = 3600
 
 
-class StackHands(Protocol):
-    """What CloudFormation needs of the account."""
+class StackOperations(Protocol):
+    """What CloudFormation does in the account."""
 
-    def invoke_release(self, request: Fields) -> None:
-        """Invoke TeardownFunction with a request."""
+    def invoke_teardown(self, request: Fields) -> None:
+        """Invoke TeardownFunction with a request for the custom resource."""
 
     def update(self, stack: Stack) -> None:
-        """Let the functions run with the environment of another rendering."""
+        """Run the functions with the environment of another rendering of the template."""
 
-    def remove_what_acts(self) -> None:
-        """Delete the rules, the schedule and the functions that depend on Release."""
+    def delete_triggers(self) -> None:
+        """Delete the rules and the schedule, which depend on the custom resource."""
 
-    def remove_the_rest(self) -> str | None:
-        """Delete the other resources; returns why one of them cannot be deleted."""
+    def delete_enforcement(self) -> str | None:
+        """Delete the policy and the group; returns why one of them cannot be deleted."""
 
 
 _Answering: TypeAlias = Callable[["CloudFormation", Call], Response]
@@ -49,22 +51,25 @@ _Answering: TypeAlias = Callable[["CloudFormation", Call], Response]
 
 @dataclass
 class CloudFormation:
-    """The stack as its service shows it. `now` tells the time in UTC, `told` takes a sentence, `failed` a traceback."""
+    """The stack, as CloudFormation shows it.
+
+    `now` returns the time in UTC. `on_message` takes a sentence, `on_failure` a traceback.
+    """
 
     stack: Stack
-    hands: StackHands
+    operations: StackOperations
     now: Callable[[], datetime]
-    told: Callable[[str], None]
-    failed: Callable[[str], None]
+    on_message: Callable[[str], None]
+    on_failure: Callable[[str], None]
     status: str = "CREATE_IN_PROGRESS"
     reason: str = ""
     protected: bool = True
-    began: datetime = field(init=False)
+    created_at: datetime = field(init=False)
     _answers: dict[str, Fields] = field(default_factory=dict)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
-        self.began = self.now().replace(microsecond=0)
+        self.created_at = self.now().replace(microsecond=0)
 
     @property
     def stack_id(self) -> str:
@@ -72,15 +77,15 @@ class CloudFormation:
         return as_text(self.stack.resolve({"Ref": "AWS::StackId"}))
 
     def answer(self, call: Call) -> Response | None:
-        """Return the answer to a call about this stack; None for what nobody here knows, as in another region."""
+        """Return the answer to a call about this stack; None for other calls, which moto answers."""
         if call.region != self.stack.region:
             return None
         asked = call.parameters.get("StackName")
         answering = _ANSWERS.get(call.name)
         if answering is None:
-            return _unknown(call) if asked in self._names else None
+            return _not_known(call) if asked in self._names else None
         if asked is not None and (asked not in self._names or self._gone):
-            return refusal(call, "cloudformation", "ValidationError", f"Stack with id {asked} does not exist", 400)
+            return error(call, "cloudformation", "ValidationError", f"Stack with id {asked} does not exist", 400)
         return answering(self, call)
 
     @property
@@ -91,18 +96,18 @@ class CloudFormation:
     def _gone(self) -> bool:
         return self.status == "DELETE_COMPLETE"
 
-    def created(self) -> None:
-        """Ask the custom resource to be created, now that everything else is there."""
-        verdict = self._ask("Create")
+    def create_custom_resource(self) -> None:
+        """Create the custom resource, after all other resources."""
+        verdict = self._request("Create")
         self.status = "CREATE_COMPLETE" if verdict["Status"] == "SUCCESS" else "CREATE_FAILED"
         if self.status == "CREATE_FAILED":
-            self.failed(f"The custom resource {RESOURCE} could not be created: {verdict.get('Reason')}")
+            self.on_failure(f"The custom resource {RESOURCE} could not be created: {verdict.get('Reason')}")
 
     def take_answer(self, body: bytes) -> None:
-        """Take what the custom resource answered."""
-        told = json.loads(body)
+        """Take the answer of the custom resource."""
+        answered = json.loads(body)
         with self._arrived:
-            self._answers[told["RequestId"]] = told
+            self._answers[answered["RequestId"]] = answered
             self._arrived.notify_all()
 
     def describe(self, call: Call) -> Response:
@@ -116,7 +121,7 @@ class CloudFormation:
             "StackId": self.stack_id,
             "StackStatus": self.status,
             "StackStatusReason": self.reason or None,
-            "CreationTime": self.began,
+            "CreationTime": self.created_at,
             "EnableTerminationProtection": self.protected,
             "Parameters": parameters,
             "Outputs": outputs,
@@ -125,13 +130,13 @@ class CloudFormation:
         return answer(call, {"Stacks": [] if self._gone else [stack]})
 
     def list_stacks(self, call: Call) -> Response:
-        """Answer ListStacks, which has stacks that are gone as well."""
+        """Answer ListStacks, which also lists deleted stacks."""
         wanted = call.parameters.get("StackStatusFilter") or [self.status]
         summary = {
             "StackName": self.stack.name,
             "StackId": self.stack_id,
             "StackStatus": self.status,
-            "CreationTime": self.began,
+            "CreationTime": self.created_at,
         }
         return answer(call, {"StackSummaries": [summary] if isinstance(wanted, list) and self.status in wanted else []})
 
@@ -144,8 +149,8 @@ class CloudFormation:
                 "LogicalResourceId": each.logical_id,
                 "PhysicalResourceId": self._physical_id(each),
                 "ResourceType": each.type,
-                "Timestamp": self.began,
-                "LastUpdatedTimestamp": self.began,
+                "Timestamp": self.created_at,
+                "LastUpdatedTimestamp": self.created_at,
                 "ResourceStatus": "CREATE_COMPLETE",
             }
             for each in self.stack.resources.values()
@@ -156,11 +161,11 @@ class CloudFormation:
         try:
             return as_text(self.stack.resolve({"Ref": resource.logical_id}))
         except TemplateError:
-            # Nothing in the template refers to a resource of this type, so nobody worked out its Ref.
+            # The template has no Ref to a resource of this type.
             return resource.physical_id
 
     def update(self, call: Call) -> Response:
-        """Answer UpdateStack: other parameters for the template that is deployed."""
+        """Answer UpdateStack, which can change the parameters, not the template."""
         asked = call.parameters.get("Parameters", [])
         given = {name: as_text(value) for name, value in self.stack.parameters.items()}
         for each in asked if isinstance(asked, list) else []:
@@ -170,12 +175,12 @@ class CloudFormation:
             stack = self.stack.template.render(
                 account=self.stack.account, region=self.stack.region, stack_name=self.stack.name, parameters=given
             )
-        except TemplateError as error:
-            return refusal(call, "cloudformation", "ValidationError", str(error), 400)
+        except TemplateError as invalid:
+            return error(call, "cloudformation", "ValidationError", str(invalid), 400)
         if stack.parameters == self.stack.parameters:
-            return refusal(call, "cloudformation", "ValidationError", "No updates are to be performed.", 400)
+            return error(call, "cloudformation", "ValidationError", "No updates are to be performed.", 400)
         self.stack = stack
-        self.hands.update(stack)
+        self.operations.update(stack)
         self.status = "UPDATE_COMPLETE"
         return answer(call, {"StackId": self.stack_id})
 
@@ -185,30 +190,30 @@ class CloudFormation:
         return answer(call, {"StackId": self.stack_id})
 
     def set_policy(self, call: Call) -> Response:
-        """Answer SetStackPolicy, which guards updates that nobody makes here."""
+        """Answer SetStackPolicy, which has no effect here."""
         return answer(call, {})
 
     def delete(self, call: Call) -> Response:
         """Answer DeleteStack, and delete the stack in the background."""
         if self.protected:
             message = f"Stack [{self.stack.name}] cannot be deleted while TerminationProtection is enabled"
-            return refusal(call, "cloudformation", "ValidationError", message, 400)
+            return error(call, "cloudformation", "ValidationError", message, 400)
         self.status = "DELETE_IN_PROGRESS"
         threading.Thread(target=self._delete, name="CloudFormation", daemon=True).start()
         return answer(call, {})
 
     def _delete(self) -> None:
         try:
-            self.hands.remove_what_acts()
-            verdict = self._ask("Delete")
-            problem = verdict.get("Reason") if verdict["Status"] != "SUCCESS" else self.hands.remove_the_rest()
-        except Exception:  # noqa: BLE001 - a thread has nobody above it; whoever watches hears of it
-            self.failed(traceback.format_exc())
-            problem = "The local account failed."
+            self.operations.delete_triggers()
+            verdict = self._request("Delete")
+            problem = verdict.get("Reason") if verdict["Status"] != "SUCCESS" else self.operations.delete_enforcement()
+        except Exception:  # noqa: BLE001 - this is the top of the thread; the failure is reported
+            self.on_failure(traceback.format_exc())
+            problem = "The local account failed"
         self.status, self.reason = ("DELETE_FAILED", str(problem)) if problem else ("DELETE_COMPLETE", "")
-        self.told(f"The stack {self.stack.name}: {self.status}{f': {self.reason}' if self.reason else ''}.")
+        self.on_message(f"The stack {self.stack.name}: {self.status}{f': {self.reason}' if self.reason else ''}.")
 
-    def _ask(self, kind: str) -> Fields:
+    def _request(self, kind: str) -> Fields:
         request_id = str(uuid.uuid4())
         host = min(parse_stack_id({"STACK_ID": self.stack_id}).response_hosts)
         signed = f"{self.now():%Y%m%dT%H%M%SZ}"
@@ -223,21 +228,21 @@ class CloudFormation:
             "ResourceProperties": {},
             **({} if kind == "Create" else {"PhysicalResourceId": RESOURCE}),
         }
-        self.hands.invoke_release(request)
+        self.operations.invoke_teardown(request)
         with self._arrived:
-            self._arrived.wait_for(lambda: request_id in self._answers, _SECONDS)
+            self._arrived.wait_for(lambda: request_id in self._answers, _TIMEOUT_SECONDS)
             return self._answers.pop(
-                request_id, {"Status": "FAILED", "Reason": "The custom resource did not answer within an hour."}
+                request_id, {"Status": "FAILED", "Reason": "The custom resource did not answer within one hour."}
             )
 
 
-def _unknown(call: Call) -> Response:
+def _not_known(call: Call) -> Response:
     message = (
-        "The local account has no change sets; change a parameter with: aws cloudformation update-stack"
+        "The local account does not support change sets; change a parameter with: aws cloudformation update-stack"
         if call.name in _CHANGE_SETS
-        else f"The local account does not know cloudformation:{call.name} for its stack."
+        else f"The local account does not support cloudformation:{call.name} for its stack."
     )
-    return refusal(call, "cloudformation", "NotImplemented", message, 501)
+    return error(call, "cloudformation", "NotImplemented", message, 501)
 
 
 _CHANGE_SETS: Final = frozenset({"CreateChangeSet", "ExecuteChangeSet"})
@@ -254,9 +259,9 @@ _ANSWERS: Final[Mapping[str, _Answering]] = {
 
 
 class ResponseHost:
-    """CloudFormation's S3 host for answers, on loopback: a function reaches it by its real name, through TLS.
+    """CloudFormation's S3 host for answers, on this machine: a function reaches it by its real name, with TLS.
 
-    `environment` is what the function's process needs for it: a name server for these hosts alone, and trust in their
+    `environment` and the folder `names` are for the function's process: they resolve these host names, and trust their
     certificate.
     """
 
@@ -271,19 +276,15 @@ class ResponseHost:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="ResponseHost", daemon=True
         )
         self._thread.start()
-        names = folder / "names"
-        names.mkdir()
-        source = Path(__file__).with_name("name_server.py").read_text("utf-8")
-        (names / "sitecustomize.py").write_text(source, "utf-8")
         self.environment = {
             "SSL_CERT_FILE": str(certificate),
             "LOCAL_HOSTS": ",".join(hosts),
             "LOCAL_HOSTS_PORT": str(self._server.server_port),
         }
-        self.names = names
+        self.names = install_name_server(folder)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -301,11 +302,11 @@ class _ResponseHandler(BaseHTTPRequestHandler):
     server: _ResponseServer
 
     def do_PUT(self) -> None:
-        """Take an answer as S3 takes an object."""
+        """Take an answer, as S3 takes an object."""
         self.server.take(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        """Say nothing: the path is a secret of CloudFormation's."""
+        """Print nothing."""

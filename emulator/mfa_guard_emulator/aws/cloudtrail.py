@@ -1,4 +1,4 @@
-"""Write CloudTrail records as AWS writes them, and the envelopes in which they reach the event bus.
+"""Write CloudTrail records as AWS does, in the envelopes that the event bus receives.
 
 Record contents: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
@@ -7,6 +7,7 @@ import re
 import secrets
 import string
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 # CloudTrail leaves these out, although the service model does not mark them as sensitive.
 _SECRET: Final = frozenset({"AuthenticationCode1", "AuthenticationCode2", "ParameterValue"})
-# Lambda's names carry the version of its API.
+# Event names of Lambda contain the version of its API.
 _VERSIONED: Final = re.compile(r"(?P<operation>[A-Za-z]+)[0-9]{8}(v[0-9])?")
-# Not the person's locale, which strftime would use.
+# strftime would use the locale of the machine.
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HALVES: Final = ("AM", "PM")
 _NOTHING: Final[Fields] = MappingProxyType({})
@@ -35,11 +36,12 @@ _DYNAMODB: Final = "dynamodb.amazonaws.com"
 _TABLE: Final = "AWS::DynamoDB::Table"
 _REQUEST_ID: Final = string.ascii_uppercase + string.digits
 _REQUEST_ID_LENGTH: Final = 52
+_HISTORY: Final = 10_000
 
 
-def known_calls(stack: Stack) -> Mapping[tuple[str, str], str]:
-    """Return the calls that a rule of the stack asks for: (event source, operation) to the event's name."""
-    known: dict[tuple[str, str], str] = {}
+def matched_calls(stack: Stack) -> Mapping[tuple[str, str], str]:
+    """Return the calls that a rule of the stack matches: (event source, operation) to the event's name."""
+    calls: dict[tuple[str, str], str] = {}
     for rule in stack.rules():
         detail = rule.pattern.get("detail")
         if not isinstance(detail, Mapping):
@@ -47,8 +49,8 @@ def known_calls(stack: Stack) -> Mapping[tuple[str, str], str]:
         for source in detail.get("eventSource", ()):
             for name in _event_names(detail):
                 versioned = _VERSIONED.fullmatch(name)
-                known[source, versioned["operation"] if versioned else name] = name
-    return known
+                calls[source, versioned["operation"] if versioned else name] = name
+    return calls
 
 
 def _event_names(pattern: Fields) -> Iterator[str]:
@@ -61,12 +63,13 @@ def _event_names(pattern: Fields) -> Iterator[str]:
 
 
 class CloudTrail:
-    """Writes an account's records. `now` tells the time in UTC."""
+    """Writes an account's records. `now` returns the time in UTC; `history` has the newest records, oldest first."""
 
     def __init__(self, account: str, region: str, now: Callable[[], datetime]) -> None:
         self._account = account
         self._region = region
         self._now = now
+        self.history: deque[Fields] = deque(maxlen=_HISTORY)
 
     def call(
         self,
@@ -100,7 +103,7 @@ class CloudTrail:
         )
 
     def sign_in(self, caller: Caller, *, mfa_used: bool, device: str | None, address: str, user_agent: str) -> Fields:
-        """Return the envelope of a sign-in to the console that succeeded; `device` is the serial number it took."""
+        """Return the envelope of a successful sign-in to the console; `device` is the MFA device's serial number."""
         return self._envelope(
             caller,
             "signin.amazonaws.com",
@@ -122,7 +125,7 @@ class CloudTrail:
         )
 
     def event(self, event_id: str, entry: Fields, detail: Fields) -> Fields:
-        """Return the envelope of what somebody put on the bus himself, an entry of PutEvents."""
+        """Return the envelope of an entry of PutEvents."""
         return {
             "version": "0",
             "id": event_id,
@@ -141,7 +144,7 @@ class CloudTrail:
         return f"{source.partition('.')[0]}.{self._region}.{partition_of(self._region).dns_suffix}"
 
     def _of_dynamodb(self, request: Fields) -> Fields:
-        """Return what only DynamoDB's records have."""
+        """Return the fields that only records of DynamoDB have."""
         named = str(request.get("tableName") or request.get("resourceArn"))
         table = named if named.startswith("arn:") else f"{self._tables}/{named}"
         return {
@@ -173,11 +176,12 @@ class CloudTrail:
             "eventCategory": "Management",
             **particular,
         }
-        return delivered(envelope_of(record))
+        self.history.append(record)
+        return redelivered(envelope_of(record))
 
 
-def delivered(envelope: Fields) -> Fields:
-    """Return the envelope as one more delivery carries it: with an id of its own."""
+def redelivered(envelope: Fields) -> Fields:
+    """Return the envelope of another delivery of the same event, which has a new id."""
     return {**envelope, "id": str(uuid.uuid4())}
 
 
@@ -187,10 +191,10 @@ def _tls(source: str) -> Fields:
 
 
 def as_recorded(value: object, shape: "Shape | None") -> object:
-    """Return a request or an answer as CloudTrail spells it: members' first letters lowered, secrets left out."""
+    """Return a request or an answer as CloudTrail writes it: names begin in lower case, and secrets are left out."""
     members = getattr(shape, "members", {})
     if isinstance(value, Mapping) and getattr(shape, "type_name", "") == "map":
-        # The keys are the caller's own.
+        # The keys are values of the caller, not names of the API.
         return {key: as_recorded(each, getattr(shape, "value", None)) for key, each in value.items()}
     if isinstance(value, Mapping):
         return {
@@ -206,12 +210,12 @@ def as_recorded(value: object, shape: "Shape | None") -> object:
 
 
 def _is_left_out(member: "Shape | None") -> bool:
-    """Tell whether a member is a secret, or a part of the answer's first line and not of what it says."""
+    """Tell whether a member is a secret, or is the status in the first line of the answer."""
     sensitive = getattr(member, "metadata", {}).get("sensitive") is True
     return sensitive or getattr(member, "serialization", {}).get("location") == "statusCode"
 
 
 def _locale_text(time: datetime) -> str:
-    """Return a time as CloudTrail has it in responseElements: Oct 3, 2025, 8:41:04 AM."""
+    """Return a time as CloudTrail writes it in responseElements: Oct 3, 2025, 8:41:04 AM."""
     day = f"{_MONTHS[time.month - 1]} {time.day}, {time.year}"
     return f"{day}, {time.hour % 12 or 12}:{time:%M:%S} {_HALVES[time.hour // 12]}"

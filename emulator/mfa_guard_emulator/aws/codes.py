@@ -1,4 +1,4 @@
-"""Check MFA codes as IAM and STS do: by the device's seed and the time, and none twice.
+"""Check MFA codes as IAM and STS do: by the device's seed and the time, and each code once.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_sync.html
 """
@@ -10,21 +10,21 @@ from typing import Final
 import pyotp
 
 STEP_SECONDS: Final = 30
-# How far a device's clock may be off, in steps.
+# How far a device's clock may be from the right time, in steps.
 _DRIFT: Final = 1
-# Enabling takes a pair of codes, the first of which is already older.
+# A user types two consecutive codes to enable a device, so the first one may be older.
 _OLDEST: Final = -3
 
 
 class Codes:
-    """The codes of the account's devices; `now` tells the time in UTC."""
+    """The codes of the account's devices. `now` returns the time in UTC."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._used: dict[str, int] = {}
 
     def consecutive(self, serial: str, seed: str, first: str, second: str) -> bool:
-        """Tell whether two codes follow each other, and take both as used."""
+        """Tell whether two codes are consecutive and valid, and mark both as used."""
         step = self._step()
         for candidate in range(step + _OLDEST, step + _DRIFT + 1):
             if _code(seed, candidate) == first and _code(seed, candidate + 1) == second:
@@ -33,7 +33,7 @@ class Codes:
         return False
 
     def once(self, serial: str, seed: str, code: str) -> bool:
-        """Tell whether a code is right and newer than every code used before, and take it as used."""
+        """Tell whether a code is valid and newer than every used code, and mark it as used."""
         step = self._step()
         for candidate in range(step - _DRIFT, step + _DRIFT + 1):
             if _code(seed, candidate) == code and candidate > self._used.get(serial, 0):

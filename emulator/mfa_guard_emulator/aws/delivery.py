@@ -1,4 +1,4 @@
-"""The event bus and Lambda's asynchronous invocations: at least once, with retries, then the dead-letter queue.
+"""The event bus and Lambda's asynchronous invocations: at least one delivery, retries, and the dead-letter queue.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
@@ -18,16 +18,17 @@ from typing import Final, TypeAlias
 
 from mfa_guard_cli.stack.intrinsics import as_text
 from mfa_guard_cli.stack.template import Fields, Resource, Stack
-from mfa_guard_emulator.aws.cloudtrail import delivered
+from mfa_guard_emulator.aws.cloudtrail import redelivered
 from mfa_guard_emulator.aws.deployed import Deployed
 from mfa_guard_emulator.functions.attempts import Attempt, FunctionError
-from mfa_guard_emulator.functions.runtime import Hosted, Runner, new_request_id
+from mfa_guard_emulator.functions.configuration import FunctionConfiguration
+from mfa_guard_emulator.functions.runtime import Runner, new_request_id
 
-# What Lambda does for a function without an EventInvokeConfig.
+# Lambda's default for a function without an EventInvokeConfig.
 _RETRIES: Final = 2
-# Lambda waits one minute, then two.
+# Lambda waits one minute, then two minutes.
 RETRY_SECONDS: Final = (1.0, 2.0)
-CAPACITY: Final = 100
+QUEUE_CAPACITY: Final = 100
 _SHUFFLE_SECONDS: Final = 0.4
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 _EXECUTION: Final = "<aws.scheduler.execution-id>"
@@ -35,7 +36,7 @@ _EXECUTION: Final = "<aws.scheduler.execution-id>"
 
 @dataclass(frozen=True)
 class DeliveryFaults:
-    """How bad delivery is. `lose`: percent of the envelopes that never arrive."""
+    """What goes wrong in delivery. `lose`: the percentage of events that never arrive."""
 
     duplicate: bool = False
     shuffle: bool = False
@@ -45,7 +46,10 @@ class DeliveryFaults:
 
 @dataclass(frozen=True)
 class Invocation:
-    """What woke a function (a rule, a schedule, a mapping, by logical id), and every attempt until one succeeded."""
+    """One invocation of a function, with all its attempts.
+
+    `rule` is what invoked it: the logical id of a rule, a schedule or an event source mapping.
+    """
 
     rule: str
     function: str
@@ -54,13 +58,13 @@ class Invocation:
 
     @property
     def failed(self) -> bool:
-        """Tell whether no attempt succeeded."""
+        """Tell whether all attempts failed."""
         return self.attempts[-1].error is not None if self.attempts else True
 
 
 @dataclass
 class Delivery:
-    """One event, a batch of stream records or a schedule's input, and what it woke so far."""
+    """One event, a batch of stream records or a schedule's input, and the invocations that ended so far."""
 
     envelope: Fields
     lost: bool = False
@@ -75,28 +79,27 @@ class _OnFailure:
 
 @dataclass(frozen=True)
 class _Job:
-    """One event on its way to one function. `rule` is what woke it, `batch` the records of a stream."""
+    """One event for one function. `rule` is what invokes it, `batch` the records of a stream."""
 
     delivery: Delivery
     rule: str
     event: Fields
     on_failure: _OnFailure
-    halve: bool = False
+    split: bool = False
     batch: tuple[Fields, ...] = ()
     request_id: str = field(default_factory=new_request_id)
     attempts: tuple[Attempt, ...] = ()
 
 
-Letter: TypeAlias = Callable[[str, Fields, Mapping[str, str]], None]
-Watch: TypeAlias = Callable[[Delivery, Invocation | None], None]
+SendDeadLetter: TypeAlias = Callable[[str, Fields], None]
+OnDelivery: TypeAlias = Callable[[Delivery, Invocation | None], None]
 
 
-class Bus:
-    """Delivers to the rules as they are deployed now, and runs the functions behind them, each on a thread of its own.
+class EventBus:
+    """Delivers events to the rules as they are deployed now, and runs each function on a thread of its own.
 
-    `send` puts a letter (the queue's ARN, the body, attributes) on a queue. `watch` hears of every invocation that
-    ended, and with None of an envelope that woke nobody or was lost. `failed` takes the traceback of what went wrong
-    in here.
+    `send_dead_letter` takes a queue's ARN and a message. `on_delivery` is called for each invocation that ended, and
+    with None for an event that invoked no function or was lost. `on_failure` takes the traceback of an error in here.
     """
 
     def __init__(
@@ -104,167 +107,180 @@ class Bus:
         stack: Stack,
         deployed: Deployed,
         runners: Mapping[str, Runner],
-        send: Letter,
-        watch: Watch,
-        failed: Callable[[str], None],
+        send_dead_letter: SendDeadLetter,
+        on_delivery: OnDelivery,
+        on_failure: Callable[[str], None],
         delivery_faults: DeliveryFaults,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
     ) -> None:
         self._deployed = deployed
-        self._send = send
-        self._watch = watch
-        self._failed = failed
-        self._weather = delivery_faults
+        self._send_dead_letter = send_dead_letter
+        self._on_delivery = on_delivery
+        self._report_failure = on_failure
+        self._faults = delivery_faults
         self._retry_seconds = retry_seconds
         self._random = random.Random(delivery_faults.seed)  # noqa: S311 - to shuffle deliveries
         self._mappings = tuple(_of_type(stack, "AWS::Lambda::EventSourceMapping"))
-        self._lanes = {each: _Lane(runner, self._run, failed) for each, runner in runners.items()}
+        self._queues = {each: _FunctionQueue(runner, self._run, self._start) for each, runner in runners.items()}
         self._by_reference = {
-            reference: each for each, runner in runners.items() for reference in (runner.hosted.name, runner.hosted.arn)
+            reference: each
+            for each, runner in runners.items()
+            for reference in (runner.configuration.name, runner.configuration.arn)
         }
         self._on_failure = dict(self._failure_configs(stack))
         self._pending = 0
-        self._quiet = threading.Condition()
+        self._idle = threading.Condition()
         self._closed = threading.Event()
 
-    def put(self, envelope: Fields, *, patient: bool = True) -> tuple[Delivery, ...]:
-        """Deliver an envelope, as often as the weather has it. A patient caller waits while a function's queue is full.
+    def put(self, envelope: Fields, *, wait_for_room: bool = True) -> tuple[Delivery, ...]:
+        """Deliver an event as often as the delivery faults say. With `wait_for_room`, wait while a queue is full.
 
-        The functions' own calls must not be patient: a function that waits for its own queue never empties it.
+        A function's own calls must not wait: a function that waits for its own queue never empties it.
         """
-        return tuple(self._put(each, patient=patient) for each in self._weathered(envelope))
+        return tuple(self._put(each, wait_for_room=wait_for_room) for each in self._with_faults(envelope))
 
-    def fire(self, schedule: str) -> Delivery:
-        """Invoke the function of a schedule, by logical id, as if its time had come; nothing when it is disabled."""
+    def run_schedule(self, schedule: str) -> Delivery:
+        """Invoke the function of a schedule, by logical id; nothing happens when the schedule is disabled."""
         target = self._deployed.schedule_target(schedule)
         if target is None:
             delivery = Delivery({"source": "aws.scheduler", "detail-type": "Disabled", "detail": {}})
-            self._watch(delivery, None)
+            self._on_delivery(delivery, None)
             return delivery
         event = json.loads(as_text(target["Input"]).replace(_EXECUTION, str(uuid.uuid4())))
         delivery = Delivery(event)
-        self._invoke(delivery, schedule, as_text(target["Arn"]), event, patient=True)
+        self._invoke(delivery, schedule, as_text(target["Arn"]), event, wait_for_room=True)
         return delivery
 
-    def changed(self, records: Sequence[Fields], *, patient: bool = True) -> tuple[Delivery, ...]:
-        """Invoke the functions that read a stream with its records, in batches as the stack has them.
+    def start_functions(self, *functions: str) -> None:
+        """Start the processes of these functions, by logical id, before their first events; does not wait."""
+        for each in functions:
+            self._queues[each].start_runner()
 
-        A batch that fails is halved down to the one record, which goes to the queue when it fails as often as any event
-        may: Lambda's day of trying is left out.
+    def put_stream_records(self, records: Sequence[Fields], *, wait_for_room: bool = True) -> tuple[Delivery, ...]:
+        """Invoke the functions that read a stream with its records, in batches of the size that the stack sets.
+
+        A batch that fails is split until the failing record is alone. That record goes to the dead-letter queue after
+        as many attempts as an event gets; Lambda retries it for a day.
         """
         return tuple(
-            self._put_batch(mapping, tuple(batch), patient=patient)
+            self._put_batch(mapping, tuple(batch), wait_for_room=wait_for_room)
             for mapping in self._mappings
             for batch in _batches(records, mapping)
         )
 
     def invoke(self, function: str, event: Fields, source: str) -> Delivery:
-        """Invoke a function asynchronously, as its Invoke API would; `source` says who did."""
+        """Invoke a function asynchronously, as Lambda's Invoke does; `source` names the caller."""
         delivery = Delivery(event)
-        self._invoke(delivery, source, function, event, patient=False)
+        self._invoke(delivery, source, function, event, wait_for_room=False)
         return delivery
 
-    def settle(self, timeout: float = 120) -> bool:
-        """Wait until nothing is on its way any more; tells whether that was so in time (seconds)."""
-        with self._quiet:
-            return self._quiet.wait_for(lambda: self._pending == 0, timeout)
+    def wait_until_idle(self, timeout: float = 120) -> bool:
+        """Wait until every invocation has ended; tells whether that was within `timeout` seconds."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._pending == 0, timeout)
 
     def close(self) -> None:
-        """End the threads; what is still on its way is not delivered."""
+        """Stop the threads. Events that wait in a queue are not delivered."""
         self._closed.set()
-        for lane in self._lanes.values():
-            lane.close()
+        for each in self._queues.values():
+            each.close()
 
-    def _weathered(self, envelope: Fields) -> Iterator[Fields]:
-        if self._weather.lose and self._random.random() * 100 < self._weather.lose:
-            self._watch(Delivery(envelope, lost=True), None)
+    def _with_faults(self, envelope: Fields) -> Iterator[Fields]:
+        if self._faults.lose and self._random.random() * 100 < self._faults.lose:
+            self._on_delivery(Delivery(envelope, lost=True), None)
             return
         yield envelope
-        if self._weather.duplicate:
-            yield delivered(envelope)
+        if self._faults.duplicate:
+            yield redelivered(envelope)
 
-    def _put(self, envelope: Fields, *, patient: bool) -> Delivery:
+    def _put(self, envelope: Fields, *, wait_for_room: bool) -> Delivery:
         delivery = Delivery(envelope)
-        woken = self._deployed.matching(envelope)
-        if not woken:
-            self._watch(delivery, None)
-        for rule, target in woken:
-            self._invoke(delivery, rule, target, envelope, patient=patient)
+        matching = self._deployed.matching(envelope)
+        if not matching:
+            self._on_delivery(delivery, None)
+        for rule, target in matching:
+            self._invoke(delivery, rule, target, envelope, wait_for_room=wait_for_room)
         return delivery
 
-    def _put_batch(self, mapping: Resource, records: tuple[Fields, ...], *, patient: bool) -> Delivery:
+    def _put_batch(self, mapping: Resource, records: tuple[Fields, ...], *, wait_for_room: bool) -> Delivery:
         delivery = Delivery({"Records": list(records)})
         function = self._by_reference[as_text(mapping.properties["FunctionName"])]
         queue = _at(mapping.properties, "DestinationConfig", "OnFailure", "Destination")
-        halve = mapping.properties.get("BisectBatchOnFunctionError") is True and len(records) > 1
-        on_failure = _OnFailure(0 if halve else _RETRIES, as_text(queue) if queue else None)
-        job = _Job(delivery, mapping.logical_id, delivery.envelope, on_failure, halve=halve, batch=records)
-        self._enqueue(function, job, patient=patient)
+        split = mapping.properties.get("BisectBatchOnFunctionError") is True and len(records) > 1
+        on_failure = _OnFailure(0 if split else _RETRIES, as_text(queue) if queue else None)
+        job = _Job(delivery, mapping.logical_id, delivery.envelope, on_failure, split=split, batch=records)
+        self._enqueue(function, job, wait_for_room=wait_for_room)
         return delivery
 
-    def _invoke(self, delivery: Delivery, rule: str, target: str, event: Fields, *, patient: bool) -> None:
+    def _invoke(self, delivery: Delivery, rule: str, target: str, event: Fields, *, wait_for_room: bool) -> None:
         function = self._by_reference.get(target, target)
-        if function not in self._lanes:
+        if function not in self._queues:
             return
-        hosted, on_failure = self._lanes[function].runner.hosted, self._on_failure.get(function, _OnFailure(2, None))
-        job = _Job(delivery, rule, event, on_failure)
-        if self._deployed.is_switched_off(hosted.name):
-            # Lambda tries for hours to find the concurrency that somebody set to nought.
-            self._give_up(function, job, hosted, "EventAgeExceeded")
+        configuration = self._queues[function].runner.configuration
+        job = _Job(delivery, rule, event, self._on_failure.get(function, _OnFailure(_RETRIES, None)))
+        if self._deployed.is_throttled(configuration.name):
+            # Lambda retries for hours when the reserved concurrency is zero.
+            self._give_up(function, job, configuration, "EventAgeExceeded")
         else:
-            self._enqueue(function, job, patient=patient)
+            self._enqueue(function, job, wait_for_room=wait_for_room)
 
-    def _enqueue(self, function: str, job: _Job, *, patient: bool, after: float = 0.0) -> None:
-        with self._quiet:
+    def _enqueue(self, function: str, job: _Job, *, wait_for_room: bool, after: float = 0.0) -> None:
+        with self._idle:
             self._pending += 1
-        shuffled = self._random.random() * _SHUFFLE_SECONDS if self._weather.shuffle else 0.0
-        self._lanes[function].put(job, after + shuffled, patient=patient)
+        shuffled = self._random.random() * _SHUFFLE_SECONDS if self._faults.shuffle else 0.0
+        self._queues[function].put(job, after + shuffled, wait_for_room=wait_for_room)
+
+    def _start(self, runner: Runner) -> None:
+        try:
+            runner.start()
+        except Exception:  # noqa: BLE001 - this is the top of the thread; the failure is reported
+            self._report_failure(traceback.format_exc())
 
     def _run(self, runner: Runner, job: _Job) -> None:
         try:
             self._attempt(runner, job)
-        except Exception:  # noqa: BLE001 - a thread has nobody above it; whoever watches hears of it
-            self._failed(traceback.format_exc())
+        except Exception:  # noqa: BLE001 - this is the top of the thread; the failure is reported
+            self._report_failure(traceback.format_exc())
         finally:
-            with self._quiet:
+            with self._idle:
                 self._pending -= 1
-                self._quiet.notify_all()
+                self._idle.notify_all()
 
     def _attempt(self, runner: Runner, job: _Job) -> None:
-        function = runner.hosted.logical_id
+        function = runner.configuration.logical_id
         ended = runner.invoke(job.event, job.request_id)
         if self._closed.is_set():
-            # Its process was ended under it.
+            # The account ended the process.
             return
-        tried = _Job(**{**vars(job), "attempts": (*job.attempts, ended)})
+        attempted = _Job(**{**vars(job), "attempts": (*job.attempts, ended)})
         if ended.error is None:
-            self._over(function, tried, dead_letter=False)
-        elif len(tried.attempts) <= job.on_failure.retries:
+            self._end(function, attempted, dead_letter=False)
+        elif len(attempted.attempts) <= job.on_failure.retries:
             wait = self._retry_seconds[min(len(job.attempts), len(self._retry_seconds) - 1)]
-            self._enqueue(function, tried, patient=False, after=wait)
-        elif job.halve:
-            self._over(function, tried, dead_letter=False)
-            self._halve(job)
+            self._enqueue(function, attempted, wait_for_room=False, after=wait)
+        elif job.split:
+            self._end(function, attempted, dead_letter=False)
+            self._split(job)
         else:
-            self._give_up(function, tried, runner.hosted, "RetriesExhausted")
+            self._give_up(function, attempted, runner.configuration, "RetriesExhausted")
 
-    def _halve(self, job: _Job) -> None:
+    def _split(self, job: _Job) -> None:
         mapping = next(each for each in self._mappings if each.logical_id == job.rule)
         middle = len(job.batch) // 2
         for half in (job.batch[:middle], job.batch[middle:]):
-            self._put_batch(mapping, half, patient=False)
+            self._put_batch(mapping, half, wait_for_room=False)
 
-    def _give_up(self, function: str, job: _Job, hosted: Hosted, condition: str) -> None:
+    def _give_up(self, function: str, job: _Job, configuration: FunctionConfiguration, condition: str) -> None:
         queue = job.on_failure.queue_arn
         if queue:
-            letter = _stream_letter(hosted, job) if job.batch else _letter(hosted, job, condition)
-            self._send(queue, letter, {})
-        self._over(function, job, dead_letter=queue is not None)
+            message = _stream_message(configuration, job) if job.batch else _message(configuration, job, condition)
+            self._send_dead_letter(queue, message)
+        self._end(function, job, dead_letter=queue is not None)
 
-    def _over(self, function: str, job: _Job, *, dead_letter: bool) -> None:
+    def _end(self, function: str, job: _Job, *, dead_letter: bool) -> None:
         invocation = Invocation(job.rule, function, job.attempts, dead_letter=dead_letter)
         job.delivery.invocations.append(invocation)
-        self._watch(job.delivery, invocation)
+        self._on_delivery(job.delivery, invocation)
 
     def _failure_configs(self, stack: Stack) -> Iterator[tuple[str, _OnFailure]]:
         for resource in _of_type(stack, "AWS::Lambda::EventInvokeConfig"):
@@ -279,28 +295,35 @@ class Bus:
 class _Due:
     when: float
     number: int
-    job: _Job = field(compare=False)
+    # None starts the function's process.
+    job: _Job | None = field(compare=False)
 
 
-class _Lane:
-    """The queue in front of one function, and the thread that empties it."""
+class _FunctionQueue:
+    """The events for one function, and the thread that runs the function with them."""
 
-    def __init__(self, runner: Runner, run: Callable[[Runner, _Job], None], failed: Callable[[str], None]) -> None:
+    def __init__(self, runner: Runner, run: Callable[[Runner, _Job], None], start: Callable[[Runner], None]) -> None:
         self.runner = runner
         self._run = run
-        self._failed = failed
+        self._start = start
         self._numbers = itertools.count()
         self._waiting: list[_Due] = []
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=runner.hosted.logical_id, daemon=True)
+        self._thread = threading.Thread(target=self._work, name=runner.configuration.logical_id, daemon=True)
         self._thread.start()
 
-    def put(self, job: _Job, after: float, *, patient: bool) -> None:
+    def put(self, job: _Job, after: float, *, wait_for_room: bool) -> None:
         with self._changed:
-            if patient:
-                self._changed.wait_for(lambda: self._closed or len(self._waiting) < CAPACITY)
+            if wait_for_room:
+                self._changed.wait_for(lambda: self._closed or len(self._waiting) < QUEUE_CAPACITY)
             heapq.heappush(self._waiting, _Due(time.monotonic() + after, next(self._numbers), job))
+            self._changed.notify_all()
+
+    def start_runner(self) -> None:
+        # A process ends with the thread that started it, so this thread starts it.
+        with self._changed:
+            heapq.heappush(self._waiting, _Due(time.monotonic(), next(self._numbers), None))
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -310,32 +333,22 @@ class _Lane:
         self._thread.join(1)
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            self._run(self.runner, job)
+        while (due := self._next()) is not None:
+            if due.job is None:
+                self._start(self.runner)
+            else:
+                self._run(self.runner, due.job)
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> _Due | None:
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
                 if self._waiting and self._waiting[0].when <= now:
-                    job = heapq.heappop(self._waiting).job
+                    due = heapq.heappop(self._waiting)
                     self._changed.notify_all()
-                    return job
+                    return due
                 self._changed.wait(self._waiting[0].when - now if self._waiting else None)
             return None
-
-
-def woken(stack: Stack) -> tuple[str, ...]:
-    """Return the functions that a rule, a schedule or a mapping of the stack invokes, by logical id, in its order."""
-    by_rules = {function for rule in stack.rules() for function in rule.functions}
-    invoked = {_at(each.properties, "Target", "Arn") for each in _of_type(stack, "AWS::Scheduler::Schedule")}
-    invoked |= {each.properties["FunctionName"] for each in _of_type(stack, "AWS::Lambda::EventSourceMapping")}
-    return tuple(
-        each.logical_id
-        for each in _of_type(stack, "AWS::Lambda::Function")
-        if each.logical_id in by_rules
-        or invoked & {each.physical_id, stack.resolve({"Fn::GetAtt": [each.logical_id, "Arn"]})}
-    )
 
 
 def _of_type(stack: Stack, resource_type: str) -> Iterator[Resource]:
@@ -353,22 +366,22 @@ def _at(fields: object, *path: str) -> object:
     return fields
 
 
-def _letter(hosted: Hosted, job: _Job, condition: str) -> Fields:
-    """Return the record that Lambda sends to a failure destination.
+def _message(configuration: FunctionConfiguration, job: _Job, condition: str) -> Fields:
+    """Return the message that Lambda sends to the dead-letter queue for an event.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
-    letter: dict[str, object] = {
+    message: dict[str, object] = {
         "version": "1.0",
         "timestamp": _timestamp(),
-        "requestContext": _request_context(hosted, job, condition),
+        "requestContext": _request_context(configuration, job, condition),
         "requestPayload": job.event,
     }
     error = job.attempts[-1].error if job.attempts else None
     if error:
-        letter["responseContext"] = _response_context()
-        letter["responsePayload"] = _payload(error, job.request_id)
-    return letter
+        message["responseContext"] = _response_context()
+        message["responsePayload"] = _payload(error, job.request_id)
+    return message
 
 
 def _payload(error: FunctionError, request_id: str) -> Fields:
@@ -380,8 +393,8 @@ def _payload(error: FunctionError, request_id: str) -> Fields:
     }
 
 
-def _stream_letter(hosted: Hosted, job: _Job) -> Fields:
-    """Return the record that Lambda sends for a batch of a stream: where the records were, not the records.
+def _stream_message(configuration: FunctionConfiguration, job: _Job) -> Fields:
+    """Return the message that Lambda sends for a batch of a stream: the position of the records, not the records.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     """
@@ -389,7 +402,7 @@ def _stream_letter(hosted: Hosted, job: _Job) -> Fields:
     return {
         "version": "1.0",
         "timestamp": _timestamp(),
-        "requestContext": _request_context(hosted, job, "RetryAttemptsExhausted"),
+        "requestContext": _request_context(configuration, job, "RetryAttemptsExhausted"),
         "responseContext": _response_context(),
         "DDBStreamBatchInfo": {
             "shardId": "shardId-00000000000000000000-00000000",
@@ -403,10 +416,10 @@ def _stream_letter(hosted: Hosted, job: _Job) -> Fields:
     }
 
 
-def _request_context(hosted: Hosted, job: _Job, condition: str) -> Fields:
+def _request_context(configuration: FunctionConfiguration, job: _Job, condition: str) -> Fields:
     return {
         "requestId": job.request_id,
-        "functionArn": f"{hosted.arn}:$LATEST",
+        "functionArn": f"{configuration.arn}:$LATEST",
         "condition": condition,
         "approximateInvokeCount": len(job.attempts),
     }

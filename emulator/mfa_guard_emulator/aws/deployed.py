@@ -1,4 +1,4 @@
-"""What is deployed now, whatever the template said: rules, targets, schedules, functions that were switched off."""
+"""The rules, targets, schedules and functions as they are now, which may differ from the template."""
 
 import json
 from typing import Final
@@ -15,7 +15,7 @@ _BUS: Final = "default"
 
 
 class Deployed:
-    """moto's services, read at the moment something is delivered."""
+    """Reads moto's services each time that something is delivered."""
 
     def __init__(self, stack: Stack) -> None:
         self._rules = events_backends[stack.account][stack.region]
@@ -25,7 +25,10 @@ class Deployed:
         self._compiled: dict[str, tuple[str, Matcher]] = {}
 
     def matching(self, envelope: Fields) -> tuple[tuple[str, str], ...]:
-        """Return the rules that an envelope matches, by logical id (or name), each with the ARN of a target."""
+        """Return the rules that an event matches, each with the ARN of a target.
+
+        A rule is named by its logical id, or by its name where the stack has no such rule.
+        """
         rules = tuple(self._rules.event_buses[_BUS].rules.values())
         return tuple(
             (self._logical_ids.get(rule.name, rule.name), str(target["Arn"]))
@@ -35,7 +38,7 @@ class Deployed:
         )
 
     def schedule_target(self, logical_id: str) -> Fields | None:
-        """Return the target of a schedule, or None when somebody disabled or deleted it."""
+        """Return the target of a schedule; None when it is disabled or deleted."""
         name = next(each for each, found in self._logical_ids.items() if found == logical_id)
         for group in self._schedules.schedule_groups.values():
             schedule = group.schedules.get(name)
@@ -44,11 +47,11 @@ class Deployed:
                 return target
         return None
 
-    def is_switched_off(self, function: str) -> bool:
-        """Tell whether somebody reserved no concurrency at all for a function."""
+    def is_throttled(self, function: str) -> bool:
+        """Tell whether the function's reserved concurrency is zero."""
         try:
             found = self._functions.get_function(function)
-        except Exception:  # noqa: BLE001 - moto's own error for a function that it does not have
+        except Exception:  # noqa: BLE001 - moto raises its own error for a function that it does not have
             return False
         return found.reserved_concurrency is not None and int(found.reserved_concurrency) == 0
 

@@ -1,4 +1,4 @@
-"""MFA devices as IAM treats them, where moto does not: codes, quotas, conflicts, and a QR code that can be scanned."""
+"""Check calls about MFA devices as IAM does and moto does not: codes, quota, conflicts, and a valid QR code."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -9,10 +9,10 @@ import segno
 from moto.iam.models import IAMBackend, User
 from werkzeug.wrappers import Response
 
-from mfa_guard_emulator.aws.answers import answer
 from mfa_guard_emulator.aws.callers import Caller
-from mfa_guard_emulator.aws.calls import Call, refusal
+from mfa_guard_emulator.aws.calls import Call
 from mfa_guard_emulator.aws.codes import Codes
+from mfa_guard_emulator.aws.responses import answer, error
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 DEVICES_PER_USER: Final = 8
@@ -20,8 +20,8 @@ DEVICES_PER_USER: Final = 8
 _Check: TypeAlias = Callable[[Call, User | None, IAMBackend, Codes], Response | None]
 
 
-def refused_device_call(call: Call, caller: Caller, iam: IAMBackend, codes: Codes) -> Response | None:
-    """Return IAM's refusal of a call about a device, or None when moto may go on with it."""
+def device_call_error(call: Call, caller: Caller, iam: IAMBackend, codes: Codes) -> Response | None:
+    """Return IAM's error for a call about a device; None when moto can answer the call."""
     check = _CHECKS.get(call.name)
     if check is None:
         return None
@@ -29,11 +29,11 @@ def refused_device_call(call: Call, caller: Caller, iam: IAMBackend, codes: Code
     return check(call, user, iam, codes)
 
 
-def with_real_qr_code(call: Call, caller: Caller, response: Response, iam: IAMBackend) -> Response:
-    """Return the answer of CreateVirtualMFADevice with a QR code in place of moto's random bytes."""
-    answered, error = call.answered(response)
+def with_qr_code(call: Call, caller: Caller, response: Response, iam: IAMBackend) -> Response:
+    """Return the answer of CreateVirtualMFADevice with a QR code that an app can scan; moto's is random bytes."""
+    answered, failure = call.answered(response)
     device = answered.get("VirtualMFADevice")
-    if error or not isinstance(device, Mapping):
+    if failure or not isinstance(device, Mapping):
         return response
     made = iam.virtual_mfa_devices[device["SerialNumber"]]
     issuer, name = "Amazon Web Services", f"{caller.user or made.serial_number.rpartition('/')[2]}@{iam.account_id}"
@@ -53,39 +53,39 @@ def _enable(call: Call, user: User | None, iam: IAMBackend, codes: Codes) -> Res
     if user is None:
         return None
     if len(user.mfa_devices) >= DEVICES_PER_USER:
-        return refusal(
+        return error(
             call, "iam", "LimitExceeded", f"Cannot exceed quota for MFADevicesPerUser: {DEVICES_PER_USER}", 409
         )
     if device is None:
-        # moto would take any serial; IAM knows the devices that were made, and hardware that nobody has here.
-        return refusal(call, "iam", "NoSuchEntity", f"MFA Device {serial} does not exist.", 404)
+        # moto accepts any serial number. IAM accepts devices that exist.
+        return error(call, "iam", "NoSuchEntity", f"MFA Device {serial} does not exist.", 404)
     if device.user is not None:
         message = f"MFADevice entity at the same path and name already exists: {serial}"
-        return refusal(call, "iam", "EntityAlreadyExists", message, 409)
-    return _codes_refused(call, serial, device.base32_string_seed, codes)
+        return error(call, "iam", "EntityAlreadyExists", message, 409)
+    return _code_error(call, serial, device.base32_string_seed, codes)
 
 
 def _resync(call: Call, user: User | None, iam: IAMBackend, codes: Codes) -> Response | None:
     serial = str(call.parameters.get("SerialNumber"))
     device = iam.virtual_mfa_devices.get(serial)
     if user is None or device is None or serial not in user.mfa_devices:
-        return refusal(call, "iam", "NoSuchEntity", f"MFA Device {serial} does not exist.", 404)
-    return _codes_refused(call, serial, device.base32_string_seed, codes) or answer(call, {})
+        return error(call, "iam", "NoSuchEntity", f"MFA Device {serial} does not exist.", 404)
+    return _code_error(call, serial, device.base32_string_seed, codes) or answer(call, {})
 
 
 def _delete(call: Call, _user: User | None, iam: IAMBackend, _codes: Codes) -> Response | None:
     device = iam.virtual_mfa_devices.get(str(call.parameters.get("SerialNumber")))
     if device is None or device.user is None:
         return None
-    return refusal(call, "iam", "DeleteConflict", "MFA VirtualDevice in use. Must deactivate first.", 409)
+    return error(call, "iam", "DeleteConflict", "MFA VirtualDevice in use. Must deactivate first.", 409)
 
 
-def _codes_refused(call: Call, serial: str, seed: str, codes: Codes) -> Response | None:
+def _code_error(call: Call, serial: str, seed: str, codes: Codes) -> Response | None:
     first, second = (str(call.parameters.get(f"AuthenticationCode{number}")) for number in (1, 2))
     if codes.consecutive(serial, seed, first, second):
         return None
     message = "Authentication code for device is not valid."
-    return refusal(call, "iam", "InvalidAuthenticationCode", message, 403)
+    return error(call, "iam", "InvalidAuthenticationCode", message, 403)
 
 
 _CHECKS: Final[Mapping[str, _Check]] = {

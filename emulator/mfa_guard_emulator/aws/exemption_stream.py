@@ -1,4 +1,4 @@
-"""The exemption table's stream, as Lambda reads it.
+"""The stream of the exemption table, as Lambda reads it.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -11,13 +11,13 @@ from typing import Final
 from moto.dynamodb.models import dynamodb_backends
 
 from mfa_guard_cli.stack.template import Fields, Stack
-from mfa_guard_emulator.aws.clock import Clock
+from mfa_guard_emulator.clock import Clock
 
 _TABLE: Final = "ExemptionsTable"
 
 
-class Changes:
-    """The stream's records, each read once."""
+class ExemptionStream:
+    """Reads each record of the stream once."""
 
     def __init__(self, stack: Stack, clock: Clock) -> None:
         self._clock = clock
@@ -28,17 +28,17 @@ class Changes:
         self._read = 0
 
     def unread(self) -> tuple[Fields, ...]:
-        """Return the records since this was last asked."""
+        """Return the records that were written since the last call."""
         with self._lock:
             written = self._shard.items[self._read :] if self._shard else []
             self._read += len(written)
         return tuple(self._record(each.to_json()) for each in written)
 
     def _record(self, record: Mapping[str, Mapping[str, object]]) -> Fields:
-        made = self._clock.moved(record["dynamodb"]["ApproximateCreationDateTime"].replace(tzinfo=UTC))  # type: ignore[attr-defined]
+        created = self._clock.account_time(record["dynamodb"]["ApproximateCreationDateTime"].replace(tzinfo=UTC))  # type: ignore[attr-defined]
         return {
             **record,
             "eventVersion": "1.1",
-            "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": made.timestamp()},
+            "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": created.timestamp()},
             "eventSourceARN": self._arn,
         }

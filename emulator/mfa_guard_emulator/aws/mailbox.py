@@ -1,4 +1,4 @@
-"""What the topics sent, as the administrators read it, numbered in the order in which it was sent."""
+"""The mails that the topics sent, numbered in the order in which they were sent."""
 
 import json
 import threading
@@ -17,7 +17,10 @@ _TOPIC: Final = "AWS::SNS::Topic"
 
 @dataclass(frozen=True)
 class Mail:
-    """One message of a topic. `topic` is its logical id, `to` the subscribed addresses, `data` what machines get."""
+    """One message of a topic.
+
+    `topic` is the topic's logical id, `to` the subscribed addresses, `data` the JSON for programs, `size` in bytes.
+    """
 
     number: int
     time: datetime
@@ -31,14 +34,14 @@ class Mail:
 
 
 class Mailbox:
-    """The mails of the stack's topics; `now` tells the time in UTC, `arrived` hears of each."""
+    """The mails of the stack's topics. `now` returns the time in UTC; `on_mail` is called for each mail."""
 
     def __init__(
-        self, stack: Stack, sns: SNSBackend, now: Callable[[], datetime], arrived: Callable[[Mail], None]
+        self, stack: Stack, sns: SNSBackend, now: Callable[[], datetime], on_mail: Callable[[Mail], None]
     ) -> None:
         self._sns = sns
         self._now = now
-        self._arrived = arrived
+        self._on_mail = on_mail
         self._topics = {
             as_text(stack.resolve({"Ref": each.logical_id})): each.logical_id
             for each in stack.resources.values()
@@ -54,11 +57,11 @@ class Mailbox:
         return tuple(self._mails)
 
     def collect(self) -> None:
-        """Take what was sent since this was last called."""
+        """Read the mails that were sent since the last call."""
         with self._lock:
             fresh = [mail for arn in self._topics for mail in self._of_topic(arn)]
         for mail in fresh:
-            self._arrived(mail)
+            self._on_mail(mail)
 
     def _of_topic(self, arn: str) -> list[Mail]:
         topic = self._sns.topics.get(arn)
@@ -89,7 +92,7 @@ class Mailbox:
             text, data = str(parts["email"]), parts["default"]
             content: Mapping[str, object] = json.loads(data)
         except (ValueError, KeyError, TypeError):
-            # Somebody else published something of his own.
+            # A message that the guard did not send.
             text, content = message, {}
         return Mail(
             number=len(self._mails) + 1,

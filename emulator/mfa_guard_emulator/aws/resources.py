@@ -1,6 +1,7 @@
-"""Create what the rendered template declares, through the services' own APIs.
+"""Create the resources of the rendered template through the APIs of their services.
 
-moto's CloudFormation leaves out half of it in silence; here each type has a creator, or is named as left out.
+moto's CloudFormation ignores many of the template's types without an error. Here, each type has a creator, or is
+reported as not created.
 """
 
 import io
@@ -28,34 +29,34 @@ if TYPE_CHECKING:
 
 
 class AccountError(RuntimeError):
-    """The local account cannot hold what the template declares; one sentence."""
+    """The local account cannot create what the template declares. The message is one sentence."""
 
 
 class AnyClient(Protocol):
-    """A client of which few calls are used here, all by keyword."""
+    """A client of any service, whose calls take keyword arguments."""
 
     def __getattr__(self, operation: str) -> Callable[..., Fields]: ...
 
 
 @dataclass(frozen=True)
 class Clients:
-    """One client per service, made when it is first needed: making one takes longer than its calls.
+    """One client per service, created when it is first needed, because creating a client takes longer than its calls.
 
-    `endpoint` is where AWS is, None for moto's patches in this process.
+    `endpoint` is the address of AWS, None when moto patches boto3 in this process.
     """
 
     session: boto3.Session
     endpoint: str | None = None
-    _made: dict[str, object] = field(default_factory=dict)
+    _created: dict[str, object] = field(default_factory=dict)
 
     def any(self, service: str) -> AnyClient:
         """Return a service's client."""
-        if service not in self._made:
-            # The stubs know each service by its literal name.
-            self._made[service] = self.session.client(  # type: ignore[call-overload]
+        if service not in self._created:
+            # The stubs accept only the literal name of a service.
+            self._created[service] = self.session.client(  # type: ignore[call-overload]
                 service, endpoint_url=self.endpoint, config=Config(retries={"total_max_attempts": 1})
             )
-        client: AnyClient = self._made[service]  # type: ignore[assignment]
+        client: AnyClient = self._created[service]  # type: ignore[assignment]
         return client
 
     @cached_property
@@ -90,9 +91,9 @@ class Clients:
 
 
 def create_all(clients: Clients, stack: Stack, only: Container[str] | None = None) -> tuple[Resource, ...]:
-    """Create the stack's resources, or those of some types only; returns those that nobody here can create.
+    """Create the stack's resources, or only those of some types; returns the resources that cannot be created here.
 
-    Raises AccountError when a resource of a type that is known cannot be created as declared.
+    Raises AccountError when a resource of a supported type cannot be created as declared.
     """
     for resource_type, creator in _CREATORS.items():
         if only is not None and resource_type not in only:
@@ -100,20 +101,21 @@ def create_all(clients: Clients, stack: Stack, only: Container[str] | None = Non
         for resource in stack.resources.values():
             if resource.type == resource_type:
                 creator.create(clients, stack, resource)
-    known = _CREATORS.keys() | RUN_HERE
-    return tuple(each for each in stack.resources.values() if each.type not in known)
+    supported = _CREATORS.keys() | IN_EMULATOR
+    return tuple(each for each in stack.resources.values() if each.type not in supported)
 
 
 @dataclass(frozen=True)
 class _Creator:
-    """How one type of resource is made. `honours`: the properties that are not lost on the way."""
+    """Creates one type of resource. `properties`: the properties that it supports."""
 
-    honours: frozenset[str]
+    properties: frozenset[str]
     call: Callable[[Clients, Resource], object]
 
     def create(self, clients: Clients, stack: Stack, resource: Resource) -> None:
-        if lost := sorted(resource.properties.keys() - self.honours):
-            raise AccountError(f"{resource.logical_id} has {', '.join(lost)}, which the local account lacks.")
+        if unsupported := sorted(resource.properties.keys() - self.properties):
+            names = ", ".join(unsupported)
+            raise AccountError(f"{resource.logical_id} has {names}, which the local account does not support.")
         try:
             answered = self.call(clients, resource)
         except (BotoCoreError, ClientError) as error:
@@ -134,8 +136,8 @@ def _group(clients: Clients, resource: Resource) -> object:
     group = clients.any("iam").create_group(GroupName=resource.physical_id, **_texts(resource.properties, "Path"))
     for arn in _listed(resource.properties.get("ManagedPolicyArns", [])):
         clients.iam.attach_group_policy(GroupName=resource.physical_id, PolicyArn=as_text(arn))
-    made = group["Group"]
-    return made["GroupName"] if isinstance(made, Mapping) else None
+    created = group["Group"]
+    return created["GroupName"] if isinstance(created, Mapping) else None
 
 
 def _role(clients: Clients, resource: Resource) -> object:
@@ -183,7 +185,7 @@ def _table(clients: Clients, resource: Resource) -> object:
     recovery = properties.pop("PointInTimeRecoverySpecification", None)
     stream = properties.pop("StreamSpecification", None)
     if isinstance(stream, Mapping):
-        # The service has a switch where CloudFormation takes the mere presence.
+        # The API has a property for what CloudFormation expresses by the presence of the specification.
         properties["StreamSpecification"] = {"StreamEnabled": True, **stream}
     name, dynamodb = resource.physical_id, clients.any("dynamodb")
     dynamodb.create_table(**{**properties, "TableName": name})
@@ -243,9 +245,9 @@ def _dashboard(clients: Clients, resource: Resource) -> object:
 
 
 def _function(clients: Clients, resource: Resource) -> object:
-    # The function itself is run from the checkout or the build; here is its entry in Lambda's books.
-    made = ("Role", "Handler", "Runtime", "MemorySize", "Timeout", "Description", "Environment", "Architectures")
-    properties = {name: _number_or(resource.properties[name]) for name in made if name in resource.properties}
+    # The function runs in a process of its own; this is the function that Lambda's API shows.
+    names = ("Role", "Handler", "Runtime", "MemorySize", "Timeout", "Description", "Environment", "Architectures")
+    properties = {name: _number_or(resource.properties[name]) for name in names if name in resource.properties}
     properties["Description"] = as_text(resource.properties.get("Description", ""))
     clients.any("lambda").create_function(
         FunctionName=resource.physical_id, Code={"ZipFile": _empty_archive()}, **properties
@@ -341,8 +343,8 @@ _CREATORS: Final[Mapping[str, _Creator]] = {
     ),
     "AWS::CloudWatch::Dashboard": _Creator(frozenset({"DashboardBody", "DashboardName"}), _dashboard),
 }
-# What the local account is itself: who may invoke whom, the stream's reader, CloudFormation's custom resource.
-RUN_HERE: Final = frozenset({"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission", "Custom::Teardown"})
+# What the emulator does itself: permissions to invoke, reading the stream, the custom resource.
+IN_EMULATOR: Final = frozenset({"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission", "Custom::Teardown"})
 
 
 def _document(resource: Resource) -> str:
@@ -358,12 +360,14 @@ def _listed(value: object) -> list[object]:
 
 
 def _number_or(value: object) -> object:
-    """Return a parameter's text as the number it spells: YAML and parameters may say "60" where an API wants 60."""
+    """Return the number in a text, because YAML and parameters may have "60" where an API needs 60."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _empty_archive() -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("README", "The local account runs this function from the checkout or from sam build.\n")
+        file.writestr(
+            "README", "The local account runs this function from the checkout, or from the output of sam build.\n"
+        )
     return archive.getvalue()

@@ -1,4 +1,4 @@
-"""How the account's users stand at one moment: what is true, whatever IAM's reads show."""
+"""The state of the account's users at one moment: what is true, even where IAM's reads show an older state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Key:
     status: str
 
     def __str__(self) -> str:
-        """Return it for a person: its last characters and what it is."""
+        """Return the last characters of the key's id, and its status."""
         return f"{self.id[-4:]} {self.status.lower()}"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One user. `ways`: how the enforcement policy reaches him; `exempt_until`: what the exemption record says."""
+    """One user. `routes`: how the enforcement policy applies. `exempt_until`: the end in the exemption record."""
 
     user_id: str
     path: str
@@ -49,11 +49,11 @@ def snapshots(stack: Stack, iam: IAMBackend) -> Mapping[str, Snapshot]:
             path=user.path,
             routes=tuple(
                 route
-                for route, bound in {
+                for route, attached in {
                     AttachmentRoute.DIRECT: policy_arn in user.managed_policies,
                     AttachmentRoute.GROUP: user in members,
                 }.items()
-                if bound
+                if attached
             ),
             tags={tag["Key"]: tag["Value"] for tag in user.tags or [] if tag["Key"] in GUARD_TAGS},
             devices=tuple(serial.rpartition("/")[2] for serial in tuple(user.mfa_devices)),
@@ -66,7 +66,7 @@ def snapshots(stack: Stack, iam: IAMBackend) -> Mapping[str, Snapshot]:
 
 
 def _exemptions(stack: Stack) -> Mapping[str, str]:
-    """Return until when users are exempt by their records, by user id."""
+    """Return the end of each exemption record, by user id."""
     table = dynamodb_backends[stack.account][stack.region].tables.get(stack.physical_id("ExemptionsTable"))
     records = (item.to_json()["Attributes"] for item in tuple(table.all_items())) if table else ()
     return {

@@ -1,4 +1,4 @@
-"""STS in the local account: who calls, and temporary credentials for whoever may have them.
+"""Answer STS calls: GetCallerIdentity, GetSessionToken and AssumeRole.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_Operations.html
 """
@@ -10,22 +10,27 @@ from typing import Final, TypeAlias
 from moto.iam.models import IAMBackend
 from werkzeug.wrappers import Response
 
-from mfa_guard_emulator.aws.answers import answer
-from mfa_guard_emulator.aws.callers import Caller, Callers, Credentials, Stranger
-from mfa_guard_emulator.aws.calls import Call, refusal
+from mfa_guard_emulator.aws.callers import Caller, Callers, CredentialsRefused
+from mfa_guard_emulator.aws.calls import Call
 from mfa_guard_emulator.aws.codes import Codes
+from mfa_guard_emulator.aws.responses import answer, error
+from mfa_guard_emulator.endpoint import Credentials
 
 _Answering: TypeAlias = Callable[[Call, Caller, Callers, IAMBackend, Codes], Response]
 
-_SHORTEST: Final = 900
-_USERS_LONGEST: Final = 129_600
-_ROOTS_LONGEST: Final = 3_600
-_CHAINED_LONGEST: Final = 3_600
-_USERS_USUAL: Final = 43_200
+# Durations in seconds.
+_MINIMUM: Final = 900
+_USER_MAXIMUM: Final = 129_600
+_USER_DEFAULT: Final = 43_200
+_ROOT_MAXIMUM: Final = 3_600
+_ROLE_MAXIMUM: Final = 43_200
+_ROLE_DEFAULT: Final = 3_600
+# Of a role that is assumed by a role.
+_CHAINED_MAXIMUM: Final = 3_600
 
 
 class _Invalid(ValueError):
-    """A parameter that STS refuses."""
+    """STS refuses a parameter."""
 
 
 def _get_caller_identity(call: Call, caller: Caller, _callers: Callers, iam: IAMBackend, _codes: Codes) -> Response:
@@ -42,11 +47,11 @@ def _get_caller_identity(call: Call, caller: Caller, _callers: Callers, iam: IAM
 def _get_session_token(call: Call, caller: Caller, callers: Callers, iam: IAMBackend, codes: Codes) -> Response:
     if caller.is_session:
         return _denied(call, "Cannot call GetSessionToken with session credentials")
-    longest = _ROOTS_LONGEST if caller.is_root else _USERS_LONGEST
+    maximum = _ROOT_MAXIMUM if caller.is_root else _USER_MAXIMUM
     try:
-        duration = _duration(call, min(_USERS_USUAL, longest), longest)
-    except _Invalid as error:
-        return refusal(call, "sts", "ValidationError", str(error), 400)
+        duration = _duration(call, min(_USER_DEFAULT, maximum), maximum)
+    except _Invalid as invalid:
+        return error(call, "sts", "ValidationError", str(invalid), 400)
     mfa = _with_code(call, caller, iam, codes)
     if mfa is None:
         return _denied(call, "MultiFactorAuthentication failed with invalid MFA one time pass code.")
@@ -55,7 +60,7 @@ def _get_session_token(call: Call, caller: Caller, callers: Callers, iam: IAMBac
         if caller.user is None
         else callers.user_session(caller.user, mfa=mfa)
     )
-    return answer(call, {"Credentials": _shown(callers.hand_out(session, duration))})
+    return answer(call, {"Credentials": _shown(callers.issue(session, duration))})
 
 
 def _assume_role(call: Call, caller: Caller, callers: Callers, iam: IAMBackend, codes: Codes) -> Response:
@@ -63,7 +68,7 @@ def _assume_role(call: Call, caller: Caller, callers: Callers, iam: IAMBackend, 
         return _denied(call, "Roles may not be assumed by root accounts.")
     chained = caller.identity["type"] == "AssumedRole"
     try:
-        duration = _duration(call, 3_600, _CHAINED_LONGEST if chained else _USERS_DAY)
+        duration = _duration(call, _ROLE_DEFAULT, _CHAINED_MAXIMUM if chained else _ROLE_MAXIMUM)
         mfa = _with_code(call, caller, iam, codes)
         if mfa is None:
             return _denied(call, "MultiFactorAuthentication failed with invalid MFA one time pass code.")
@@ -72,16 +77,14 @@ def _assume_role(call: Call, caller: Caller, callers: Callers, iam: IAMBackend, 
             str(call.parameters.get("RoleSessionName")),
             mfa=mfa or _has_mfa(caller),
         )
-    except _Invalid as error:
-        return refusal(call, "sts", "ValidationError", str(error), 400)
-    except Stranger as stranger:
-        return _denied(call, str(stranger))
+    except _Invalid as invalid:
+        return error(call, "sts", "ValidationError", str(invalid), 400)
+    except CredentialsRefused as refused:
+        return _denied(call, str(refused))
     identity = session.identity
     assumed = {"AssumedRoleId": identity["principalId"], "Arn": identity["arn"]}
-    return answer(call, {"Credentials": _shown(callers.hand_out(session, duration)), "AssumedRoleUser": assumed})
+    return answer(call, {"Credentials": _shown(callers.issue(session, duration)), "AssumedRoleUser": assumed})
 
-
-_USERS_DAY: Final = 43_200
 
 TOKEN_CALLS: Final[Mapping[str, _Answering]] = {
     "AssumeRole": _assume_role,
@@ -91,7 +94,7 @@ TOKEN_CALLS: Final[Mapping[str, _Answering]] = {
 
 
 def _with_code(call: Call, caller: Caller, iam: IAMBackend, codes: Codes) -> bool | None:
-    """Tell whether a call brings a code: True for a right one, None for a wrong one or another's device."""
+    """Tell whether a call has an MFA code: None for a wrong code, and for the device of another user."""
     serial, code = call.parameters.get("SerialNumber"), call.parameters.get("TokenCode")
     if serial is None and code is None:
         return False
@@ -108,11 +111,11 @@ def _has_mfa(caller: Caller) -> bool:
     return isinstance(attributes, Mapping) and attributes.get("mfaAuthenticated") == "true"
 
 
-def _duration(call: Call, usual: int, longest: int) -> timedelta:
-    asked = call.parameters.get("DurationSeconds", usual)
+def _duration(call: Call, default: int, maximum: int) -> timedelta:
+    asked = call.parameters.get("DurationSeconds", default)
     seconds = asked if isinstance(asked, int) else 0
-    if not _SHORTEST <= seconds <= longest:
-        raise _Invalid(f"DurationSeconds must be {_SHORTEST} to {longest}, not {asked}.")
+    if not _MINIMUM <= seconds <= maximum:
+        raise _Invalid(f"DurationSeconds must be {_MINIMUM} to {maximum}, not {asked}.")
     return timedelta(seconds=seconds)
 
 
@@ -126,4 +129,4 @@ def _shown(credentials: Credentials) -> Mapping[str, object]:
 
 
 def _denied(call: Call, message: str) -> Response:
-    return refusal(call, "sts", "AccessDenied", message)
+    return error(call, "sts", "AccessDenied", message)

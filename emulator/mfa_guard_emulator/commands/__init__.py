@@ -1,1 +1,1 @@
-"""The commands of the program mfa-guard-local."""
+"""The commands of the program mfa-guard-local, one file each."""

@@ -1,41 +1,45 @@
-"""`mfa-guard-local demo`: the guard's story, told on the local account."""
+"""`mfa-guard-local demo`: play the demo's scenarios in local accounts."""
 
-import io
-import sys
-from importlib.util import find_spec
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-from mfa_guard_emulator.commands.local import NEEDED
+_PAGE: Final = Path("demo.html")
 
 
 def demo(
     *,
-    brief: Annotated[bool, typer.Option("--brief", help="Leave the mails' texts out.")] = False,
-    logs: Annotated[bool, typer.Option("--logs", help="Show what the functions print: logs and metrics.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Print the events, the users, the mails and the metrics of every step.")
+    ] = False,
+    logs: Annotated[
+        bool, typer.Option("--logs", help="Also print the output of the functions; implies --full.")
+    ] = False,
 ) -> None:
-    """Tell the guard's story: real API calls to the stack in local accounts of its own.
+    """Play 35 steps: real API calls to the stack, in local accounts that end with the demo.
 
-    No account, no Docker, no network. Exit codes: 0 every step ended as the story says, 1 one did not, 2 the story
-    could not begin.
+    It prints what the guard decides in each step, and writes demo.html into the current folder. It needs no AWS
+    account, no Docker and no network.
+
+    Exit codes: 0 every step ended as expected, 1 a step did not, 2 the demo could not start.
     """
-    if missing := [module for module in NEEDED if find_spec(module) is None]:
-        typer.echo(f"The demo needs {', '.join(missing)}; run it from a checkout with: make demo", err=True)
-        raise typer.Exit(2)
-    # Only this command pays for moto, and the others must run without it.
+    # A command imports what it needs when it is called, because moto takes half a second.
+    from mfa_guard_cli.common.errors import WrongUse
     from mfa_guard_cli.stack.template import load_template
     from mfa_guard_emulator.aws.resources import AccountError
+    from mfa_guard_emulator.console.terminal import new_console
+    from mfa_guard_emulator.demo.full_report import FullReporter
     from mfa_guard_emulator.demo.play import play
-    from mfa_guard_emulator.demo.report import Reporter, new_console
     from mfa_guard_emulator.demo.scenarios import SCENARIOS
+    from mfa_guard_emulator.demo.summary_report import SummaryReporter
+    from mfa_guard_emulator.functions.runtime import NotBuilt
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    console = new_console()
+    reporter = FullReporter(console, logs=logs) if full or logs else SummaryReporter(console)
     try:
-        failed = play(SCENARIOS, load_template(), Reporter(new_console(), brief=brief, logs=logs))
-    except AccountError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
-    if failed:
+        played = play(SCENARIOS, load_template(), reporter)
+    except (AccountError, NotBuilt) as error:
+        raise WrongUse(str(error)) from error
+    if played.failed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""What the local account shows to a browser and to `mfa-guard-local run`, below /_mfa-guard/."""
+"""Answer requests below PAGE_PATH: the page, the state that it shows, and the actions of the commands."""
 
 import hashlib
 import json
@@ -12,27 +12,25 @@ from werkzeug.wrappers import Request, Response
 
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.stack.intrinsics import as_text
+from mfa_guard_emulator.account import LocalAccount
 from mfa_guard_emulator.aws.snapshot import snapshots
+from mfa_guard_emulator.console.client import COMMAND_HEADER
 from mfa_guard_emulator.console.page import HEADERS, asset
+from mfa_guard_emulator.endpoint import PAGE_PATH
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from mfa_guard_emulator.aws.account import LocalAccount
+_MAXIMUM_MAILS: Final = 200
+_MAXIMUM_LINES: Final = 100
 
-_ROOT: Final = "/_mfa-guard/"
-_MAILS_SHOWN: Final = 200
-_LINES_SHOWN: Final = 100
-# A page of somebody else's can send a form anywhere, but no header of its own.
-COMMAND_HEADER: Final = "X-Mfa-Guard"
-
-_Act: TypeAlias = Callable[["LocalAccount", Mapping[str, object]], None]
+_Action: TypeAlias = Callable[[LocalAccount, Mapping[str, object]], None]
 
 
 class Pages:
-    """The WSGI application of these pages."""
+    """The WSGI application that answers these requests."""
 
-    def __init__(self, account: "LocalAccount") -> None:
+    def __init__(self, account: LocalAccount) -> None:
         self._account = account
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -40,24 +38,24 @@ class Pages:
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        name = request.path.removeprefix(_ROOT)
-        if not request.path.startswith(_ROOT):
-            return redirect(_ROOT, 303)
+        name = request.path.removeprefix(PAGE_PATH)
+        if not request.path.startswith(PAGE_PATH):
+            return redirect(PAGE_PATH, 303)
         if request.method == "POST":
-            return self._act(name, request)
+            return self._run_action(name, request)
         if name == "state":
             return self._state(request)
         found = asset(name)
         if found is None:
-            return Response("There is nothing here.\n", 404, headers=dict(HEADERS))
+            return Response("This address does not exist.\n", 404, headers=dict(HEADERS))
         return Response(found.body, content_type=found.content_type, headers=dict(HEADERS))
 
-    def _act(self, name: str, request: Request) -> Response:
-        act = _ACTS.get(name)
-        if act is None or COMMAND_HEADER not in request.headers:
-            return Response("There is nothing here.\n", 404)
+    def _run_action(self, name: str, request: Request) -> Response:
+        action = _ACTIONS.get(name)
+        if action is None or COMMAND_HEADER not in request.headers:
+            return Response("This address does not exist.\n", 404)
         try:
-            act(self._account, request.get_json(silent=True) or {})
+            action(self._account, request.get_json(silent=True) or {})
         except KeyError as error:
             return Response(f"There is no user {error.args[0]}.\n", 404)
         return Response("{}\n", content_type="application/json")
@@ -70,8 +68,8 @@ class Pages:
         return response.make_conditional(request.environ)
 
 
-def state(account: "LocalAccount") -> Mapping[str, object]:
-    """Return what the page shows, newest first."""
+def state(account: LocalAccount) -> Mapping[str, object]:
+    """Return what the page shows. Mails and activity begin with the newest."""
     mails = account.mailbox.mails
     lines = account.activity.newest_first
     users = snapshots(account.stack, account.iam)
@@ -82,7 +80,7 @@ def state(account: "LocalAccount") -> Mapping[str, object]:
             "region": account.stack.region,
             "endpoint": account.endpoint,
             "mode": as_text(account.stack.parameters["Mode"]),
-            "runtime": account.plan.runtime,
+            "runtime": account.config.runtime,
         },
         "mails": [
             {
@@ -95,7 +93,7 @@ def state(account: "LocalAccount") -> Mapping[str, object]:
                 "subject": mail.subject,
                 "text": mail.text,
             }
-            for mail in reversed(mails[-_MAILS_SHOWN:])
+            for mail in reversed(mails[-_MAXIMUM_MAILS:])
         ],
         "users": [
             {
@@ -111,33 +109,33 @@ def state(account: "LocalAccount") -> Mapping[str, object]:
             }
             for name, each in sorted(users.items(), key=lambda item: item[0].casefold())
         ],
-        "activity": [asdict(line) for line in lines[:_LINES_SHOWN]],
+        "activity": [asdict(line) for line in lines[:_MAXIMUM_LINES]],
         "totals": {
             "mails": len(mails),
             "users": len(users),
             "activity": account.activity.count,
             "lost": account.activity.lost,
-            "dead_letters": account.dead_letters(),
+            "dead_letters": account.dead_letter_count(),
             "failures": len(account.failures),
         },
     }
 
 
-def _sweep(account: "LocalAccount", _asked: Mapping[str, object]) -> None:
-    account.fire_schedule()
+def _sweep(account: LocalAccount, _body: Mapping[str, object]) -> None:
+    account.run_schedule()
 
 
-def _sign_in(account: "LocalAccount", asked: Mapping[str, object]) -> None:
-    user = asked.get("user")
+def _sign_in(account: LocalAccount, body: Mapping[str, object]) -> None:
+    user = body.get("user")
     account.sign_in(
         str(user) if user else None,
-        mfa=asked.get("mfa") is True,
+        mfa=body.get("mfa") is True,
         address="127.0.0.1",
-        user_agent=str(asked.get("user_agent", "mfa-guard local")),
+        user_agent=str(body.get("user_agent", "mfa-guard-local")),
     )
 
 
-_ACTS: Final[Mapping[str, _Act]] = {"sign-in": _sign_in, "sweep": _sweep}
+_ACTIONS: Final[Mapping[str, _Action]] = {"sign-in": _sign_in, "sweep": _sweep}
 
 
 def _text(value: object) -> str:

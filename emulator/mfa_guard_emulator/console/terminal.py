@@ -1,4 +1,4 @@
-"""Keep a local account running and show what happens in it on the terminal."""
+"""Run a local account and show on the terminal what happens in it."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -10,16 +10,22 @@ from rich.text import Text
 
 from mfa_guard_cli.common.output import printable
 from mfa_guard_cli.stack.template import SAMPLE_ACCOUNT, Template
-from mfa_guard_emulator.aws.account import PAGE_PATH, LocalAccount, Plan, Watcher, run_account
+from mfa_guard_emulator.account import AccountConfig, Listener, LocalAccount, run_account
+from mfa_guard_emulator.activity import ActivityLine
 from mfa_guard_emulator.aws.delivery import Delivery, DeliveryFaults, Invocation
 from mfa_guard_emulator.aws.mailbox import Mail
-from mfa_guard_emulator.commands.local import UNSET, environment
-from mfa_guard_emulator.console.activity import Happened
-from mfa_guard_emulator.functions.runtime import Hosted, Runner, built_runner, source_runner
+from mfa_guard_emulator.console.client import UNSET, environment
+from mfa_guard_emulator.console.pages import Pages
+from mfa_guard_emulator.endpoint import PAGE_PATH
+from mfa_guard_emulator.functions.configuration import FunctionConfiguration
+from mfa_guard_emulator.functions.runtime import Runner, built_runner, source_runner
 
 WIDTH: Final = 100
-RUNNERS: Final[Mapping[str, Callable[[Hosted], Runner]]] = {"source": source_runner, "lambda": built_runner}
-# The Runtime Interface Emulator tells every function that it is in this account, whatever it is told itself.
+RUNNERS: Final[Mapping[str, Callable[[FunctionConfiguration], Runner]]] = {
+    "source": source_runner,
+    "lambda": built_runner,
+}
+# The Runtime Interface Emulator tells every function that it runs in this account.
 ACCOUNTS: Final[Mapping[str, str]] = {"source": SAMPLE_ACCOUNT, "lambda": "012345678912"}
 SEVERITY_STYLES: Final[Mapping[object, str]] = {
     "low": "green",
@@ -27,72 +33,85 @@ SEVERITY_STYLES: Final[Mapping[object, str]] = {
     "high": "red",
     "critical": "bold red",
 }
-ADDRESSES: Final = {
+PARAMETERS: Final = {
     "AlertEmail": "security@example.com",
     "OperationsEmail": "operations@example.com",
     "HelpUrl": "https://help.example.com/mfa",
 }
 
 
-def new_plan(
+def new_console() -> Console:
+    """Return a console of at most WIDTH columns, and of WIDTH columns where there is no terminal."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.width = min(WIDTH, console.width) if console.is_terminal else WIDTH
+    return console
+
+
+def new_config(
     template: Template, *, port: int, runtime: str, parameters: Mapping[str, str], delivery_faults: DeliveryFaults
-) -> Plan:
-    """Return how the account is to be; raises TemplateError for a parameter that the template refuses."""
-    stack = template.render(account=ACCOUNTS[runtime], parameters={**ADDRESSES, **parameters})
-    return Plan(stack, port=port, runtime=runtime, runner=RUNNERS[runtime], delivery_faults=delivery_faults)
+) -> AccountConfig:
+    """Return the configuration of the account; raises TemplateError for a parameter that the template refuses."""
+    stack = template.render(account=ACCOUNTS[runtime], parameters={**PARAMETERS, **parameters})
+    return AccountConfig(
+        stack, port=port, runtime=runtime, runner=RUNNERS[runtime], delivery_faults=delivery_faults, pages=Pages
+    )
 
 
-def run_until(stop: threading.Event, plan: Plan, *, brief: bool, logs: bool) -> int:
-    """Run an account until `stop` is set; returns how often the account itself failed.
+def run_until(stop: threading.Event, config: AccountConfig, *, brief: bool, logs: bool) -> int:
+    """Run an account until `stop` is set; returns how many errors the emulator itself had.
 
-    Raises AccountError and NotBuilt when it cannot begin.
+    Raises AccountError and NotBuilt when the account cannot start.
     """
     screen = _Screen(brief=brief, logs=logs)
-    watcher = Watcher(
-        mail=screen.mail, happened=screen.happened, delivered=screen.delivered, told=screen.told, failed=screen.failed
+    listener = Listener(
+        on_mail=screen.show_mail,
+        on_activity=screen.show_activity,
+        on_delivery=screen.show_logs,
+        on_message=screen.show_message,
+        on_failure=screen.show_failure,
     )
-    with run_account(plan, watcher) as account:
-        screen.opening(account)
+    with run_account(config, listener) as account:
+        screen.show_opening(account)
         stop.wait()
-        screen.told("Ending.")
+        screen.show_message("Stopping.")
     return len(account.failures)
 
 
 class _Screen:
-    """The terminal; its lines come from several threads."""
+    """The terminal. Several threads print to it."""
 
     def __init__(self, *, brief: bool, logs: bool) -> None:
-        self._console = Console(highlight=False, markup=False, emoji=False)
-        self._console.width = min(WIDTH, self._console.width) if self._console.is_terminal else WIDTH
+        self._console = new_console()
         self._brief = brief
         self._logs = logs
         self._lock = threading.Lock()
 
-    def opening(self, account: LocalAccount) -> None:
-        """Say what there is, what is missing, and how to call it."""
+    def show_opening(self, account: LocalAccount) -> None:
+        """Show what was deployed, what was not, and how to call the account."""
         stack = account.stack
-        created = len(stack.resources) - len(account.left_out)
+        created = len(stack.resources) - len(account.not_created)
         self._print(
-            f"The stack {stack.name} from template.yaml is deployed in the local account {stack.account}: {created} "
-            f"resources, {len(account.runners)} functions ({account.plan.runtime}), {len(stack.rules())} rules. "
-            "Alarms exist and never fire; policies exist and refuse nobody but the functions; signatures are not "
-            "checked."
+            f"The local account {stack.account} runs the stack {stack.name} from template.yaml: {created} resources, "
+            f"{len(account.runners)} functions ({account.config.runtime}) and {len(stack.rules())} rules. Alarms never "
+            "go off. Only the policies of the functions' roles are evaluated. Signatures are not checked."
         )
-        if account.left_out:
-            left = ", ".join(f"{each.logical_id} ({each.type.split('::', 1)[1]})" for each in account.left_out)
-            self._print(f"Left out, as nothing here can make it: {left}.")
-        self._print(f"The inbox, and everybody in the account: {account.endpoint}{PAGE_PATH}", "bold")
-        self._print("In a second terminal, as the administrator carol:", "bold")
+        if account.not_created:
+            names = ", ".join(f"{each.logical_id} ({each.type.split('::', 1)[1]})" for each in account.not_created)
+            self._print(f"Not created, because the local account does not support them: {names}.")
+        self._print(f"Mails, users and activity: {account.endpoint}{PAGE_PATH}", "bold")
+        self._print("In a second terminal, to call the account as the administrator carol:", "bold")
         for name, value in environment(account.endpoint).items():
             self._console.print(Text(f"  export {name}={value}"), soft_wrap=True)
         self._console.print(Text(f"  {UNSET}"), soft_wrap=True)
         self._console.print(Text("  aws iam create-user --user-name alice"))
-        self._print("Ctrl-C ends it and leaves nothing behind.")
+        port = account.endpoint.rpartition(":")[2]
+        self._print(f'These variables in one command: eval "$(mfa-guard-local env --port {port})"')
+        self._print("Ctrl-C stops the account and removes its files.")
 
-    def mail(self, mail: Mail) -> None:
+    def show_mail(self, mail: Mail) -> None:
         """Show a mail."""
         style = SEVERITY_STYLES.get(mail.attributes.get("severity"), "")
-        heading = f"to {', '.join(mail.to) or 'nobody'} ({mail.topic})"
+        heading = f"to {', '.join(mail.to) or 'no address'} ({mail.topic})"
         if self._brief:
             self._line(Text.assemble("mail ", f"{heading}: ", (printable(mail.subject), style)))
             return
@@ -101,27 +120,27 @@ class _Screen:
         with self._lock:
             self._console.print(Panel(body, title=Text(f"Mail {heading}"), title_align="left", border_style="dim"))
 
-    def happened(self, line: Happened) -> None:
-        """Show what an event came to."""
+    def show_activity(self, line: ActivityLine) -> None:
+        """Show an event, and what the function did."""
         about = f", about {line.about}" if line.about else ""
         by = f" by {line.actor}" if line.actor else ""
-        woke = f"{line.function}: " if line.function else ""
+        function = f"{line.function}: " if line.function else ""
         style = "red" if line.failed else "" if line.function else "dim"
-        self._line(Text(printable(f"{line.event}{by}{about}: {woke}{line.outcome}"), style))
+        self._line(Text(printable(f"{line.event}{by}{about}: {function}{line.outcome}"), style))
 
-    def delivered(self, _delivery: Delivery, invocation: Invocation | None) -> None:
-        """Show what a function printed, if that is wanted."""
+    def show_logs(self, _delivery: Delivery, invocation: Invocation | None) -> None:
+        """Show the output of a function, if the developer wants it."""
         if self._logs and invocation:
             for attempt in invocation.attempts:
                 for line in attempt.output.splitlines():
                     self._line(Text(printable(line), "dim"))
 
-    def told(self, sentence: str) -> None:
-        """Show a remark of the account."""
+    def show_message(self, sentence: str) -> None:
+        """Show a message of the account."""
         self._line(Text(printable(sentence), "dim"))
 
-    def failed(self, trace: str) -> None:
-        """Show, loudly, that the account itself failed."""
+    def show_failure(self, trace: str) -> None:
+        """Show an error of the emulator itself."""
         self._line(Text(f"The local account itself failed:\n{trace}", "bold white on red"))
 
     def _line(self, text: Text) -> None:

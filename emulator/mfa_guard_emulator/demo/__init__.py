@@ -1,1 +1,1 @@
-"""The demo: scenarios, their steps, and what each step must lead to."""
+"""The demo: scenarios of steps, what each step must lead to, and reports of what happened."""

@@ -1,4 +1,4 @@
-"""Who acts in a story: people and programs with credentials of their own, an address and a client."""
+"""Who acts in a scenario: people and programs, each with its own credentials, address and client."""
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -23,7 +23,7 @@ class _Kind(Enum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody. `name`: a user's, or a role's ARN; `session`: the role session's name."""
+    """A person or a program. `name` is a user's name or a role's ARN, `session` the name of the role session."""
 
     kind: _Kind
     name: str
@@ -34,13 +34,13 @@ class Actor:
     from_console: bool = False
 
     def caller(self, callers: Callers) -> Caller:
-        """Return who he is to AWS now; raises Stranger or KeyError when the account has no such role or user."""
+        """Return the identity in AWS; raises CredentialsRefused or KeyError when there is no such role or user."""
         if self.kind is _Kind.ROLE:
             found = callers.role_session(self.name, self.session)
         elif self.kind is _Kind.ROOT:
             found = callers.root_session(mfa=self.mfa, from_console=True)
         elif self.kind is _Kind.KEY:
-            found = callers.key_holder(self.name)
+            found = callers.key_caller(self.name)
         else:
             found = callers.user_session(self.name, mfa=self.mfa, from_console=True)
         return replace(found, from_console=self.from_console, address=self.address, user_agent=self.user_agent)
@@ -52,7 +52,7 @@ def console_user(name: str, *, mfa: bool, address: str) -> Actor:
 
 
 def key_user(name: str, *, address: str) -> Actor:
-    """Return whoever holds a long-term access key of an IAM user."""
+    """Return a program that uses a long-term access key of an IAM user."""
     return Actor(_Kind.KEY, name, address, _CLI)
 
 

@@ -1,4 +1,4 @@
-"""What a step of a story has to come to, and where it did not."""
+"""What a step must lead to, and how what happened differs from it."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -13,60 +13,60 @@ from mfa_guard_emulator.aws.mailbox import Mail
 from mfa_guard_emulator.aws.snapshot import Snapshot
 from mfa_guard_emulator.demo.harness import StepResult
 
-_COUNTED: Final = frozenset(metric.value for metric in Metric)
-# How long a sweep takes is the machine's affair.
-_MEASURED: Final = frozenset(gauge.value for gauge in Gauge) - {Gauge.SWEEP_DURATION.value}
-# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, and the stack's own bound below SNS's 256 KiB.
-_SUBJECT_LIMIT: Final = 100
-_SIZE_LIMIT: Final = 250_000
+_METRICS: Final = frozenset(metric.value for metric in Metric)
+# The duration of a sweep depends on the machine.
+_GAUGES: Final = frozenset(gauge.value for gauge in Gauge) - {Gauge.SWEEP_DURATION.value}
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html; the guard keeps its messages below SNS's 256 KiB.
+_SUBJECT_LENGTH: Final = 100
+_MESSAGE_BYTES: Final = 250_000
 
 
 @dataclass(frozen=True)
-class Wakes:
-    """A rule that matches an event and the function that it wakes, by logical id, and how often the function runs."""
+class Invokes:
+    """A rule invokes a function, both by logical id, and the function needs this many attempts."""
 
     rule: str
     function: str
     attempts: int = 1
 
     def __str__(self) -> str:
-        """Return it for a person."""
+        """Return the invocation as text."""
         return f"{self.rule} -> {self.function} ({self.attempts})"
 
 
 @dataclass(frozen=True)
-class Stands:
-    """How a user ends. `ways`: how the enforcement policy reaches him."""
+class EndState:
+    """The state of a user after the step. `routes`: how the enforcement policy applies."""
 
     routes: frozenset[AttachmentRoute] = frozenset()
-    marked: bool = False
+    tagged: bool = False
     devices: int = 0
     exempt: bool = False
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> "Stands":
-        """Return what a snapshot comes to."""
+    def of(cls, snapshot: Snapshot) -> "EndState":
+        """Return the state in a snapshot."""
         return cls(
             routes=frozenset(snapshot.routes),
-            marked=bool(snapshot.tags),
+            tagged=bool(snapshot.tags),
             devices=len(snapshot.devices),
             exempt=snapshot.exempt_until is not None,
         )
 
     def __str__(self) -> str:
-        """Return it for a person."""
+        """Return the state as text."""
         through = " and ".join(sorted(self.routes))
         return (
-            f"{f'enforced through {through}' if through else 'not enforced'}, {'' if self.marked else 'not '}tagged, "
+            f"{f'enforced through {through}' if through else 'not enforced'}, {'' if self.tagged else 'not '}tagged, "
             f"{self.devices} devices, {'' if self.exempt else 'not '}exempt"
         )
 
 
 @dataclass(frozen=True)
-class Sends:
-    """A mail that goes out: to which topic, what about, and words that its subject or text has, or has not.
+class ExpectedMail:
+    """A mail: its kind, the words that its subject or text must have and must lack, and its topic.
 
-    Without a severity any will do.
+    Without a severity, any severity is right.
     """
 
     kind: NoticeKind | str
@@ -77,8 +77,8 @@ class Sends:
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What a function may ask of IAM at most: so many calls, and about so many users one by one."""
+class CallLimit:
+    """How many calls of IAM a function may make at most, and how many users it may name in calls."""
 
     function: str
     calls: int
@@ -87,41 +87,45 @@ class Budget:
 
 @dataclass(frozen=True)
 class Expected:
-    """How a step has to end. `users`: those the guard may change, and how they end (None: they are gone); all others
-    stay as they are.
+    """What a step must lead to.
 
-    `echoes`: what the guard's own writes wake when they come back as events. `counted` and `measured`: every metric of
-    the guard, its sum and its newest value.
+    `users`: the users that the guard may change, and their end states; None means deleted. All other users must not
+    change. `own_events_invoke`: what the events of the guard's own calls invoke. `metrics` and `gauges`: every metric
+    of the guard, with its sum and its newest value.
     """
 
-    wakes: tuple[Wakes, ...] = ()
-    users: Mapping[str, Stands | None] = field(default_factory=dict)
-    mails: tuple[Sends, ...] = ()
-    counted: Mapping[str, int] = field(default_factory=dict)
-    measured: Mapping[str, float] = field(default_factory=dict)
-    budget: Budget | None = None
-    echoes: tuple[Wakes, ...] = ()
+    invokes: tuple[Invokes, ...] = ()
+    users: Mapping[str, EndState | None] = field(default_factory=dict)
+    mails: tuple[ExpectedMail, ...] = ()
+    metrics: Mapping[str, int] = field(default_factory=dict)
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    call_limit: CallLimit | None = None
+    own_events_invoke: tuple[Invokes, ...] = ()
     dead_letters: int = 0
 
 
-def differences(expected: Expected, played: StepResult) -> list[str]:
-    """Return, a sentence each, where a step did not end as expected; nothing when it did."""
+def differences(expected: Expected, result: StepResult) -> list[str]:
+    """Return one sentence for each difference; nothing when the step ended as expected."""
     return [
-        *_compare("woke", map(str, expected.wakes), _woken(played.deliveries)),
-        *_compare("the guard's own writes woke", map(str, expected.echoes), _woken(played.echoes)),
-        *_users(expected, played),
-        *_mails(expected.mails, played.mails),
-        *_compare("counted", _figures(expected.counted, _COUNTED), _figures(played.counted(), _COUNTED)),
-        *_compare("measured", _figures(expected.measured, _MEASURED), _figures(played.measured(), _MEASURED)),
-        *_spent(expected.budget, played),
-        *_compare("dead letters", [str(expected.dead_letters)], [str(len(played.letters))]),
-        *_not_understood_in_silence(played),
+        *_compare("invocations", map(str, expected.invokes), _invocations(result.deliveries)),
+        *_compare(
+            "invocations by the guard's own events",
+            map(str, expected.own_events_invoke),
+            _invocations(result.own_deliveries),
+        ),
+        *_users(expected, result),
+        *_mails(expected.mails, result.mails),
+        *_compare("metrics", _figures(expected.metrics, _METRICS), _figures(result.metrics(), _METRICS)),
+        *_compare("gauges", _figures(expected.gauges, _GAUGES), _figures(result.gauges(), _GAUGES)),
+        *_usage(expected.call_limit, result),
+        *_compare("dead letters", [str(expected.dead_letters)], [str(len(result.dead_letters))]),
+        *_silent_failures(result),
     ]
 
 
-def _woken(deliveries: Iterable[Delivery]) -> list[str]:
+def _invocations(deliveries: Iterable[Delivery]) -> list[str]:
     return [
-        str(Wakes(invocation.rule, invocation.function, len(invocation.attempts)))
+        str(Invokes(invocation.rule, invocation.function, len(invocation.attempts)))
         for delivery in deliveries
         for invocation in delivery.invocations
     ]
@@ -131,44 +135,45 @@ def _figures(figures: Mapping[str, float], known: Container[str]) -> list[str]:
     return [f"{name} {value:g}" for name, value in figures.items() if name in known and value]
 
 
-def _spent(budget: Budget | None, played: StepResult) -> Iterator[str]:
-    if budget is None:
+def _usage(limit: CallLimit | None, result: StepResult) -> Iterator[str]:
+    if limit is None:
         return
-    asked = played.asked(budget.function)
-    if asked.total() > budget.calls:
-        yield f"{budget.function} made {asked.total()} IAM calls; at most {budget.calls} were expected"
-    if asked.users > budget.users:
-        yield f"{budget.function} asked IAM about {asked.users} users one by one; at most {budget.users} were expected"
+    usage = result.iam_usage(limit.function)
+    if usage.total() > limit.calls:
+        yield f"{limit.function} made {usage.total()} IAM calls; at most {limit.calls} were expected"
+    if usage.users > limit.users:
+        yield f"{limit.function} named {usage.users} users in IAM calls; at most {limit.users} were expected"
 
 
 def _compare(what: str, expected: Iterable[str], actual: Iterable[str]) -> Iterator[str]:
     wanted, found = Counter(expected), Counter(actual)
     if wanted != found:
-        yield f"{what}: expected {_several(wanted)}; it was {_several(found)}"
+        yield f"{what}: expected {_listed(wanted)}; got {_listed(found)}"
 
 
-def _several(counted: Counter[str]) -> str:
-    parts = [f"{number} x {name}" if number > 1 else name for name, number in sorted(counted.items())]
+def _listed(counts: Counter[str]) -> str:
+    parts = [f"{number} x {name}" if number > 1 else name for name, number in sorted(counts.items())]
     return ", ".join(parts) or "nothing"
 
 
-def _users(expected: Expected, played: StepResult) -> Iterator[str]:
-    """Yield what is wrong with users, those of whom it is the same together."""
+def _users(expected: Expected, result: StepResult) -> Iterator[str]:
+    """Yield the differences of users, with one sentence for users that differ in the same way."""
     wrong: dict[str, list[str]] = {}
-    for name, stands in expected.users.items():
-        snapshot = played.after.get(name)
-        actual = Stands.of(snapshot) if snapshot else None
-        if actual != stands:
-            said = f"expected {stands or 'no user'}; it was {actual or 'no user'}"
-            wrong.setdefault(said, []).append(name)
-    for said, names in wrong.items():
-        yield f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {said}"
-    for name in played.called.keys() - expected.users.keys():
-        if played.called[name] != played.after.get(name):
-            yield f"{name}: expected to be left alone; it was {played.after.get(name)}, before {played.called[name]}"
+    for name, state in expected.users.items():
+        snapshot = result.after.get(name)
+        actual = EndState.of(snapshot) if snapshot else None
+        if actual != state:
+            sentence = f"expected {state or 'no user'}; got {actual or 'no user'}"
+            wrong.setdefault(sentence, []).append(name)
+    for sentence, names in wrong.items():
+        yield f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {sentence}"
+    for name in result.after_calls.keys() - expected.users.keys():
+        before, after = result.after_calls[name], result.after.get(name)
+        if before != after:
+            yield f"{name}: expected no change; got {after}, before {before}"
 
 
-def _mails(expected: tuple[Sends, ...], mails: tuple[Mail, ...]) -> Iterator[str]:
+def _mails(expected: tuple[ExpectedMail, ...], mails: tuple[Mail, ...]) -> Iterator[str]:
     wanted = [f"{each.kind} to {each.topic}" for each in expected]
     found = [f"{mail.data['kind']} to {mail.topic}" for mail in mails]
     if wanted != found:
@@ -177,25 +182,25 @@ def _mails(expected: tuple[Sends, ...], mails: tuple[Mail, ...]) -> Iterator[str
     for each, mail in zip(expected, mails, strict=True):
         severity = mail.data["severity"]
         if each.severity not in (None, severity):
-            yield f"the mail {mail.subject!r}: expected severity {each.severity}; it was {severity}"
-        said = f"{mail.subject}\n{mail.text}"
-        yield from (f"the mail {mail.subject!r} lacks {word!r}" for word in each.words if word not in said)
-        yield from (f"the mail {mail.subject!r} should not say {word!r}" for word in each.lacks if word in said)
+            yield f"the mail {mail.subject!r}: expected severity {each.severity}; got {severity}"
+        text = f"{mail.subject}\n{mail.text}"
+        yield from (f"the mail {mail.subject!r} lacks {word!r}" for word in each.words if word not in text)
+        yield from (f"the mail {mail.subject!r} must not say {word!r}" for word in each.lacks if word in text)
         yield from _form(mail)
 
 
 def _form(mail: Mail) -> Iterator[str]:
     """Yield what would be wrong with any mail."""
-    if len(mail.subject) > _SUBJECT_LIMIT or not (mail.subject.isascii() and mail.subject.isprintable()):
-        yield f"the mail {mail.subject!r} has a subject that SNS refuses"
-    if mail.size > _SIZE_LIMIT:
+    if len(mail.subject) > _SUBJECT_LENGTH or not (mail.subject.isascii() and mail.subject.isprintable()):
+        yield f"SNS does not accept the subject of the mail {mail.subject!r}"
+    if mail.size > _MESSAGE_BYTES:
         yield f"the mail {mail.subject!r} has {mail.size} bytes"
-    told = {name: mail.data[name] for name in ("severity", "kind", "account")}
-    if told != mail.attributes:
-        yield f"the mail {mail.subject!r} has the attributes {dict(mail.attributes)}, but is about {told}"
+    data = {name: mail.data[name] for name in ("severity", "kind", "account")}
+    if data != mail.attributes:
+        yield f"the mail {mail.subject!r} has the attributes {dict(mail.attributes)}; its data has {data}"
 
 
-def _not_understood_in_silence(played: StepResult) -> Iterator[str]:
-    failed = sum(each.failed for delivery in played.deliveries for each in delivery.invocations)
-    if failed > len(played.letters):
-        yield f"{failed} events failed for good, and {len(played.letters)} of them are in the dead-letter queue"
+def _silent_failures(result: StepResult) -> Iterator[str]:
+    failed = sum(each.failed for delivery in result.deliveries for each in delivery.invocations)
+    if failed > len(result.dead_letters):
+        yield f"{failed} invocations failed, and {len(result.dead_letters)} are in the dead-letter queue"

@@ -1,64 +1,126 @@
-"""Play the story from the first chapter's first step to the last chapter's last."""
+"""Play scenarios, each in an account of its own."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard_cli.stack.template import Template
-from mfa_guard_emulator.aws.account import Plan, Watcher, run_account
-from mfa_guard_emulator.aws.callers import Stranger
-from mfa_guard_emulator.aws.snapshot import snapshots
+from mfa_guard_cli.stack.template import Stack, Template
+from mfa_guard_emulator.account import AccountConfig, Listener, LocalAccount, run_account
+from mfa_guard_emulator.aws.callers import CredentialsRefused
+from mfa_guard_emulator.aws.snapshot import Snapshot, snapshots
 from mfa_guard_emulator.demo.expectations import differences
-from mfa_guard_emulator.demo.harness import Harness, Heard, ScenarioBroken
-from mfa_guard_emulator.demo.paste import PasteFailed
-from mfa_guard_emulator.demo.report import Reporter
-from mfa_guard_emulator.demo.scenario import Scenario
+from mfa_guard_emulator.demo.harness import DeliveryRecorder, Harness, ScenarioBroken, StepResult
+from mfa_guard_emulator.demo.notice_commands import CommandFailed
+from mfa_guard_emulator.demo.scenario import Scenario, Step
 
-_RETRY_SECONDS = (0.1, 0.2)
+_RETRY_SECONDS: Final = (0.1, 0.2)
 
 
-def play(scenarios: Sequence[Scenario], template: Template, teller: Reporter) -> tuple[str, ...]:
-    """Return the titles of the steps that did not end as the story says; they do not end the story.
+@dataclass(frozen=True)
+class PlayedStep:
+    """A step and how it ended. `result` is None when the step could not be played."""
 
-    Raises AccountError when the local account cannot hold what the template declares, NotBuilt when its functions
+    number: int
+    step: Step
+    result: StepResult | None
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlayedScenario:
+    """A scenario, the stack and the users at its start, and its steps."""
+
+    scenario: Scenario
+    stack: Stack
+    users: Mapping[str, Snapshot]
+    steps: tuple[PlayedStep, ...]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """All scenarios, and how long they took."""
+
+    scenarios: tuple[PlayedScenario, ...]
+    seconds: float
+
+    @property
+    def steps(self) -> tuple[PlayedStep, ...]:
+        """Return the steps of all scenarios."""
+        return tuple(step for scenario in self.scenarios for step in scenario.steps)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Return the titles of the steps that did not end as expected."""
+        return tuple(each.step.title for each in self.steps if each.differences)
+
+
+class Reporter(Protocol):
+    """Reports the demo while it is played."""
+
+    def begin(self, account: LocalAccount, steps: int) -> None:
+        """Report the first account, and how many steps there are."""
+
+    def begin_scenario(self, scenario: Scenario, users: Mapping[str, Snapshot]) -> None:
+        """Report a scenario, and the users at its start."""
+
+    def show_step(self, scenario: Scenario, played: PlayedStep) -> None:
+        """Report a step that ended."""
+
+    def end(self, demo: Demo) -> None:
+        """Report the whole demo."""
+
+
+def play(scenarios: Sequence[Scenario], template: Template, reporter: Reporter) -> Demo:
+    """Play every step, even after one that did not end as expected.
+
+    Raises AccountError when the local account cannot create what the template declares, and NotBuilt when its functions
     cannot run.
     """
-    total = sum(len(chapter.steps) for chapter in scenarios)
-    failed: list[str] = []
-    told = 0
-    for chapter in scenarios:
-        failed += _tell_chapter(chapter, template, teller, told, total)
-        told += len(chapter.steps)
-    teller.closing(total, failed)
-    return tuple(failed)
+    began = time.monotonic()
+    played: list[PlayedScenario] = []
+    total = sum(len(each.steps) for each in scenarios)
+    number = 1
+    for scenario in scenarios:
+        played.append(_play_scenario(scenario, template, reporter, number, total))
+        number += len(scenario.steps)
+    demo = Demo(tuple(played), time.monotonic() - began)
+    reporter.end(demo)
+    return demo
 
 
-def _tell_chapter(chapter: Scenario, template: Template, teller: Reporter, told: int, total: int) -> Iterator[str]:
-    heard = Heard()
-    plan = Plan(
-        template.render(parameters=chapter.parameters),
-        port=0,
+def _play_scenario(
+    scenario: Scenario, template: Template, reporter: Reporter, first: int, total: int
+) -> PlayedScenario:
+    recorder = DeliveryRecorder()
+    config = AccountConfig(
+        template.render(parameters=scenario.parameters),
         retry_seconds=_RETRY_SECONDS,
-        scenarios=True,
-        announced=False,
+        simulated_time=True,
+        create_custom_resource=False,
     )
-    with run_account(plan, Watcher(delivered=heard.delivered)) as account:
-        if not told:
-            teller.opening(account)
-        harness = Harness(account, heard)
-        with account.holding():
-            chapter.prepare(harness)
-        teller.chapter(chapter, snapshots(account.stack, account.iam))
-        for number, step in enumerate(chapter.steps, told + 1):
-            teller.step(number, total, step)
-            try:
-                played = harness.play(step.happens, step.arrive)
-            except (BotoCoreError, ClientError, PasteFailed, ScenarioBroken, Stranger) as error:
-                # What an earlier step left behind may make this one impossible; the others are still worth telling.
-                wrong = [f"it could not be played: {error}"]
-            else:
-                teller.played(step, chapter.crowds, played)
-                wrong = differences(step.expected, played)
-            teller.verdict(wrong)
-            if wrong:
-                yield step.title
+    with run_account(config, Listener(on_delivery=recorder.on_delivery)) as account:
+        if first == 1:
+            reporter.begin(account, total)
+        harness = Harness(account, recorder)
+        with account.holding_events():
+            scenario.prepare(harness)
+        users = snapshots(account.stack, account.iam)
+        reporter.begin_scenario(scenario, users)
+        steps = tuple(_play_steps(scenario, harness, reporter, first))
+        return PlayedScenario(scenario, config.stack, users, steps)
+
+
+def _play_steps(scenario: Scenario, harness: Harness, reporter: Reporter, first: int) -> Iterator[PlayedStep]:
+    for number, step in enumerate(scenario.steps, first):
+        try:
+            result = harness.play(step.action, step.order)
+        except (BotoCoreError, ClientError, CommandFailed, CredentialsRefused, ScenarioBroken) as error:
+            # An earlier step may have made this one impossible. The later steps can still be played.
+            played = PlayedStep(number, step, None, (f"The step could not be played: {error}",))
+        else:
+            played = PlayedStep(number, step, result, tuple(differences(step.expected, result)))
+        reporter.show_step(scenario, played)
+        yield played

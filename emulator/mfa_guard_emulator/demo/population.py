@@ -1,6 +1,6 @@
-"""An account of 200 users that is older than the guard: who they are, put straight into moto's own IAM.
+"""A population of 200 users who are older than the guard, created in moto's IAM.
 
-Names say what a user has, so that a mail about them reads by itself.
+A user's name tells what the user has, so that a mail about the user can be understood without this file.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,12 +13,12 @@ from moto.iam.models import AccessKeyLastUsed, IAMBackend
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG
 from mfa_guard_cli.stack.template import Stack
-from mfa_guard_emulator.aws.clock import Clock
-from mfa_guard_emulator.aws.moto_gaps import GROUPS_PER_USER, POLICIES_PER_USER
+from mfa_guard_emulator.aws.baseline import ADMINISTRATOR
+from mfa_guard_emulator.aws.moto_patches import GROUPS_PER_USER, POLICIES_PER_USER
 from mfa_guard_emulator.aws.resources import Clients
-from mfa_guard_emulator.aws.surroundings import ADMINISTRATOR
+from mfa_guard_emulator.clock import Clock
 
-_PASSWORD: Final = "Not-a-real-passw0rd"  # noqa: S105 - for users who do not exist
+_PASSWORD: Final = "Not-a-real-passw0rd"  # noqa: S105 - these users do not exist
 _YESTERDAY: Final = timedelta(days=1)
 _LONG_AGO: Final = timedelta(days=200)
 _DOCUMENT: Final = (
@@ -27,7 +27,7 @@ _DOCUMENT: Final = (
 
 
 class Populated(Protocol):
-    """What is used of an account."""
+    """An account to fill."""
 
     @property
     def stack(self) -> Stack: ...
@@ -40,10 +40,10 @@ class Populated(Protocol):
 
 
 @dataclass(frozen=True)
-class Kit:
-    """What users have. `key_used`: how long ago their access key was used, None without a key.
+class UserSetup:
+    """What a user has. `key_used`: how long ago the access key was used; None without a key.
 
-    `exempt_for`: how long the exemption table says they are exempt, the empty text when its record is malformed.
+    `exempt_for`: for how long an exemption is recorded; the empty text makes the record malformed.
     """
 
     path: str = "/"
@@ -53,18 +53,18 @@ class Kit:
     key_used: timedelta | None = None
     policies: int = 0
     groups: int = 0
-    bound: bool = False
-    marked_for: timedelta | None = None
+    enforced: bool = False
+    tagged_for: timedelta | None = None
     exempt_for: timedelta | str | None = None
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """Users who have the same. `names` are theirs."""
+class UserType:
+    """Users with the same setup."""
 
     label: str
     names: tuple[str, ...]
-    kit: Kit
+    setup: UserSetup
 
 
 def _numbered(name: str, count: int) -> tuple[str, ...]:
@@ -73,83 +73,83 @@ def _numbered(name: str, count: int) -> tuple[str, ...]:
 
 _QUARTER: Final = timedelta(days=90)
 
-GROUPS: Final[tuple[Crowd, ...]] = (
-    Crowd("password, phone", (ADMINISTRATOR, *_numbered("phone", 83)), Kit(password=True, phone=True)),
-    Crowd("password, passkey", _numbered("passkey", 14), Kit(password=True, security_key=True)),
-    Crowd("phone, key at work", _numbered("keyed", 6), Kit(password=True, phone=True, key_used=_YESTERDAY)),
-    Crowd("password only", _numbered("nodevice", 40), Kit(password=True)),
-    Crowd("key at work only", _numbered("machine", 12), Kit(key_used=_YESTERDAY)),
-    Crowd("idle key only", _numbered("idle", 15), Kit(key_used=_LONG_AGO)),
-    Crowd("nothing", _numbered("empty", 6), Kit()),
-    Crowd("exempt by path", _numbered("partner", 8), Kit(path="/partners/", key_used=_YESTERDAY)),
-    Crowd("exempt by table", _numbered("exempt", 7), Kit(password=True, exempt_for=_QUARTER)),
-    Crowd("exempt, 36 h left", ("wanda",), Kit(password=True, exempt_for=timedelta(hours=36))),
-    Crowd(
-        "exempt, yet bound",
+USER_TYPES: Final[tuple[UserType, ...]] = (
+    UserType("password, phone", (ADMINISTRATOR, *_numbered("phone", 83)), UserSetup(password=True, phone=True)),
+    UserType("password, passkey", _numbered("passkey", 14), UserSetup(password=True, security_key=True)),
+    UserType("phone, key at work", _numbered("keyed", 6), UserSetup(password=True, phone=True, key_used=_YESTERDAY)),
+    UserType("password only", _numbered("nodevice", 40), UserSetup(password=True)),
+    UserType("key at work only", _numbered("machine", 12), UserSetup(key_used=_YESTERDAY)),
+    UserType("idle key only", _numbered("idle", 15), UserSetup(key_used=_LONG_AGO)),
+    UserType("nothing", _numbered("empty", 6), UserSetup()),
+    UserType("exempt by path", _numbered("partner", 8), UserSetup(path="/partners/", key_used=_YESTERDAY)),
+    UserType("exempt by table", _numbered("exempt", 7), UserSetup(password=True, exempt_for=_QUARTER)),
+    UserType("exempt, 36 h left", ("wanda",), UserSetup(password=True, exempt_for=timedelta(hours=36))),
+    UserType(
+        "exempt, enforced",
         ("rita",),
-        Kit(password=True, bound=True, marked_for=timedelta(days=3), exempt_for=_QUARTER),
+        UserSetup(password=True, enforced=True, tagged_for=timedelta(days=3), exempt_for=_QUARTER),
     ),
-    Crowd("record malformed", ("olga",), Kit(password=True, exempt_for="")),
-    Crowd("tagged long ago", ("ivan",), Kit(password=True, marked_for=timedelta(days=100))),
-    Crowd("10 policies", ("frank",), Kit(password=True, policies=POLICIES_PER_USER)),
-    Crowd(
+    UserType("record malformed", ("olga",), UserSetup(password=True, exempt_for="")),
+    UserType("tagged long ago", ("ivan",), UserSetup(password=True, tagged_for=timedelta(days=100))),
+    UserType("10 policies", ("frank",), UserSetup(password=True, policies=POLICIES_PER_USER)),
+    UserType(
         "and 10 groups",
         ("heidi",),
-        Kit(password=True, policies=POLICIES_PER_USER, groups=GROUPS_PER_USER),
+        UserSetup(password=True, policies=POLICIES_PER_USER, groups=GROUPS_PER_USER),
     ),
-    Crowd("out of reach", ("dennis",), Kit(password=True)),
-    Crowd("soon deleted", ("dora",), Kit(password=True)),
+    UserType("out of reach", ("dennis",), UserSetup(password=True)),
+    UserType("soon deleted", ("dora",), UserSetup(password=True)),
 )
 
 
 def populate(account: Populated) -> None:
-    """Put everybody into the account, unrecorded."""
+    """Create the users in the account, without records."""
     iam, region = account.iam, account.stack.region
     arns = [iam.create_policy("", "/", _DOCUMENT, f"Team{number}", []).arn for number in range(POLICIES_PER_USER)]
     groups = [f"team-{number}" for number in range(GROUPS_PER_USER)]
     for group in groups:
         iam.create_group(group)
-    for crowd in GROUPS:
-        for name in crowd.names:
-            kit = crowd.kit
+    for user_type in USER_TYPES:
+        for name in user_type.names:
+            setup = user_type.setup
             if name != ADMINISTRATOR:
-                iam.create_user(region, name, kit.path)
-            for arn in arns[: kit.policies]:
+                iam.create_user(region, name, setup.path)
+            for arn in arns[: setup.policies]:
                 iam.attach_user_policy(arn, name)
-            for group in groups[: kit.groups]:
+            for group in groups[: setup.groups]:
                 iam.add_user_to_group(group, name)
-            _equip(account, name, kit)
-            if kit.exempt_for is not None:
-                record_exemption(account, name, kit.exempt_for)
+            _set_up(account, name, setup)
+            if setup.exempt_for is not None:
+                record_exemption(account, name, setup.exempt_for)
 
 
-def _equip(account: Populated, name: str, kit: Kit) -> None:
+def _set_up(account: Populated, name: str, setup: UserSetup) -> None:
     iam, stack, now = account.iam, account.stack, account.clock.now()
-    if kit.password:
+    if setup.password:
         iam.create_login_profile(name, _PASSWORD)
-    if kit.phone:
+    if setup.phone:
         serial = iam.create_virtual_mfa_device(f"{name}-phone", "/").serial_number
         iam.enable_mfa_device(name, serial, "123456", "654321")
-    if kit.security_key:
-        # No list of the whole account's has these: the credential report alone tells of them.
+    if setup.security_key:
+        # No list of all devices contains security keys; only the credential report tells of them.
         serial = f"arn:{stack.partition}:iam::{stack.account}:u2f/user/{name}/key"
         iam.enable_mfa_device(name, serial, "", "")
-    if kit.key_used is not None:
-        iam.create_access_key(name).last_used = AccessKeyLastUsed(now - kit.key_used, "s3", stack.region)
-    if kit.bound:
+    if setup.key_used is not None:
+        iam.create_access_key(name).last_used = AccessKeyLastUsed(now - setup.key_used, "s3", stack.region)
+    if setup.enforced:
         iam.attach_user_policy(str(stack.resolve({"Ref": "EnforcementPolicy"})), name)
-    if kit.marked_for is not None:
-        tags = {STATUS_TAG: "noncompliant", SINCE_TAG: utc_text(now - kit.marked_for)}
+    if setup.tagged_for is not None:
+        tags = {STATUS_TAG: "noncompliant", SINCE_TAG: utc_text(now - setup.tagged_for)}
         iam.tag_user(name, [{"Key": key, "Value": value} for key, value in tags.items()])
 
 
 def record_exemption(account: Populated, name: str, span: timedelta | str) -> None:
-    """Record that a user is exempt for a span of time; with a text in its place the record is malformed."""
+    """Record an exemption for a span of time; a text in its place makes the record malformed."""
     record = {
         "user_id": account.iam.users[name].id,
         "user_name": name,
         "owner": "platform",
-        "reason": "until passkeys are handed out",
+        "reason": "waits for a passkey",
         "created_by": "nadia@example.com",
         "expires_at": span if isinstance(span, str) else utc_text(account.clock.now() + span),
     }
@@ -160,14 +160,14 @@ def record_exemption(account: Populated, name: str, span: timedelta | str) -> No
 
 
 def delete_exemption(account: Populated, name: str) -> None:
-    """Delete the record of a user."""
+    """Delete the exemption of a user."""
     account.clients.dynamodb.delete_item(
         TableName=account.stack.physical_id("ExemptionsTable"), Key={"user_id": {"S": account.iam.users[name].id}}
     )
 
 
 def names(*labels: str) -> Iterator[str]:
-    """Yield who is in the crowds of these labels."""
-    crowds: Mapping[str, tuple[str, ...]] = {crowd.label: crowd.names for crowd in GROUPS}
+    """Yield the names of the users with these types."""
+    by_label: Mapping[str, tuple[str, ...]] = {each.label: each.names for each in USER_TYPES}
     for label in labels:
-        yield from crowds[label]
+        yield from by_label[label]

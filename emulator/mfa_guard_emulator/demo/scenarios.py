@@ -1,6 +1,6 @@
-"""The story that `mfa-guard-local demo` tells: what happens, and how it has to end.
+"""The scenarios that `mfa-guard-local demo` plays, with what each step must lead to.
 
-How it ends is written down from what the guard promises, never from what it did.
+The expectations come from what the guard promises, never from a run.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The second chapter: the whole account, as sweeps find it."""
+"""The second scenario: the whole account, as sweeps find it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -9,53 +9,54 @@ from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.mail.digest import KIND as DIGEST
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
 from mfa_guard_cli.stack.template import Fields
-from mfa_guard_emulator.aws.surroundings import TRAIL
+from mfa_guard_emulator.aws.baseline import TRAIL
 from mfa_guard_emulator.demo.actors import key_user
-from mfa_guard_emulator.demo.expectations import Budget, Expected, Sends, Stands, Wakes
+from mfa_guard_emulator.demo.expectations import CallLimit, EndState, Expected, ExpectedMail, Invokes
 from mfa_guard_emulator.demo.harness import Harness, ScenarioBroken
-from mfa_guard_emulator.demo.one_by_one import CAROL, NADIA, PARAMETERS, create_roles, update_stack
-from mfa_guard_emulator.demo.population import GROUPS, delete_exemption, names, populate, record_exemption
+from mfa_guard_emulator.demo.one_by_one import PARAMETERS
+from mfa_guard_emulator.demo.one_by_one_actions import CAROL, NADIA, create_roles, update_stack
+from mfa_guard_emulator.demo.population import USER_TYPES, delete_exemption, names, populate, record_exemption
 from mfa_guard_emulator.demo.scenario import Scenario, Step
 
-# Whoever has a machine's access key.
-MACHINES_KEY: Final = key_user("machine-01", address="203.0.113.50")
+# A program that uses a machine's access key.
+MACHINE_KEY: Final = key_user("machine-01", address="203.0.113.50")
 
 _SWEEP: Final = "SweepFunction"
 _ALERT: Final = "AlertFunction"
-_REQUESTED: Final = Wakes(f"{_SWEEP}SweepRequested", _SWEEP)
-_DAILY: Final = Wakes(f"{_SWEEP}Daily", _SWEEP)
-_EXEMPTED: Final = Wakes(f"{_ALERT}ExemptionChanged", _ALERT)
-# Whoever is released comes back as an event, and is left alone as exempt.
-_DRIFT: Final = Wakes("UserEventFunctionEnforcementRemoved", "UserEventFunction")
+_REQUESTED: Final = Invokes(f"{_SWEEP}SweepRequested", _SWEEP)
+_DAILY: Final = Invokes(f"{_SWEEP}Daily", _SWEEP)
+_EXEMPTED: Final = Invokes(f"{_ALERT}ExemptionChanged", _ALERT)
+# A release of the guard becomes an event. The user is exempt, so the guard does nothing.
+_DRIFT: Final = Invokes("UserEventFunctionEnforcementRemoved", "UserEventFunction")
 
-# As IAM cuts long lists.
+# Rows in a page of IAM's lists.
 _ROWS: Final = 100
-_EVERYBODY: Final = tuple(chain.from_iterable(crowd.names for crowd in GROUPS))
+_USERS: Final = tuple(chain.from_iterable(each.names for each in USER_TYPES))
 
-_TO_USER: Final = Stands(frozenset({AttachmentRoute.DIRECT}))
-_MARKED: Final = Stands(frozenset({AttachmentRoute.DIRECT}), marked=True)
-_WITH_DEVICE: Final = Stands(frozenset({AttachmentRoute.DIRECT}), devices=1)
+_TO_USER: Final = EndState(frozenset({AttachmentRoute.DIRECT}))
+_TAGGED: Final = EndState(frozenset({AttachmentRoute.DIRECT}), tagged=True)
+_WITH_DEVICE: Final = EndState(frozenset({AttachmentRoute.DIRECT}), devices=1)
 
-# What an account of this size may cost when there is nothing to do, the guard's own health among it: the promise is
-# 30 calls for 1,000 users in pages of 100.
+# The calls of a sweep that changes nothing, including the health checks: the guard promises at most 30 calls for 1,000
+# users in pages of 100.
 _FLOOR: Final = 30
 _PER_CHANGE: Final = 3
-# For a user without a password whose report shows no recent use of a key.
+# Further calls for a user without a password whose report shows no recent use of a key, and how many such users.
 _MORE: Final = 4
 _WITHOUT_USE: Final = 21
 
-# Whom the first sweep has to change: everybody but the exempt users who stand as they should.
+# The users that the first sweep must change: all but the exempt users that are in order already.
 _TO_CHANGE: Final = 184
 _LOST: Final = tuple(f"phone-{number:02}" for number in range(1, 61))
 _SCP: Final = "with an explicit deny in a service control policy"
 
 
-def _ends(stands: Stands | None, *labels: str) -> Mapping[str, Stands | None]:
-    return dict.fromkeys(names(*labels), stands)
+def _ends(state: EndState | None, *labels: str) -> Mapping[str, EndState | None]:
+    return dict.fromkeys(names(*labels), state)
 
 
-def _digest(severity: Severity, *words: str, lacks: tuple[str, ...] = ()) -> Sends:
-    return Sends(DIGEST, severity, words, lacks)
+def _digest(severity: Severity, *words: str, lacks: tuple[str, ...] = ()) -> ExpectedMail:
+    return ExpectedMail(DIGEST, severity, words, lacks)
 
 
 def _gauges(
@@ -72,42 +73,42 @@ def _gauges(
 
 
 def prepare(harness: Harness) -> None:
-    """Fill the account, and let everything that the guard leans on be well."""
+    """Create the users and the roles."""
     populate(harness.account)
     create_roles(harness)
-    harness.account.lag.shorten_pages(_ROWS)
-    harness.ignore_changes()
+    harness.account.iam_reads.limit_pages(_ROWS)
+    harness.discard_exemption_records()
 
 
-def _carol_asks(harness: Harness) -> None:
-    harness.paste_output(CAROL, "StartSweep")
+def _request_sweep(harness: Harness) -> None:
+    harness.run_output(CAROL, "StartSweep")
 
 
-def _all_is_enforced(harness: Harness) -> None:
+def _set_mode_all(harness: Harness) -> None:
     update_stack(harness, NADIA, Mode="all")
     iam = harness.account.iam
-    harness.wire.overtake("dora", lambda: iam.delete_user("dora"))
-    harness.wire.deny("AttachUserPolicy", "dennis", _SCP)
-    harness.fire(_DAILY.rule)
+    harness.calls.before_first_call_about("dora", lambda: iam.delete_user("dora"))
+    harness.calls.deny("AttachUserPolicy", "dennis", _SCP)
+    harness.run_schedule(_DAILY.rule)
 
 
-def _failures_are_mended(harness: Harness) -> None:
-    harness.wire.allow("AttachUserPolicy", "dennis")
+def _fix_causes(harness: Harness) -> None:
+    harness.calls.allow("AttachUserPolicy", "dennis")
     with harness.acting(CAROL):
         harness.iam.remove_user_from_group(UserName="heidi", GroupName="team-0")
     record_exemption(harness.account, "olga", timedelta(days=60))
-    _carol_asks(harness)
+    _request_sweep(harness)
 
 
-def _a_day_passes(harness: Harness) -> None:
-    harness.let_pass(timedelta(days=1))
-    harness.fire(_DAILY.rule)
+def _skip_a_day(harness: Harness) -> None:
+    harness.advance(timedelta(days=1))
+    harness.run_schedule(_DAILY.rule)
 
 
-def _events_are_lost(harness: Harness) -> None:
-    harness.let_pass(timedelta(days=1))
+def _stop_trail(harness: Harness) -> None:
+    harness.advance(timedelta(days=1))
     policy = str(harness.account.stack.resolve({"Ref": "EnforcementPolicy"}))
-    with harness.acting(MACHINES_KEY):
+    with harness.acting(MACHINE_KEY):
         harness.clients.cloudtrail.stop_logging(Name=TRAIL)
         for name in _LOST:
             harness.iam.detach_user_policy(UserName=name, PolicyArn=policy)
@@ -116,12 +117,12 @@ def _events_are_lost(harness: Harness) -> None:
             [serial] = harness.account.iam.users[name].mfa_devices
             harness.iam.deactivate_mfa_device(UserName=name, SerialNumber=serial)
     delete_exemption(harness.account, "exempt-01")
-    harness.wire.slow_down(timedelta(seconds=8))
-    harness.fire(_DAILY.rule)
+    harness.calls.set_latency(timedelta(seconds=8))
+    harness.run_schedule(_DAILY.rule)
 
 
 def until_the_trail_stops(envelopes: Sequence[Fields]) -> Sequence[Fields]:
-    """Let nothing arrive that happens after somebody stopped the trail."""
+    """Deliver no event after the one that stopped the trail."""
     last = next(number for number, each in enumerate(envelopes) if _name(each) == "StopLogging")
     return envelopes[: last + 1]
 
@@ -131,21 +132,21 @@ def _name(envelope: Fields) -> object:
     return detail.get("eventName") if isinstance(detail, Mapping) else None
 
 
-def _a_week_passes(harness: Harness) -> None:
+def _skip_a_week(harness: Harness) -> None:
     with harness.acting(CAROL):
         harness.clients.cloudtrail.start_logging(Name=TRAIL)
-    harness.let_pass(timedelta(days=7))
-    harness.fire(_DAILY.rule)
+    harness.advance(timedelta(days=7))
+    harness.run_schedule(_DAILY.rule)
 
 
-def _protection_is_lifted(harness: Harness) -> None:
+def _disable_protection(harness: Harness) -> None:
     with harness.acting(CAROL):
         harness.clients.any("cloudformation").update_termination_protection(
             StackName=harness.account.stack.name, EnableTerminationProtection=False
         )
 
 
-def _stack_is_deleted(harness: Harness) -> None:
+def _delete_stack(harness: Harness) -> None:
     name = harness.account.stack.name
     with harness.acting(CAROL):
         cloudformation = harness.clients.any("cloudformation")
@@ -159,13 +160,13 @@ def _stack_is_deleted(harness: Harness) -> None:
 
 _STEPS: Final[tuple[Step, ...]] = (
     Step(
-        "A sweep in Mode: events",
-        "carol pastes the command from the stack's output StartSweep. In this mode a sweep changes nobody; it mails"
-        " what enforcing would do.",
+        "carol requests a sweep in Mode: events",
+        "carol runs the command in the stack's output StartSweep. In this mode, a sweep changes no user. Its digest"
+        " says what enforcement would change.",
         (),
-        _carol_asks,
+        _request_sweep,
         Expected(
-            wakes=(_REQUESTED,),
+            invokes=(_REQUESTED,),
             mails=(
                 _digest(
                     Severity.MEDIUM,
@@ -184,31 +185,30 @@ _STEPS: Final[tuple[Step, ...]] = (
                     lacks=("cannot verify", "problem"),
                 ),
             ),
-            counted={"NoticesSent": 1, "SweepFinished": 1},
-            measured=_gauges(104, 79, 17, enforced=1, oldest=100),
-            budget=Budget(_SWEEP, _FLOOR, users=0),
+            metrics={"NoticesSent": 1, "SweepFinished": 1},
+            gauges=_gauges(104, 79, 17, enforced=1, oldest=100),
+            call_limit=CallLimit(_SWEEP, _FLOOR, users=0),
         ),
     ),
     Step(
-        "Mode: all enforces",
-        "nadia updates the stack, and the schedule's time comes. Everybody who should be is enforced. While the sweep"
-        " runs, somebody deletes dora; dennis is out of its reach; heidi has no room for a policy or a group. None of"
-        " them stops the others.",
+        "nadia sets Mode: all, and the sweep enforces",
+        "The scheduled sweep enforces every user in scope. During the sweep, dora is deleted. A service control policy"
+        " protects dennis. heidi has ten policies and ten groups. None of them stops the sweep of the others.",
         (),
-        _all_is_enforced,
+        _set_mode_all,
         Expected(
-            wakes=(Wakes(f"{_ALERT}StackChange", _ALERT), _DAILY),
+            invokes=(Invokes(f"{_ALERT}StackChange", _ALERT), _DAILY),
             users={
                 **_ends(_WITH_DEVICE, "password, phone", "password, passkey", "phone, key at work"),
-                **_ends(_MARKED, "password only", "idle key only", "nothing", "tagged long ago"),
-                **_ends(Stands(marked=True), "key at work only", "and 10 groups"),
-                **_ends(Stands(frozenset({AttachmentRoute.GROUP}), marked=True), "10 policies"),
-                **_ends(Stands(frozenset({AttachmentRoute.DIRECT}), marked=True, exempt=True), "record malformed"),
-                **_ends(Stands(exempt=True), "exempt, yet bound"),
+                **_ends(_TAGGED, "password only", "idle key only", "nothing", "tagged long ago"),
+                **_ends(EndState(tagged=True), "key at work only", "and 10 groups"),
+                **_ends(EndState(frozenset({AttachmentRoute.GROUP}), tagged=True), "10 policies"),
+                **_ends(EndState(frozenset({AttachmentRoute.DIRECT}), tagged=True, exempt=True), "record malformed"),
+                **_ends(EndState(exempt=True), "exempt, enforced"),
                 **_ends(None, "soon deleted"),
             },
             mails=(
-                Sends(NoticeKind.STACK_CHANGE, None, ("UpdateStack", "mfa-guard", "nadia@example.com")),
+                ExpectedMail(NoticeKind.STACK_CHANGE, None, ("UpdateStack", "mfa-guard", "nadia@example.com")),
                 _digest(
                     Severity.HIGH,
                     "78 of 199 users",
@@ -226,7 +226,7 @@ _STEPS: Final[tuple[Step, ...]] = (
                     lacks=("changed nothing in IAM", "would be enforced"),
                 ),
             ),
-            counted={
+            metrics={
                 "UsersEnforced": 168,
                 "UsersMarkedNoncompliant": 76,
                 "UsersCleared": 1,
@@ -234,29 +234,29 @@ _STEPS: Final[tuple[Step, ...]] = (
                 "SweepFailures": 2,
                 "SweepFinished": 1,
             },
-            measured=_gauges(104, 78, 17, enforced=168, oldest=100),
-            budget=Budget(_SWEEP, _FLOOR + _PER_CHANGE * _TO_CHANGE + _MORE * _WITHOUT_USE, users=_TO_CHANGE),
-            echoes=(_DRIFT,),
+            gauges=_gauges(104, 78, 17, enforced=168, oldest=100),
+            call_limit=CallLimit(_SWEEP, _FLOOR + _PER_CHANGE * _TO_CHANGE + _MORE * _WITHOUT_USE, users=_TO_CHANGE),
+            own_events_invoke=(_DRIFT,),
         ),
     ),
     Step(
-        "What failed is mended",
-        "carol takes heidi out of a group, has the service control policy spare dennis, and gives olga's exemption its"
-        " end, which is told at once. Then she asks for a sweep: nobody else is looked at.",
+        "carol fixes the causes and requests a sweep",
+        "carol removes heidi from a group, removes dennis from the service control policy, and corrects olga's"
+        " exemption, which a mail reports at once. The sweep makes calls about these three users only.",
         ("heidi", "dennis", "olga"),
-        _failures_are_mended,
+        _fix_causes,
         Expected(
-            wakes=(_EXEMPTED, _REQUESTED),
+            invokes=(_EXEMPTED, _REQUESTED),
             users={
-                "heidi": Stands(frozenset({AttachmentRoute.GROUP}), marked=True),
-                "dennis": _MARKED,
-                "olga": Stands(exempt=True),
+                "heidi": EndState(frozenset({AttachmentRoute.GROUP}), tagged=True),
+                "dennis": _TAGGED,
+                "olga": EndState(exempt=True),
             },
             mails=(
-                Sends(
+                ExpectedMail(
                     NoticeKind.EXEMPTION,
                     None,
-                    ("olga", "exempt until", "owner platform", "recorded by nadia@example.com", "passkeys"),
+                    ("olga", "exempt until", "owner platform", "recorded by nadia@example.com", "passkey"),
                 ),
                 _digest(
                     Severity.MEDIUM,
@@ -268,50 +268,50 @@ _STEPS: Final[tuple[Step, ...]] = (
                     lacks=("WHAT FAILED",),
                 ),
             ),
-            counted={
+            metrics={
                 "UsersEnforced": 2,
                 "UsersMarkedNoncompliant": 1,
                 "UsersCleared": 1,
                 "NoticesSent": 2,
                 "SweepFinished": 1,
             },
-            measured=_gauges(104, 77, 18, enforced=169, oldest=100),
-            budget=Budget(_SWEEP, _FLOOR + _PER_CHANGE * 3, users=3),
-            echoes=(_DRIFT,),
+            gauges=_gauges(104, 77, 18, enforced=169, oldest=100),
+            call_limit=CallLimit(_SWEEP, _FLOOR + _PER_CHANGE * 3, users=3),
+            own_events_invoke=(_DRIFT,),
         ),
     ),
     Step(
-        "The next day: steady",
-        "Nothing is to be done, so nobody is asked about and nobody is mailed: 77 users without a device are no news.",
+        "The next day, nothing has changed",
+        "The sweep makes no call about a single user and sends no digest: 77 users without a device are no news.",
         (),
-        _a_day_passes,
+        _skip_a_day,
         Expected(
-            wakes=(_DAILY,),
-            counted={"SweepFinished": 1},
-            measured=_gauges(104, 77, 18, enforced=169, oldest=101),
-            budget=Budget(_SWEEP, _FLOOR, users=0),
+            invokes=(_DAILY,),
+            metrics={"SweepFinished": 1},
+            gauges=_gauges(104, 77, 18, enforced=169, oldest=101),
+            call_limit=CallLimit(_SWEEP, _FLOOR, users=0),
         ),
     ),
     Step(
-        "What events lost",
-        "Whoever has machine-01's key stops the trail, which is told at once, and then takes the policy off sixty"
-        " users. No event tells of it, nor of two lost devices that carol removes. wanda's exemption ends, and carol"
-        " deletes exempt-01's. The day's sweep finds all of them. IAM is slow, eight seconds a call, so its time runs"
-        " out: it wakes itself, and goes on.",
+        "machine-01's key stops the trail",
+        "A mail reports it at once. Then the key detaches the policy from sixty users, and carol removes two lost"
+        " devices, all without events. wanda's exemption ends, and carol deletes the exemption of exempt-01. The next"
+        " sweep finds all of it. IAM takes eight seconds per call, so the sweep runs out of time and continues in a"
+        " second invocation.",
         ("phone-01", "passkey-01", "wanda"),
-        _events_are_lost,
+        _stop_trail,
         Expected(
-            wakes=(_EXEMPTED, Wakes(f"{_ALERT}TrailTampering", _ALERT), _DAILY),
+            invokes=(_EXEMPTED, Invokes(f"{_ALERT}TrailTampering", _ALERT), _DAILY),
             users={
                 **dict.fromkeys(_LOST, _WITH_DEVICE),
-                "phone-01": _MARKED,
-                "passkey-01": _MARKED,
-                "wanda": Stands(frozenset({AttachmentRoute.DIRECT}), marked=True, exempt=True),
-                "exempt-01": _MARKED,
+                "phone-01": _TAGGED,
+                "passkey-01": _TAGGED,
+                "wanda": EndState(frozenset({AttachmentRoute.DIRECT}), tagged=True, exempt=True),
+                "exempt-01": _TAGGED,
             },
             mails=(
-                Sends(NoticeKind.EXEMPTION, None, ("exempt-01", "no longer exempt")),
-                Sends(NoticeKind.TAMPERING, None, ("StopLogging", TRAIL, "user/machine-01", "203.0.113.50")),
+                ExpectedMail(NoticeKind.EXEMPTION, None, ("exempt-01", "no longer exempt")),
+                ExpectedMail(NoticeKind.TAMPERING, None, ("StopLogging", TRAIL, "user/machine-01", "203.0.113.50")),
                 _digest(
                     Severity.HIGH,
                     "problem: trail",
@@ -329,70 +329,72 @@ _STEPS: Final[tuple[Step, ...]] = (
                     lacks=("Time ran out",),
                 ),
             ),
-            counted={
+            metrics={
                 "UsersEnforced": 62,
                 "UsersMarkedNoncompliant": 4,
                 "NoticesSent": 4,
                 "SweepFinished": 1,
             },
-            measured=_gauges(102, 81, 16, enforced=171, oldest=102, problems=1),
-            budget=Budget(_SWEEP, 2 * _FLOOR + _PER_CHANGE * 63, users=63),
-            echoes=(_REQUESTED,),
+            gauges=_gauges(102, 81, 16, enforced=171, oldest=102, problems=1),
+            call_limit=CallLimit(_SWEEP, 2 * _FLOOR + _PER_CHANGE * 63, users=63),
+            own_events_invoke=(_REQUESTED,),
         ),
-        arrive=until_the_trail_stops,
+        order=until_the_trail_stops,
     ),
     Step(
-        "A week of silence",
-        "carol starts the trail again. Nothing else happens for seven days, and then one mail says so: silence is not"
-        " what all's well sounds like.",
+        "A week without news",
+        "carol starts the trail again. Nothing else happens for seven days. Then a digest says so, because silence"
+        " could also mean that the guard does not run.",
         (),
-        _a_week_passes,
+        _skip_a_week,
         Expected(
-            wakes=(_DAILY,),
+            invokes=(_DAILY,),
             mails=(_digest(Severity.MEDIUM, "81 of 199 users", "ivan: 109 days", lacks=("changed", "problem")),),
-            counted={"NoticesSent": 1, "SweepFinished": 1},
-            measured=_gauges(102, 81, 16, enforced=171, oldest=109),
-            budget=Budget(_SWEEP, _FLOOR, users=0),
+            metrics={"NoticesSent": 1, "SweepFinished": 1},
+            gauges=_gauges(102, 81, 16, enforced=171, oldest=109),
+            call_limit=CallLimit(_SWEEP, _FLOOR, users=0),
         ),
     ),
     Step(
-        "The protection against deletion is lifted",
-        "carol is going to delete the stack, and termination protection is on. That she lifts it is told.",
+        "carol disables termination protection",
+        "Only then can the stack be deleted. A mail reports the change.",
         (),
-        _protection_is_lifted,
+        _disable_protection,
         Expected(
-            wakes=(Wakes(f"{_ALERT}StackChange", _ALERT),),
-            mails=(Sends(NoticeKind.STACK_CHANGE, None, ("UpdateTerminationProtection", "mfa-guard", "user/carol")),),
-            counted={"NoticesSent": 1},
+            invokes=(Invokes(f"{_ALERT}StackChange", _ALERT),),
+            mails=(
+                ExpectedMail(NoticeKind.STACK_CHANGE, None, ("UpdateTerminationProtection", "mfa-guard", "user/carol")),
+            ),
+            metrics={"NoticesSent": 1},
         ),
     ),
     Step(
-        "The stack is deleted",
-        "The guard's rules go first, so that nobody is bound again. Then CloudFormation wakes TeardownFunction, which"
-        " lets everybody go, and the policy can be deleted. The exemptions stay.",
+        "carol deletes the stack",
+        "CloudFormation deletes the rules first, so that nothing enforces again. Then it invokes TeardownFunction,"
+        " which releases every user, so that IAM can delete the policy. The exemptions stay.",
         ("phone-02", "nodevice-01", "heidi"),
-        _stack_is_deleted,
+        _delete_stack,
         Expected(
             users={
-                **_ends(Stands(), "password only", "idle key only", "nothing", "key at work only", "exempt by path"),
-                **_ends(Stands(), "tagged long ago", "10 policies", "and 10 groups", "out of reach"),
-                **_ends(Stands(devices=1), "password, phone", "password, passkey", "phone, key at work"),
-                **_ends(Stands(exempt=True), "exempt by table", "exempt, 36 h left", "exempt, yet bound"),
-                **_ends(Stands(exempt=True), "record malformed"),
-                # Their devices went in the night without events, and so did this exemption.
-                **dict.fromkeys(("phone-01", "passkey-01", "exempt-01"), Stands()),
+                **_ends(EndState(), "password only", "idle key only", "nothing", "key at work only", "exempt by path"),
+                **_ends(EndState(), "tagged long ago", "10 policies", "and 10 groups", "out of reach"),
+                **_ends(EndState(devices=1), "password, phone", "password, passkey", "phone, key at work"),
+                **_ends(EndState(exempt=True), "exempt by table", "exempt, 36 h left", "exempt, enforced"),
+                **_ends(EndState(exempt=True), "record malformed"),
+                # Their devices, and this exemption, were removed while the trail was stopped.
+                **dict.fromkeys(("phone-01", "passkey-01", "exempt-01"), EndState()),
             },
-            echoes=(Wakes("CloudFormation", "TeardownFunction"),),
+            own_events_invoke=(Invokes("CloudFormation", "TeardownFunction"),),
         ),
     ),
 )
 
 THE_WHOLE_ACCOUNT: Final = Scenario(
     "The whole account",
-    f"Another account, with {len(_EVERYBODY)} users who are older than the guard. Users below /partners/ are exempt."
-    " Between two steps time passes, and nobody waits for it.",
+    f"Another account, with {len(_USERS)} users who are older than the guard. Users with the path /partners/ are"
+    " exempt. Days pass between the steps; the demo skips them.",
     {**PARAMETERS, "ExemptPathPrefixes": "/partners/"},
     prepare,
     _STEPS,
-    {crowd.label: crowd.names for crowd in GROUPS},
+    {each.label: each.names for each in USER_TYPES},
 )

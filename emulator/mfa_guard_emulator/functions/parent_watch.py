@@ -1,6 +1,6 @@
-"""Start a program that ends when its parent does, however that ends: python parent_watch.py PARENT COMMAND...
+"""Start a program that ends when its parent process ends: python parent_watch.py PARENT COMMAND...
 
-Runs by path, alone, before the program takes its place.
+It is run by its path, and is then replaced by the program.
 """
 
 import ctypes
@@ -12,13 +12,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Ask the kernel for the signal, and become the program. Elsewhere than on Linux there is no such signal."""
+    """Ask the kernel to send SIGTERM when the parent ends, then run the program. Only Linux has this signal."""
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
-            sys.exit("The parent ended before its child began.")
-    os.execvpe(command[0], command, os.environ)  # noqa: S606 - that is what it is for
+            sys.exit("The parent process ended before its child started.")
+    os.execvpe(command[0], command, os.environ)  # noqa: S606 - this is the module's job
 
 
 main()

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock, Thread
@@ -23,103 +23,31 @@ from typing import Final, Protocol
 from urllib import error as http_error
 from urllib import request as http
 
-from mfa_guard_cli.stack.intrinsics import as_text
-from mfa_guard_cli.stack.template import Fields, Resource, Stack
+from mfa_guard_cli.stack.template import Fields
 from mfa_guard_emulator.functions.attempts import Attempt, FunctionError
+from mfa_guard_emulator.functions.configuration import FunctionConfiguration
 
 _PREFIX: Final = "/2018-06-01/runtime/"
 _POLL_SECONDS: Final = 0.05
 _START_SECONDS: Final = 15
-# What the emulator adds to the function's own timeout before it must have answered.
+# How long after the function's own timeout the Runtime Interface Emulator must have answered.
 _GRACE_SECONDS: Final = 5
 
 
 class NotBuilt(RuntimeError):
-    """What a runtime needs is not there; one sentence that says how to get it."""
-
-
-@dataclass(frozen=True)
-class Hosted:
-    """A function of the stack and what its process gets.
-
-    `environment` is everything but the interpreter's own; `names` are folders with its name server, if it has one.
-    """
-
-    resource: Resource
-    handler: str
-    timeout_seconds: int
-    memory_mb: int
-    arn: str
-    environment: Mapping[str, str]
-    log: Path
-    names: tuple[Path, ...] = ()
-
-    @property
-    def logical_id(self) -> str:
-        """Return the function's logical id."""
-        return self.resource.logical_id
-
-    @property
-    def name(self) -> str:
-        """Return the function's name."""
-        return self.resource.physical_id
-
-
-def hosted(
-    stack: Stack, logical_id: str, surroundings: Mapping[str, str], folder: Path, names: tuple[Path, ...] = ()
-) -> Hosted:
-    """Return a function as its process needs it; `surroundings` are its credentials and where AWS is."""
-    resource = stack.resource(logical_id)
-    name, memory = resource.physical_id, as_text(resource.properties["MemorySize"])
-    logging = resource.properties.get("LoggingConfig")
-    group = logging.get("LogGroup") if isinstance(logging, Mapping) else None
-    handler = as_text(resource.properties["Handler"])
-    return Hosted(
-        resource=resource,
-        handler=handler,
-        timeout_seconds=int(as_text(resource.properties["Timeout"])),
-        memory_mb=int(memory),
-        arn=as_text(stack.resolve({"Fn::GetAtt": [logical_id, "Arn"]})),
-        environment={
-            **stack.environment(logical_id),
-            **surroundings,
-            "AWS_LAMBDA_FUNCTION_NAME": name,
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory,
-            "AWS_LAMBDA_FUNCTION_TIMEOUT": as_text(resource.properties["Timeout"]),
-            "AWS_LAMBDA_LOG_GROUP_NAME": as_text(group or f"/aws/lambda/{name}"),
-            "AWS_LAMBDA_LOG_STREAM_NAME": "local",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "_HANDLER": handler,
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
-        },
-        log=folder / f"{logical_id}.log",
-        names=names,
-    )
-
-
-def in_simulated_time(made: Hosted, clock: Path) -> Hosted:
-    """Return the function with its handler wrapped, so that it lives in the account's time."""
-    simulated = {"MFA_GUARD_STORY_CLOCK": str(clock), "MFA_GUARD_STORY_HANDLER": made.handler}
-    return replace(
-        made,
-        handler="mfa_guard_emulator.functions.simulated_time.lambda_handler",
-        environment={**made.environment, **simulated},
-        names=(*made.names, Path(__file__).resolve().parents[2]),
-    )
+    """Something that a runtime needs is missing. The message is one sentence that says how to get it."""
 
 
 class Runner(Protocol):
     """Runs one function, one event at a time."""
 
-    hosted: Hosted
+    configuration: FunctionConfiguration
 
     def start(self) -> None:
-        """Start the function's process ahead of its first event."""
+        """Start the function's process before its first event, unless it runs."""
 
     def invoke(self, event: Fields, request_id: str) -> Attempt:
-        """Return how one run ended. Never raises for what the function does."""
+        """Return how one run ended. Never raises for an error of the function."""
 
     def close(self) -> None:
         """End the function's process."""
@@ -127,7 +55,7 @@ class Runner(Protocol):
 
 @dataclass
 class _Log:
-    """What a function prints, in a file: whatever it wrote before it answered is there when it has answered."""
+    """A function's output, in a file: when the function has answered, all that it printed before is in the file."""
 
     path: Path
     read: int = 0
@@ -150,7 +78,7 @@ class _Invocation:
 
 
 class _RuntimeApi(ThreadingHTTPServer):
-    """Lambda's side of the Runtime API for one process."""
+    """Lambda's side of the Runtime API, for one process."""
 
     daemon_threads = True
     block_on_close = False
@@ -173,7 +101,7 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
     server: _RuntimeApi
 
     def do_GET(self) -> None:
-        """Hand out the next invocation, once there is one."""
+        """Answer with the next invocation as soon as there is one."""
         invocation = self.server.work.get()
         if invocation is None:
             self.close_connection = True
@@ -190,23 +118,23 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
-        """Take an answer or an error."""
+        """Take the function's answer or error."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         current = self.server.current
         if self.path == f"{_PREFIX}init/error":
             self.server.init_error = FunctionError.of(json.loads(body or b"{}"))
         elif current and not current.result.done():
             failed = self.path.endswith("/error")
-            told = json.loads(body) if body else None
-            ended = Attempt(error=FunctionError.of(told)) if failed else Attempt(answer=told)
-            # The function hears of it before whoever waits does, so that its process is ready for the next event.
+            reported = json.loads(body) if body else None
+            ended = Attempt(error=FunctionError.of(reported)) if failed else Attempt(answer=reported)
+            # Answer the function first, so that its process is ready when the caller sends the next event.
             self._answer(b"{}", {}, status=202)
             current.result.set_result(ended)
             return
         self._answer(b"{}", {}, status=202)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        """Say nothing: every request is one of the function's."""
+        """Print nothing."""
 
     def _answer(self, body: bytes, headers: Mapping[str, str], status: int = 200) -> None:
         self.send_response(status)
@@ -219,27 +147,30 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
 class SourceRunner:
     """Runs a handler of the working tree under AWS's runtime client, awslambdaric."""
 
-    def __init__(self, hosted: Hosted, code: Path) -> None:
-        self.hosted = hosted
+    def __init__(self, configuration: FunctionConfiguration, code: Path) -> None:
+        self.configuration = configuration
         self._code = code
         self._process: subprocess.Popen[bytes] | None = None
         self._api: _RuntimeApi | None = None
-        # Whoever closes the runner is another thread than the one that waits for the function.
+        # The thread that closes the runner is not the one that waits for the function.
         self._lock = Lock()
-        self._log = _new_log(hosted)
+        self._log = _new_log(configuration)
 
     def start(self) -> None:
-        """Start the process ahead of the first event, as it takes a second."""
+        """Start the process before the first event, because it takes a second."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._stop()
         with self._lock:
             self._api = api = _RuntimeApi()
             self._process = _launch(
-                [sys.executable, "-m", "awslambdaric", self.hosted.handler],
+                [sys.executable, "-m", "awslambdaric", self.configuration.handler],
                 {
                     **_interpreter(),
-                    **self.hosted.environment,
+                    **self.configuration.environment,
                     "AWS_LAMBDA_RUNTIME_API": api.address,
                     "LAMBDA_TASK_ROOT": str(self._code),
-                    "PYTHONPATH": _path(*self.hosted.names, self._code),
+                    "PYTHONPATH": _path(*self.configuration.path, self._code),
                 },
                 self._code,
                 self._log.path,
@@ -247,15 +178,13 @@ class SourceRunner:
 
     def invoke(self, event: Fields, request_id: str) -> Attempt:
         """Return how one run ended."""
-        if self._process is None or self._process.poll() is not None:
-            self._stop()
-            self.start()
+        self.start()
         api, process = self._api, self._process
         if api is None or process is None:
-            raise RuntimeError("A runner that was closed cannot invoke.")
-        end = time.monotonic() + self.hosted.timeout_seconds
-        deadline = int((time.time() + self.hosted.timeout_seconds) * 1000)
-        invocation = _Invocation(event, request_id, deadline, self.hosted.arn)
+            raise RuntimeError("The runner was closed while it invoked its function.")
+        end = time.monotonic() + self.configuration.timeout_seconds
+        deadline = int((time.time() + self.configuration.timeout_seconds) * 1000)
+        invocation = _Invocation(event, request_id, deadline, self.configuration.arn)
         api.work.put(invocation)
         while True:
             try:
@@ -281,7 +210,7 @@ class SourceRunner:
             message = f"RequestId: {request_id} Error: Runtime exited with error: exit status {process.returncode}"
             return FunctionError("Runtime.ExitError", message)
         if time.monotonic() > end:
-            seconds = self.hosted.timeout_seconds
+            seconds = self.configuration.timeout_seconds
             return FunctionError("Sandbox.Timedout", f"{request_id} Task timed out after {seconds}.00 seconds")
         return None
 
@@ -298,19 +227,21 @@ class SourceRunner:
 
 
 class BuiltRunner:
-    """Runs what sam build made under AWS's Runtime Interface Emulator, with nothing of the working tree in reach."""
+    """Runs the output of sam build under AWS's Runtime Interface Emulator, without the working tree on its path."""
 
-    def __init__(self, hosted: Hosted, built: Path, python: Path, emulator: Path) -> None:
-        self.hosted = hosted
+    def __init__(self, configuration: FunctionConfiguration, built: Path, python: Path, emulator: Path) -> None:
+        self.configuration = configuration
         self._built = built
         self._python = python
         self._emulator = emulator
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
-        self._log = _new_log(hosted)
+        self._log = _new_log(configuration)
 
     def start(self) -> None:
-        """Start the emulator; the function itself starts with its first event, as in Lambda."""
+        """Start the Runtime Interface Emulator. The function itself starts with its first event, as in Lambda."""
+        if self._process is not None and self._process.poll() is None:
+            return
         for _ in range(3):
             self._port, api_port = _free_ports()
             self._process = _launch(
@@ -325,13 +256,15 @@ class BuiltRunner:
                     str(self._python),
                     "-m",
                     "awslambdaric",
-                    self.hosted.handler,
+                    self.configuration.handler,
                 ],
                 {
                     **_interpreter(),
-                    **self.hosted.environment,
+                    **self.configuration.environment,
                     "LAMBDA_TASK_ROOT": str(self._built),
-                    "PYTHONPATH": _path(*self.hosted.names, self._built),
+                    # The folder keeps only what sam build wrote.
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    "PYTHONPATH": _path(*self.configuration.path, self._built),
                 },
                 self._built,
                 self._log.path,
@@ -339,16 +272,15 @@ class BuiltRunner:
             if self._listens():
                 return
             _end(self._process)
-        raise NotBuilt(f"The Runtime Interface Emulator does not start; {self._log.path.name} says why.")
+        raise NotBuilt(f"The Runtime Interface Emulator does not start: {self._log.unread().strip()[-300:]}")
 
     def invoke(self, event: Fields, request_id: str) -> Attempt:
-        """Return how one run ended. The emulator gives the invocation an id of its own, whatever `request_id` is."""
-        if self._process is None or self._process.poll() is not None:
-            self.start()
+        """Return how one run ended. The emulator makes its own request id and ignores `request_id`."""
+        self.start()
         url = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
         post = http.Request(url, data=json.dumps(event).encode(), method="POST")
         try:
-            with _opener().open(post, timeout=self.hosted.timeout_seconds + _GRACE_SECONDS) as response:
+            with _opener().open(post, timeout=self.configuration.timeout_seconds + _GRACE_SECONDS) as response:
                 body = response.read()
         except (http_error.URLError, OSError) as problem:
             self.close()
@@ -357,7 +289,7 @@ class BuiltRunner:
         return _emulated(body, self._log.unread())
 
     def close(self) -> None:
-        """End the emulator and with it the function."""
+        """End the emulator, which ends the function."""
         process, self._process = self._process, None
         if process is not None:
             _end(process)
@@ -366,27 +298,27 @@ class BuiltRunner:
         end = time.monotonic() + _START_SECONDS
         while time.monotonic() < end and self._process is not None and self._process.poll() is None:
             with socket.socket() as probe:
-                # A port that another process took would answer as well: only one's own that lives counts.
+                # If another process took the port, the connection succeeds too, so check that this process still runs.
                 if probe.connect_ex(("127.0.0.1", self._port)) == 0 and self._process.poll() is None:
                     return True
             time.sleep(_POLL_SECONDS)
         return False
 
 
-def source_runner(hosted: Hosted) -> SourceRunner:
-    """Return a runner for the handlers of this checkout; raises NotBuilt outside of one."""
+def source_runner(configuration: FunctionConfiguration) -> SourceRunner:
+    """Return a runner for the handlers in this checkout; raises NotBuilt outside of a checkout."""
     code = Path(__file__).resolve().parents[3] / "src"
     if not (code / "mfa_guard" / "handlers").is_dir():
-        raise NotBuilt("The functions' source is not here; run it from a checkout of mfa-guard.")
-    return SourceRunner(hosted, code)
+        raise NotBuilt("The source of the functions is missing; run mfa-guard-local from a checkout of mfa-guard.")
+    return SourceRunner(configuration, code)
 
 
-def built_runner(hosted: Hosted) -> BuiltRunner:
-    """Return a runner for what `sam build` made; raises NotBuilt."""
+def built_runner(configuration: FunctionConfiguration) -> BuiltRunner:
+    """Return a runner for the output of `sam build`; raises NotBuilt."""
     root = Path(__file__).resolve().parents[3]
-    built = root / ".aws-sam" / "build" / hosted.logical_id
+    built = root / ".aws-sam" / "build" / configuration.logical_id
     if not built.is_dir():
-        raise NotBuilt(f"{hosted.logical_id} is not built; run: make build")
+        raise NotBuilt(f"{configuration.logical_id} is not built; run: make build")
     python = root / ".tools" / "lambda" / "bin" / "python"
     if not python.exists():
         raise NotBuilt("Lambda's runtime is not installed; run: make .tools/.lambda")
@@ -394,28 +326,28 @@ def built_runner(hosted: Hosted) -> BuiltRunner:
     found = sorted((root / ".tools" / "sam").glob(f"lib/python3*/site-packages/samcli/local/rapid/*-{machine}"))
     if not found:
         raise NotBuilt("The Runtime Interface Emulator comes with the SAM CLI, which is not installed; run: make build")
-    # A wheel carries no permission to execute.
+    # A wheel does not keep the permission to execute.
     found[0].chmod(0o755)
-    return BuiltRunner(hosted, built, python, found[0])
+    return BuiltRunner(configuration, built, python, found[0])
 
 
 def _emulated(body: bytes, output: str) -> Attempt:
-    """Return what the emulator's answer says: errors and timeouts come with HTTP status 200."""
+    """Return what the emulator's answer means: errors and timeouts also have HTTP status 200."""
     try:
-        told = json.loads(body) if body else None
+        reported = json.loads(body) if body else None
     except ValueError:
         text = body.decode("utf-8", "replace").strip()
         kind = "Sandbox.Timedout" if "timed out" in text else "Runtime.Unknown"
         return Attempt(error=FunctionError(kind, text), output=output)
-    if isinstance(told, dict) and told.keys() >= {"errorType", "errorMessage"}:
-        return Attempt(error=FunctionError.of(told), output=output)
-    if isinstance(told, str) and "Task timed out" in told:
-        return Attempt(error=FunctionError("Sandbox.Timedout", told), output=output)
-    return Attempt(answer=told, output=output)
+    if isinstance(reported, dict) and reported.keys() >= {"errorType", "errorMessage"}:
+        return Attempt(error=FunctionError.of(reported), output=output)
+    if isinstance(reported, str) and "Task timed out" in reported:
+        return Attempt(error=FunctionError("Sandbox.Timedout", reported), output=output)
+    return Attempt(answer=reported, output=output)
 
 
 def _opener() -> http.OpenerDirector:
-    # Whatever proxy the person's environment names is not for loopback.
+    # A proxy in the environment is not meant for this machine.
     return http.build_opener(http.ProxyHandler({}))
 
 
@@ -424,17 +356,17 @@ def _path(*folders: Path) -> str:
 
 
 def _interpreter() -> Mapping[str, str]:
-    return {"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
 
 
-def _new_log(hosted: Hosted) -> _Log:
-    hosted.log.touch()
-    return _Log(hosted.log)
+def _new_log(configuration: FunctionConfiguration) -> _Log:
+    configuration.log.touch()
+    return _Log(configuration.log)
 
 
 def _launch(command: list[str], environment: Mapping[str, str], folder: Path, log: Path) -> "subprocess.Popen[bytes]":
-    """Start a process that ends with this one, and that the terminal's Ctrl-C does not reach."""
-    watched = [sys.executable, str(Path(__file__).with_name("parent_watch.py")), str(os.getpid()), *command]
+    """Start a process that ends with this one and does not receive the terminal's Ctrl-C."""
+    watched = [sys.executable, "-I", "-S", str(Path(__file__).with_name("parent_watch.py")), str(os.getpid()), *command]
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own programs
             watched,
@@ -464,5 +396,5 @@ def _free_ports() -> tuple[int, int]:
 
 
 def new_request_id() -> str:
-    """Return the id of a new invocation, which its attempts share."""
+    """Return the id of a new invocation, which all its attempts share."""
     return str(uuid.uuid4())

@@ -6,27 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from support.blocked import EVERYTHING, Door, Machine, blocked_account, newcomer
+from support.workstation import EVERYTHING, EnforcedAccount, Workstation, new_workstation, open_enforced_account
 
 _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="package")
-def door() -> Iterator[Door]:
+def enforced_account() -> Iterator[EnforcedAccount]:
     """Run one account for all tests: every user in it is new."""
-    with blocked_account() as opened:
+    with open_enforced_account() as opened:
         yield opened
 
 
 @pytest.fixture
-def alice(door: Door, tmp_path: Path) -> Machine:
+def alice(enforced_account: EnforcedAccount, tmp_path: Path) -> Workstation:
     """Return a user with only the permissions of the enforcement policy, and without a device."""
-    return newcomer(door, tmp_path, f"alice{next(_NUMBERS)}")
+    return new_workstation(enforced_account, tmp_path, f"alice{next(_NUMBERS)}")
 
 
 @pytest.fixture
-def dora(door: Door, tmp_path: Path) -> Machine:
+def dora(enforced_account: EnforcedAccount, tmp_path: Path) -> Workstation:
     """Return a user with all permissions after a sign-in with MFA, and with a device."""
-    machine = newcomer(door, tmp_path, f"dora{next(_NUMBERS)}", grants=[EVERYTHING])
-    machine.has_device()
-    return machine
+    workstation = new_workstation(enforced_account, tmp_path, f"dora{next(_NUMBERS)}", grants=[EVERYTHING])
+    workstation.enable_device()
+    return workstation

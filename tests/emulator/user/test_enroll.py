@@ -3,7 +3,7 @@
 import pexpect
 import pytest
 
-from support.blocked import Door, Machine
+from support.workstation import EnforcedAccount, Workstation
 
 
 def seed_of(child: "pexpect.spawn[str]") -> str:
@@ -27,22 +27,22 @@ def ended(child: "pexpect.spawn[str]") -> int:
     return int(child.exitstatus)
 
 
-def devices(machine: Machine) -> list[str]:
-    return sorted(machine.door.account.iam.users[machine.name].mfa_devices)
+def devices(workstation: Workstation) -> list[str]:
+    return sorted(workstation.account.iam.users[workstation.name].mfa_devices)
 
 
-def test_a_blocked_user_enrolls_with_the_access_key_alone(alice: Machine) -> None:
-    child = alice.sit_down("mfa-guard enroll")
+def test_a_blocked_user_enrolls_with_the_access_key_alone(alice: Workstation) -> None:
+    child = alice.spawn("mfa-guard enroll")
     child.expect("█")
     alice.seed = seed_of(child)
     type_codes(child, *alice.codes())
     child.expect("Enrolled: ")
     assert ended(child) == 0
-    assert devices(alice) == [f"arn:aws:iam::{alice.door.account.stack.account}:mfa/{alice.name}"]
+    assert devices(alice) == [f"arn:aws:iam::{alice.account.stack.account}:mfa/{alice.name}"]
 
 
-def test_what_was_enrolled_gives_a_session(alice: Machine) -> None:
-    child = alice.sit_down("mfa-guard enroll --show-secret --no-qr")
+def test_what_was_enrolled_gives_a_session(alice: Workstation) -> None:
+    child = alice.spawn("mfa-guard enroll --show-secret --no-qr")
     child.expect(r"Secret: ([A-Z2-7]+)")
     alice.seed = str(child.match[1])
     type_codes(child, *alice.codes())
@@ -50,8 +50,8 @@ def test_what_was_enrolled_gives_a_session(alice: Machine) -> None:
     assert alice.run("mfa-guard", "session", "--token", alice.code(), "--", "true").returncode == 0
 
 
-def test_wrong_codes_can_be_tried_again(alice: Machine) -> None:
-    child = alice.sit_down("mfa-guard enroll")
+def test_wrong_codes_can_be_tried_again(alice: Workstation) -> None:
+    child = alice.spawn("mfa-guard enroll")
     alice.seed = seed_of(child)
     first, second = alice.codes()
     type_codes(child, second, first)
@@ -64,8 +64,8 @@ def test_wrong_codes_can_be_tried_again(alice: Machine) -> None:
     assert len(devices(alice)) == 1
 
 
-def test_an_interrupt_names_what_remains_and_how_to_continue(alice: Machine) -> None:
-    child = alice.sit_down("exec mfa-guard enroll")
+def test_an_interrupt_names_what_remains_and_how_to_continue(alice: Workstation) -> None:
+    child = alice.spawn("exec mfa-guard enroll")
     seed = seed_of(child)
     child.expect("shows now: ")
     child.sendintr()
@@ -74,16 +74,16 @@ def test_an_interrupt_names_what_remains_and_how_to_continue(alice: Machine) -> 
     assert ended(child) == 130
     assert devices(alice) == []
 
-    child = alice.sit_down(f"mfa-guard enroll --resume {alice.name}")
+    child = alice.spawn(f"mfa-guard enroll --resume {alice.name}")
     type_codes(child, *alice.codes(seed=seed))
     assert ended(child) == 0
     assert [each.rpartition("/")[2] for each in devices(alice)] == [alice.name]
 
 
-def test_unassigned_devices_are_named_and_not_changed(alice: Machine) -> None:
-    iam = alice.door.account.iam
+def test_unassigned_devices_are_named_and_not_changed(alice: Workstation) -> None:
+    iam = alice.account.iam
     left = iam.create_virtual_mfa_device(alice.name, "/")
-    child = alice.sit_down("mfa-guard enroll")
+    child = alice.spawn("mfa-guard enroll")
     child.expect(f"no user has: {alice.name}\\.")
     alice.seed = seed_of(child)
     type_codes(child, *alice.codes())
@@ -93,32 +93,32 @@ def test_unassigned_devices_are_named_and_not_changed(alice: Machine) -> None:
 
 
 def test_where_access_keys_cannot_enroll_the_console_is_the_next_step(
-    alice: Machine, door: Door, monkeypatch: pytest.MonkeyPatch
+    alice: Workstation, enforced_account: EnforcedAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(door.parameters, "AllowEnrollmentWithAccessKeys", "no")
-    child = alice.sit_down("exec mfa-guard enroll")
+    monkeypatch.setitem(enforced_account.parameters, "AllowEnrollmentWithAccessKeys", "no")
+    child = alice.spawn("exec mfa-guard enroll")
     child.expect("EnrollMFADeviceThenSignInAgain; enroll in the console instead: sign in at https://111122223333\\.")
     child.expect("/iam/home#/security_credentials")
     assert ended(child) == 3
 
 
-def test_without_any_permission_the_error_says_so(door: Door, alice: Machine) -> None:
-    door.account.iam.users[alice.name].managed_policies.clear()
-    child = alice.sit_down("exec mfa-guard enroll")
+def test_without_any_permission_the_error_says_so(enforced_account: EnforcedAccount, alice: Workstation) -> None:
+    enforced_account.account.iam.users[alice.name].managed_policies.clear()
+    child = alice.spawn("exec mfa-guard enroll")
     child.expect("You have no permission to enroll")
     assert ended(child) == 3
 
 
-def test_without_a_terminal_nothing_is_made(alice: Machine) -> None:
-    before = len(alice.door.account.iam.virtual_mfa_devices)
+def test_without_a_terminal_nothing_is_made(alice: Workstation) -> None:
+    before = len(alice.account.iam.virtual_mfa_devices)
     ran = alice.run("mfa-guard", "enroll")
     assert ran.returncode == 2
     assert ran.stderr == "There is no terminal to ask for the code. Run mfa-guard enroll in a terminal.\n"
-    assert len(alice.door.account.iam.virtual_mfa_devices) == before
+    assert len(alice.account.iam.virtual_mfa_devices) == before
 
 
-def test_redirected_output_gets_no_secret(alice: Machine) -> None:
-    child = alice.sit_down("mfa-guard enroll > out 2> err")
+def test_redirected_output_gets_no_secret(alice: Workstation) -> None:
+    child = alice.spawn("mfa-guard enroll > out 2> err")
     alice.seed = seed_of(child)
     type_codes(child, *alice.codes())
     assert ended(child) == 0
@@ -126,8 +126,8 @@ def test_redirected_output_gets_no_secret(alice: Machine) -> None:
     assert (alice.home / "err").read_text() == ""
 
 
-def test_a_second_device_is_asked_about(dora: Machine) -> None:
-    child = dora.sit_down("exec mfa-guard enroll")
+def test_a_second_device_is_asked_about(dora: Workstation) -> None:
+    child = dora.spawn("exec mfa-guard enroll")
     child.expect("You already have an MFA device")
     child.expect(r"\[y/N\]\? ")
     child.sendline("")

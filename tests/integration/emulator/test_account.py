@@ -1,4 +1,4 @@
-"""The in-process account holds what the template declares, under the template's own names, or says what is wrong."""
+"""The in-process account has what the template declares, under the names in the template, or reports what is wrong."""
 
 import os
 from dataclasses import replace
@@ -14,7 +14,7 @@ from support.upkeep import keep_well
 
 
 class _Changed(Stack):
-    """A stack with one property more on one resource."""
+    """A stack with an additional property on one resource."""
 
     def resource(self, logical_id: str) -> Resource:
         found = super().resource(logical_id)
@@ -30,12 +30,12 @@ def test_the_policy_is_the_templates(account: Account, stack: Stack) -> None:
     assert document == stack.policy_document("EnforcementPolicy")
 
 
-def test_the_group_carries_the_policy_and_no_other(account: Account) -> None:
+def test_the_group_has_only_the_enforcement_policy(account: Account) -> None:
     attached = account.clients.iam.list_attached_group_policies(GroupName="mfa-guard-enforced")["AttachedPolicies"]
     assert [policy["PolicyName"] for policy in attached] == ["EnrollMFADeviceThenSignInAgain"]
 
 
-def test_both_tables_have_the_templates_keys(account: Account, stack: Stack) -> None:
+def test_both_tables_have_the_keys_in_the_template(account: Account, stack: Stack) -> None:
     keys = {}
     for logical_id in ("StateTable", "ExemptionsTable"):
         table = account.clients.dynamodb.describe_table(TableName=stack.physical_id(logical_id))["Table"]
@@ -55,7 +55,7 @@ def test_the_schedule_is_there_and_enabled(account: Account, stack: Stack) -> No
     assert schedule["State"] == "ENABLED"
 
 
-def test_what_the_table_is_told_is_in_its_stream(account: Account, stack: Stack) -> None:
+def test_the_exemption_table_has_a_stream(account: Account, stack: Stack) -> None:
     table = account.clients.dynamodb.describe_table(TableName=stack.physical_id("ExemptionsTable"))["Table"]
     assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
@@ -71,16 +71,16 @@ def test_addresses_are_subscribed(stack: Stack) -> None:
     }
 
 
-def test_a_property_that_would_be_lost_is_an_error(stack: Stack) -> None:
+def test_an_unsupported_property_is_an_error(stack: Stack) -> None:
     changed = _Changed(stack.template, stack.account, stack.region, stack.name, stack.parameters)
     with (
-        pytest.raises(AccountError, match="DeadLetterQueue has FifoQueue, which the local account lacks"),
+        pytest.raises(AccountError, match="DeadLetterQueue has FifoQueue, which the local account does not support"),
         open_account(changed),
     ):
         pass
 
 
-def test_the_persons_own_aws_settings_play_no_part(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
+def test_the_developers_own_aws_settings_have_no_effect(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("POWERTOOLS_IDEMPOTENCY_DISABLED", "true")
@@ -90,12 +90,12 @@ def test_the_persons_own_aws_settings_play_no_part(monkeypatch: pytest.MonkeyPat
     assert os.environ["AWS_PROFILE"] == "production"
 
 
-def test_the_administrator_is_who_calls(account: Account, stack: Stack) -> None:
+def test_the_caller_is_the_administrator(account: Account, stack: Stack) -> None:
     caller = account.session.client("sts").get_caller_identity()
     assert caller["Arn"] == f"arn:aws:iam::{stack.account}:user/carol"
 
 
-def test_two_accounts_after_each_other_share_nothing(stack: Stack) -> None:
+def test_two_accounts_one_after_the_other_share_nothing(stack: Stack) -> None:
     with open_account(stack) as one:
         one.clients.iam.create_user(UserName="alice")
     with open_account(stack) as other, pytest.raises(ClientError, match="NoSuchEntity"):

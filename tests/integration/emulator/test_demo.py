@@ -1,240 +1,289 @@
-"""The demo tells the whole story, and says so when a step does not end as told."""
+"""The demo plays every step, and reports a step that does not end as expected."""
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
-from mfa_guard_cli.stack.template import Stack, Template
-from mfa_guard_emulator.commands import demo
-from mfa_guard_emulator.demo.expectations import Budget, Expected, Sends, Stands, Wakes, differences
+from mfa_guard_cli.stack.template import Stack
+from mfa_guard_emulator.account import LocalAccount
+from mfa_guard_emulator.aws.snapshot import Snapshot
+from mfa_guard_emulator.console.terminal import WIDTH
+from mfa_guard_emulator.demo.expectations import CallLimit, EndState, Expected, ExpectedMail, Invokes, differences
+from mfa_guard_emulator.demo.full_report import FullReporter
 from mfa_guard_emulator.demo.harness import Harness, ScenarioBroken, StepResult
 from mfa_guard_emulator.demo.one_by_one import ONE_BY_ONE
-from mfa_guard_emulator.demo.play import play
-from mfa_guard_emulator.demo.population import GROUPS
-from mfa_guard_emulator.demo.report import WIDTH, Crowds, Reporter
-from mfa_guard_emulator.demo.scenario import Scenario, Step
+from mfa_guard_emulator.demo.play import Demo, PlayedStep, Reporter, play
+from mfa_guard_emulator.demo.population import USER_TYPES
+from mfa_guard_emulator.demo.scenario import Scenario
 from mfa_guard_emulator.demo.scenarios import SCENARIOS
+from mfa_guard_emulator.demo.summary_report import SHOWN_MAILS, SummaryReporter
 from mfa_guard_emulator.demo.whole_account import THE_WHOLE_ACCOUNT
-from mfa_guard_emulator.main import app
 
-STEPS = tuple(step for chapter in SCENARIOS for step in chapter.steps)
+STEPS = tuple(step for scenario in SCENARIOS for step in scenario.steps)
 FIRST, SECOND = ONE_BY_ONE.steps[:2]
 REPORTING = THE_WHOLE_ACCOUNT.steps[0]
 WRONG = replace(FIRST, expected=replace(FIRST.expected, dead_letters=1))
-UNTOUCHED = {"nobody": Stands()}
 
 
-def _never(_: Harness) -> None:
-    raise ScenarioBroken("It rained.")
+def _break(_: Harness) -> None:
+    raise ScenarioBroken("It is impossible.")
 
 
-IMPOSSIBLE = replace(FIRST, title="A step that cannot be played", happens=_never)
+IMPOSSIBLE = replace(FIRST, title="A step that cannot be played", action=_break)
+
+
+class Both:
+    """Reports to two reporters at once, so that one demo has both texts."""
+
+    def __init__(self, *, logs: bool) -> None:
+        self._consoles = [
+            Console(file=io.StringIO(), width=WIDTH, highlight=False, markup=False, emoji=False) for _ in range(2)
+        ]
+        summary, full = self._consoles
+        self._reporters: tuple[Reporter, ...] = SummaryReporter(summary), FullReporter(full, logs=logs)
+
+    def begin(self, account: LocalAccount, steps: int) -> None:
+        for each in self._reporters:
+            each.begin(account, steps)
+
+    def begin_scenario(self, scenario: Scenario, users: Mapping[str, Snapshot]) -> None:
+        for each in self._reporters:
+            each.begin_scenario(scenario, users)
+
+    def show_step(self, scenario: Scenario, played: PlayedStep) -> None:
+        for each in self._reporters:
+            each.show_step(scenario, played)
+
+    def end(self, demo: Demo) -> None:
+        for each in self._reporters:
+            each.end(demo)
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        summary, full = (console.file for console in self._consoles)
+        assert isinstance(summary, io.StringIO)
+        assert isinstance(full, io.StringIO)
+        return summary.getvalue(), full.getvalue()
 
 
 @dataclass(frozen=True)
-class Told:
-    """The titles of the steps that failed, everything that was printed, and what came of each step by its title."""
+class Reported:
+    """A demo and its two reports."""
 
-    failed: tuple[str, ...]
-    text: str
-    played: Mapping[str, StepResult]
+    demo: Demo
+    summary: str
+    full: str
 
-
-class _Recorder(Reporter):
-    """Tells a story, and keeps what came of its steps."""
-
-    def __init__(self, console: Console, *, brief: bool, logs: bool) -> None:
-        super().__init__(console, brief=brief, logs=logs)
-        self.seen: dict[str, StepResult] = {}
-
-    def played(self, step: Step, crowds: Crowds, played: StepResult) -> None:
-        self.seen[step.title] = played
-        super().played(step, crowds, played)
+    def result(self, title: str) -> StepResult:
+        found = next(each.result for each in self.demo.steps if each.step.title == title)
+        assert found is not None
+        return found
 
 
-def context(template: Template, scenarios: Sequence[Scenario], *, brief: bool = False, logs: bool = False) -> Told:
-    console = Console(file=io.StringIO(), width=WIDTH, highlight=False, markup=False, emoji=False)
-    recorder = _Recorder(console, brief=brief, logs=logs)
-    with console.capture() as capture:
-        failed = play(scenarios, template, recorder)
-    return Told(failed, capture.get(), recorder.seen)
+def reported(stack: Stack, scenarios: tuple[Scenario, ...], *, logs: bool = False) -> Reported:
+    both = Both(logs=logs)
+    demo = play(scenarios, stack.template, both)
+    return Reported(demo, *both.texts)
 
 
 @pytest.fixture(scope="module")
-def whole(stack: Stack) -> Told:
-    return context(stack.template, SCENARIOS)
+def whole(stack: Stack) -> Reported:
+    return reported(stack, SCENARIOS)
 
 
 @pytest.fixture(scope="module")
-def wrong(stack: Stack) -> Told:
-    """Return the telling of a step that cannot be played, one that ends otherwise, and a good one."""
-    scenarios = [replace(ONE_BY_ONE, steps=(IMPOSSIBLE, WRONG, SECOND))]
-    return context(stack.template, scenarios, brief=True, logs=True)
+def wrong(stack: Stack) -> Reported:
+    """Return a demo of a step that cannot be played, a step that does not end as expected, and one that does."""
+    return reported(stack, (replace(ONE_BY_ONE, steps=(IMPOSSIBLE, WRONG, SECOND)),), logs=True)
 
 
 @pytest.fixture
-def first(whole: Told) -> StepResult:
-    return whole.played[FIRST.title]
+def first(whole: Reported) -> StepResult:
+    return whole.result(FIRST.title)
 
 
 @pytest.fixture
-def reported(whole: Told) -> StepResult:
-    return whole.played[REPORTING.title]
+def sweep(whole: Reported) -> StepResult:
+    return whole.result(REPORTING.title)
 
 
-def test_every_step_ends_as_the_story_says(whole: Told) -> None:
-    assert whole.failed == (), whole.text
-    assert whole.text.endswith(f"{len(STEPS)} of {len(STEPS)} steps ended as the story says\n")
+def test_every_step_ends_as_expected(whole: Reported) -> None:
+    assert whole.demo.failed == (), whole.full
+    closing = f"{len(STEPS)} of {len(STEPS)} steps ended as expected, in {whole.demo.seconds:.0f} seconds.\n"
+    assert whole.summary.endswith(closing)
+    assert whole.full.endswith(closing)
 
 
-def test_the_story_has_every_kind_of_notice_in_it_and_the_digest() -> None:
+def test_the_scenarios_have_every_kind_of_notice_and_the_digest() -> None:
     assert {str(mail.kind) for step in STEPS for mail in step.expected.mails} == {*NoticeKind, "digest"}
 
 
-def test_the_swept_account_has_200_users_of_different_names() -> None:
-    names = [name for crowd in GROUPS for name in crowd.names]
+def test_the_swept_account_has_200_users_with_different_names() -> None:
+    names = [name for each in USER_TYPES for name in each.names]
     assert (len(names), len(set(names))) == (200, 200)
 
 
-def test_the_telling_is_plain_text_of_the_width_of_a_terminal(whole: Told) -> None:
-    lines = whole.text.splitlines()
-    assert max(map(len, lines)) <= WIDTH
-    assert not [line for line in lines if line != line.rstrip()]
-    assert "\x1b" not in whole.text
+class TestSummary:
+    def test_it_fits_on_three_screens(self, whole: Reported) -> None:
+        assert len(whole.summary.splitlines()) <= 150
+        assert "\x1b" not in whole.summary
+
+    def test_each_step_has_one_line_and_its_mails_below(self, whole: Reported) -> None:
+        lines = iter(whole.summary.splitlines())
+        for played in whole.demo.steps:
+            line = next(each for each in lines if each.startswith(f"{played.number:>2} "))
+            assert played.step.title in line
+            assert played.result
+            for mail in played.result.mails:
+                assert next(lines) == f"     mail: {mail.subject}"
+
+    def test_the_decisions_stand_in_one_column(self, whole: Reported) -> None:
+        lines = [each for each in whole.summary.splitlines() if re.match(r"[ 0-9]\d \N{CHECK MARK} ", each)]
+        assert len(lines) == len(STEPS)
+        column = lines[0].index("enforced: enforce, tag")
+        assert {(line[column - 2 : column], line[column] != " ") for line in lines} == {("  ", True)}
+
+    def test_a_decision_is_what_the_guard_answered(self, whole: Reported) -> None:
+        decisions = dict(re.findall(r"^[ 0-9]\d \N{CHECK MARK} (.{46})  (.*)$", whole.summary, re.MULTILINE))
+        by_title = {title.strip(): decision for title, decision in decisions.items()}
+        assert by_title["Events that are not about the guard"] == "no rule matches"
+        assert by_title["The key of a machine user is rotated"] == "active machine user: tag"
+        assert by_title["carol exempts the machine user"] == "notify; exempt: remove tags"
+        assert by_title["machine-01's key stops the trail"] == "notify; 199 users: 63 changed, 0 failed"
+        assert by_title["An event that cannot be understood"].endswith("3 times, then the dead-letter queue")
+
+    def test_three_mails_are_in_full(self, whole: Reported) -> None:
+        mails = [mail for each in whole.demo.steps if each.result for mail in each.result.mails]
+        for kind in SHOWN_MAILS:
+            mail = next(each for each in mails if each.data["kind"] == kind)
+            text = "\n".join(f"  {line}" for line in mail.text.split("\n") if line)
+            assert f"\nMail to {mail.to[0]}: {mail.subject}\n{text}\n" in whole.summary
+
+    def test_a_step_that_fails_is_reported_and_named_at_the_end(self, wrong: Reported) -> None:
+        assert "     The step could not be played: It is impossible." in wrong.summary
+        assert "     dead letters: expected 1; got 0" in wrong.summary
+        assert_names_failed_steps(wrong.summary)
 
 
-def test_every_step_shows_its_events_its_users_and_its_mails(whole: Told) -> None:
-    sections = whole.text.split(f" of {len(STEPS)}: ")[1:]
-    assert len(sections) == len(STEPS)
-    for step, section in zip(STEPS, sections, strict=True):
-        assert section.startswith(step.title)
-        assert "  event    " in section
-        for wakes in step.expected.wakes:
-            assert f"{wakes.rule} woke {wakes.function}" in section
-        for user in step.cast:
-            assert f"\n  {user} " in section
-        assert section.count("│ Subject: ") == len(step.expected.mails)
+class TestFull:
+    def test_it_is_plain_text_of_the_width_of_a_terminal(self, whole: Reported) -> None:
+        lines = whole.full.splitlines()
+        assert max(map(len, lines)) <= WIDTH
+        assert not [line for line in lines if line != line.rstrip()]
+        assert "\x1b" not in whole.full
+
+    def test_each_step_has_its_events_its_users_and_its_mails(self, whole: Reported) -> None:
+        sections = whole.full.split(f" of {len(STEPS)}: ")[1:]
+        assert len(sections) == len(STEPS)
+        for step, section in zip(STEPS, sections, strict=True):
+            assert section.startswith(step.title)
+            assert "  event    " in section
+            for each in step.expected.invokes:
+                assert f"{each.rule} invokes {each.function}" in section
+            for user in step.users:
+                assert f"\n  {user} " in section
+            assert section.count("│ Subject: ") == len(step.expected.mails)
+
+    def test_what_the_account_cannot_create_is_named(self, whole: Reported) -> None:
+        text = " ".join(whole.full.split())
+        assert "Not created, because the local account does not support it: Logs::QueryDefinition." in text
+
+    def test_a_sweep_has_its_users_by_type_its_calls_and_a_short_mail(self, whole: Reported) -> None:
+        enforcing = whole.full.split(f" of {len(STEPS)}: {THE_WHOLE_ACCOUNT.steps[1].title}")[1]
+        assert (
+            "\n  password only       40  -                    -                    enforced and tagged\n" in enforcing
+        )
+        assert "AttachUserPolicy 170" in enforcing
+        assert re.search(r"  calls    [0-9]+ IAM calls of at most 666, about 184 users one by one: ", enforcing)
+        assert "more lines, which the demo leaves out]" in enforcing
+        assert "nodevice-39" not in whole.full
+
+    def test_logs_has_the_output_of_the_functions(self, wrong: Reported) -> None:
+        assert '"message":"Remediated"' in "".join(line.strip() for line in wrong.full.splitlines())
+
+    def test_a_step_that_fails_is_reported_and_named_at_the_end(self, wrong: Reported) -> None:
+        assert "  - The step could not be played: It is impossible." in wrong.full
+        assert "  - dead letters: expected 1; got 0" in wrong.full
+        assert_names_failed_steps(wrong.full)
 
 
-def test_what_the_template_has_and_the_account_has_not_is_named(whole: Told) -> None:
-    said = " ".join(whole.text.split())
-    assert "Left out of this account: Logs::QueryDefinition." in said
+def assert_names_failed_steps(report: str) -> None:
+    closing, *failed = report.rstrip().splitlines()[-3:]
+    assert closing.startswith("1 of 3 steps ended as expected, in ")
+    assert failed == [f"\N{BALLOT X} {IMPOSSIBLE.title}", f"\N{BALLOT X} {WRONG.title}"]
 
 
-def test_a_sweep_shows_its_users_together_its_calls_counted_and_its_mail_cut(whole: Told) -> None:
-    enforcing = whole.text.split(f" of {len(STEPS)}: {THE_WHOLE_ACCOUNT.steps[1].title}")[1]
-    assert "\n  password only       40  -                    -                    enforced and tagged\n" in enforcing
-    assert "AttachUserPolicy 170" in enforcing
-    assert re.search(r"  asked    [0-9]+ IAM calls of at most 666, about 184 users one by one: ", enforcing)
-    assert "more lines, which the demo leaves out]" in enforcing
-    assert "nodevice-39" not in whole.text
-
-
-def test_brief_leaves_the_texts_out_and_logs_puts_the_functions_lines_in(wrong: Told) -> None:
-    assert "to security@example.com (NoticesTopic): HIGH: alice has no MFA device" in wrong.text
-    assert "WHAT HAPPENED" not in wrong.text
-    assert '"message":"Remediated"' in "".join(line.strip() for line in wrong.text.splitlines())
-
-
-def test_the_first_step_comes_to_what_is_expected(first: StepResult) -> None:
+def test_the_first_step_has_no_difference(first: StepResult) -> None:
     assert differences(FIRST.expected, first) == []
 
 
-def _sends(**changes: object) -> tuple[Sends, ...]:
+def _mails(**changes: object) -> tuple[ExpectedMail, ...]:
     return (replace(FIRST.expected.mails[0], **changes),)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "part"),
     [
-        ({"wakes": FIRST.expected.wakes[1:]}, "woke: expected 5 x"),
-        ({"wakes": (Wakes("AlertFunctionRootSignIn", "AlertFunction"),)}, "woke: expected AlertFunctionRootSignIn"),
+        ({"invokes": FIRST.expected.invokes[1:]}, "invocations: expected 5 x"),
         (
-            {"users": {"alice": Stands(frozenset({AttachmentRoute.DIRECT}), marked=False)}},
+            {"invokes": (Invokes("AlertFunctionRootSignIn", "AlertFunction"),)},
+            "invocations: expected AlertFunctionRootSignIn",
+        ),
+        (
+            {"users": {"alice": EndState(frozenset({AttachmentRoute.DIRECT}), tagged=False)}},
             "alice: expected enforced through user, not",
         ),
-        ({"users": {**FIRST.expected.users, **UNTOUCHED}}, "nobody: expected not enforced"),
-        ({"users": {}}, "alice: expected to be left alone"),
-        ({"mails": ()}, "mails: expected nothing; it was noncompliant to NoticesTopic"),
-        ({"mails": _sends(kind=NoticeKind.SOLVED)}, "mails: expected solved to NoticesTopic"),
-        ({"mails": _sends(topic="OperationsTopic")}, "mails: expected noncompliant to OperationsTopic"),
-        ({"mails": _sends(severity=Severity.LOW)}, "expected severity low; it was high"),
-        ({"mails": _sends(words=("pigs fly",))}, "lacks 'pigs fly'"),
-        ({"mails": _sends(lacks=("alice",))}, "should not say 'alice'"),
-        ({"counted": {"UsersEnforced": 1}}, "counted: expected UsersEnforced 1; it was DuplicateEvents 3"),
-        ({"echoes": (Wakes("UserEventFunctionTagsChanged", "UserEventFunction"),)}, "the guard's own writes woke"),
-        ({"dead_letters": 1}, "dead letters: expected 1; it was 0"),
+        ({"users": {**FIRST.expected.users, "bob": EndState()}}, "bob: expected not enforced"),
+        ({"users": {}}, "alice: expected no change"),
+        ({"mails": ()}, "mails: expected nothing; got noncompliant to NoticesTopic"),
+        ({"mails": _mails(kind=NoticeKind.SOLVED)}, "mails: expected solved to NoticesTopic"),
+        ({"mails": _mails(topic="OperationsTopic")}, "mails: expected noncompliant to OperationsTopic"),
+        ({"mails": _mails(severity=Severity.LOW)}, "expected severity low; got high"),
+        ({"mails": _mails(words=("unicorn",))}, "lacks 'unicorn'"),
+        ({"mails": _mails(lacks=("alice",))}, "must not say 'alice'"),
+        ({"metrics": {"UsersEnforced": 1}}, "metrics: expected UsersEnforced 1; got DuplicateEvents 3"),
+        (
+            {"own_events_invoke": (Invokes("UserEventFunctionTagsChanged", "UserEventFunction"),)},
+            "invocations by the guard's own events: expected UserEventFunctionTagsChanged",
+        ),
+        ({"dead_letters": 1}, "dead letters: expected 1; got 0"),
     ],
 )
-def test_a_wrong_expectation_is_a_difference(first: StepResult, changes: Mapping[str, object], said: str) -> None:
+def test_a_wrong_expectation_is_a_difference(first: StepResult, changes: Mapping[str, object], part: str) -> None:
     expected: Expected = replace(FIRST.expected, **changes)  # type: ignore[arg-type]
-    assert [sentence for sentence in differences(expected, first) if said in sentence]
+    assert [sentence for sentence in differences(expected, first) if part in sentence]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "part"),
     [
-        ({"budget": Budget("SweepFunction", 10, users=0)}, "SweepFunction made 11 IAM calls; at most 10 were expected"),
         (
-            {"measured": {**REPORTING.expected.measured, "UsersExempt": 16}},
-            "measured: expected OldestNoncompliantDays 100",
+            {"call_limit": CallLimit("SweepFunction", 10, users=0)},
+            "SweepFunction made 11 IAM calls; at most 10 were expected",
         ),
-        ({"users": {"phone-01": None, "phone-02": None}}, "phone-01 and 1 more: expected no user; it was not enforced"),
+        (
+            {"gauges": {**REPORTING.expected.gauges, "UsersExempt": 16}},
+            "gauges: expected OldestNoncompliantDays 100",
+        ),
+        ({"users": {"phone-01": None, "phone-02": None}}, "phone-01 and 1 more: expected no user; got not enforced"),
     ],
 )
 def test_a_wrong_expectation_of_a_sweep_is_a_difference(
-    reported: StepResult, changes: Mapping[str, object], said: str
+    sweep: StepResult, changes: Mapping[str, object], part: str
 ) -> None:
-    assert differences(REPORTING.expected, reported) == []
+    assert differences(REPORTING.expected, sweep) == []
     expected: Expected = replace(REPORTING.expected, **changes)  # type: ignore[arg-type]
-    assert [sentence for sentence in differences(expected, reported) if said in sentence]
+    assert [sentence for sentence in differences(expected, sweep) if part in sentence]
 
 
-def test_asking_about_single_users_is_a_difference_where_none_was_expected(first: StepResult) -> None:
-    budget = Budget("UserEventFunction", 100, users=0)
-    expected = replace(FIRST.expected, budget=budget)
+def test_a_call_about_a_single_user_is_a_difference_where_none_was_expected(first: StepResult) -> None:
+    expected = replace(FIRST.expected, call_limit=CallLimit("UserEventFunction", 100, users=0))
     assert differences(expected, first) == [
-        "UserEventFunction asked IAM about 1 users one by one; at most 0 were expected"
+        "UserEventFunction named 1 users in IAM calls; at most 0 were expected",
     ]
-
-
-def test_steps_that_fail_are_told_and_named_at_the_end_and_the_story_goes_on(wrong: Told) -> None:
-    assert wrong.failed == (IMPOSSIBLE.title, WRONG.title)
-    assert "it could not be played: It rained." in wrong.text
-    assert "dead letters: expected 1; it was 0" in wrong.text
-    assert wrong.text.rstrip().splitlines()[-3:] == [
-        "1 of 3 steps ended as the story says",
-        f"\N{BALLOT X} {IMPOSSIBLE.title}",
-        f"\N{BALLOT X} {WRONG.title}",
-    ]
-
-
-@pytest.mark.parametrize(("failed", "exit_code"), [((), 0), ((WRONG.title,), 1)])
-def test_the_command_tells_the_story_and_its_exit_code_how_it_went(
-    monkeypatch: pytest.MonkeyPatch, failed: tuple[str, ...], exit_code: int
-) -> None:
-    asked: list[Sequence[Scenario]] = []
-
-    def tell_nothing(scenarios: Sequence[Scenario], _template: Template, _teller: Reporter) -> tuple[str, ...]:
-        asked.append(scenarios)
-        return failed
-
-    monkeypatch.setattr("mfa_guard_emulator.demo.play.play", tell_nothing)
-    result = CliRunner().invoke(app, ["demo", "--brief"])
-    assert (result.exit_code, asked) == (exit_code, [SCENARIOS]), result.output
-
-
-def test_without_moto_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "find_spec", lambda _: None)
-    result = CliRunner().invoke(app, ["demo"])
-    assert result.exit_code == 2
-    assert result.output == (
-        "The demo needs moto, awslambdaric, pyotp, aws_lambda_powertools; run it from a checkout with: make demo\n"
-    )

@@ -15,7 +15,7 @@ from support.preview_command import Command
 def command(account: Account, monkeypatch: pytest.MonkeyPatch) -> Command:
     injected = Faults()
     account.session.events.register("before-call", injected.before_call)
-    account.lag.report.polls = 0
+    account.iam_reads.report.polls = 0
     # Loading the template takes a second, and the result is the same for every run.
     monkeypatch.setattr(template, "load_template", lambda: account.stack.template)
     monkeypatch.setattr(clock, "SystemClock", lambda: FakeClock(account.clock.now()))

@@ -59,7 +59,7 @@ class TestPopulation:
             Outcome.DECIDE: {"key at work only"},
             Outcome.IDLE: {"idle key only", "nothing"},
             Outcome.EXEMPT: {"exempt by path"},
-            Outcome.ENFORCED_ALREADY: {"exempt, yet bound"},
+            Outcome.ENFORCED_ALREADY: {"exempt, enforced"},
         }
         for outcome, labels in expected.items():
             assert {users[name]["outcome"] for name in names(*labels)} == {outcome}
@@ -70,7 +70,7 @@ class TestPopulation:
     def test_it_makes_a_call_for_each_page_and_for_each_user_with_passkeys_only(self, population: Command) -> None:
         passkeys = len(list(names("password, passkey")))
         for rows, pages, virtual in ((1000, 1, 1), (100, 2, 1)):
-            population.account.lag.shorten_pages(rows)
+            population.account.iam_reads.limit_pages(rows)
             assert population.run().exit_code == 0
             assert population.calls["GetAccountAuthorizationDetails"] == pages
             assert population.calls["ListVirtualMFADevices"] == virtual
@@ -153,7 +153,7 @@ class TestUsers:
         )
         assert forecasts(command, "--exempt-path-prefixes", "/ci/")["bot"]["outcome"] == Outcome.EXEMPT
         command.account.iam.create_user("us-east-1", "idle")
-        command.account.lag.settle()
+        command.account.iam_reads.become_consistent()
         assert forecasts(command, "--enforce-on", EnforceOn.CONSOLE)["idle"]["outcome"] == Outcome.REPORTED
 
     def test_the_advised_command_runs_as_printed(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +290,7 @@ class TestExitCodes:
         assert "Some data about 1 user could not be read." in result.stdout
 
     def test_1_for_a_report_that_takes_too_long(self, command: Command) -> None:
-        command.account.lag.report.polls = 100
+        command.account.iam_reads.report.polls = 100
         result = command.run()
         assert result.exit_code == 1
         assert "IAM did not finish the credential report in 120 seconds" in result.stdout
@@ -298,14 +298,14 @@ class TestExitCodes:
 
     def test_1_for_an_unreadable_report(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         command.run()
-        monkeypatch.setattr(command.account.lag.report, "_content", "user,mfa_enabled\nalice,true")
+        monkeypatch.setattr(command.account.iam_reads.report, "_content", "user,mfa_enabled\nalice,true")
         result = command.run()
         assert result.exit_code == 1
         assert "The credential report has no column" in result.stdout
 
     def test_1_for_an_unreadable_row(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         command.run()
-        report = command.account.lag.report
+        report = command.account.iam_reads.report
         monkeypatch.setattr(report, "_content", report._content.replace(f"user/{ADMINISTRATOR},2", "user/x,x2"))
         result = command.run()
         assert result.exit_code == 1

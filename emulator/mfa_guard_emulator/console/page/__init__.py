@@ -1,7 +1,7 @@
-"""The page of the local account: three static files, and the headers of every answer about it.
+"""The page of the local account: three static files, and the headers of every response.
 
-The page asks for `page.css`, `page.js` and `state` relative to its own address, which therefore ends with a slash. It
-asks for the state with If-None-Match, takes 304 for nothing new, and shows every string of it as text.
+The page requests `page.css`, `page.js` and `state` relative to its own address, so this address ends with a slash. It
+requests the state with If-None-Match and accepts 304 when nothing changed. It shows every string of the state as text.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-# The page loads nothing from elsewhere, runs no script but its own, and turns no string into markup:
+# The page loads nothing from other hosts, runs only its own script, and turns no string into markup:
 # https://www.w3.org/TR/CSP3/ and https://www.w3.org/TR/trusted-types/
 _CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'",
@@ -24,7 +24,7 @@ _CONTENT_SECURITY_POLICY: Final = (
     "trusted-types 'none'",
 )
 
-# For the files and for the state. `no-cache` lets the browser keep an answer and makes it ask each time.
+# For the files and for the state. With `no-cache`, the browser may keep a response but must validate it each time.
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "; ".join(_CONTENT_SECURITY_POLICY),
@@ -37,7 +37,7 @@ HEADERS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Asset:
-    """One file as it is answered with."""
+    """One file, as it is sent."""
 
     body: bytes
     content_type: str
@@ -51,9 +51,9 @@ _FILES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def asset(name: str) -> Asset | None:
-    """Return the file for what follows the page's own address: the page itself for the empty string.
+    """Return a file by its address relative to the page; the empty string is the page itself.
 
-    None for any other name: only what is listed is ever opened.
+    Returns None for any other name, so that only listed files are opened.
     """
     if name not in _FILES:
         return None

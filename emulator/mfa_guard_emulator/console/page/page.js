@@ -1,7 +1,7 @@
 "use strict";
 
-// Shows the state of the local account and keeps it current in place: what did not change is not touched, so that
-// scroll, focus, selection and open mails survive. Every string of the state becomes a text node, never markup.
+// Shows the state of the local account and keeps it current. What did not change is not touched, so that scroll, focus,
+// selection and open mails stay. Every string of the state becomes a text node, never markup.
 
 const POLL_EVERY = 1000; // milliseconds, as all times here
 const GIVE_UP_AFTER = 5000;
@@ -25,7 +25,7 @@ function make(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Write a text only where it differs: a selection inside stays. */
+/** Write a text only if it differs, so that a selection in it stays. */
 function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
@@ -35,7 +35,7 @@ function flash(target) {
   target.animate({ backgroundColor: ["var(--flash)", "transparent"] }, { duration: FLASH, easing: "ease-out" });
 }
 
-/** Return how a time reads here: without its date when that is today, in UTC as in the mails. */
+/** Return a time as it is shown: in UTC as in the mails, without the date if that is today. */
 function clock(time) {
   const [date, rest] = time.split("T");
   return rest && date === new Date().toISOString().slice(0, 10) ? rest : time.replace("T", " ");
@@ -45,7 +45,7 @@ function timeOf(time) {
   return make("time", { datetime: time, title: time }, clock(time));
 }
 
-/** The children of a parent, each made once for its key and kept as long as its item is there. */
+/** The children of a parent. Each is created once for its key, and kept as long as its item exists. */
 class KeyedList {
   constructor(parent, keyOf, makeItem, update = () => {}) {
     Object.assign(this, { parent, keyOf, makeItem, update, shown: new Map() });
@@ -76,7 +76,7 @@ class KeyedList {
   }
 }
 
-// Copying. The button's label comes from the style sheet, so that the text around it is exactly the mail's.
+// Copying. The label of a button is in the style sheet, so that the text content is exactly the text of the mail.
 
 function copyButton(label, text) {
   const button = make("button", { type: "button", class: "copy", "aria-label": `Copy ${label}` });
@@ -91,7 +91,7 @@ function copyButton(label, text) {
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), COPIED_FOR);
   });
-  // Away from localhost and HTTPS browsers offer no clipboard.
+  // Browsers have a clipboard only on localhost and with HTTPS.
   button.hidden = !navigator.clipboard;
   return button;
 }
@@ -102,18 +102,18 @@ function tell(news) {
 
 // Mails
 
-const PASTE = /^(TO [A-Z ]+)(?: \(.*\))?\naws /;
+const COMMAND = /^(TO [A-Z ]+)(?: \(.*\))?\naws /;
 const HEADING = /^[A-Z][A-Z' -]+(?: \(.*\))?$/;
 
-/** Return the text of a mail as nodes whose text is that text: headings stand out, pastes have a button. */
+/** Return the text of a mail as nodes with the same text: headings are bold, commands have a button. */
 function laidOut(text) {
   return text.split(/(\n\n+)/).flatMap((block) => {
     const [first, ...rest] = block.split("\n");
     const below = rest.join("\n");
-    const paste = PASTE.exec(block);
-    if (paste) {
+    const found = COMMAND.exec(block);
+    if (found) {
       const command = below.trimEnd();
-      const label = `the command ${paste[1].toLowerCase()}`;
+      const label = `the command ${found[1].toLowerCase()}`;
       return [make("b", {}, first), copyButton(label, command), "\n", make("code", {}, below)];
     }
     return rest.length && HEADING.test(first) ? [make("b", {}, first), `\n${below}`] : [block];
@@ -124,7 +124,7 @@ function severityPill(severity, word) {
   return make("span", { class: "pill", "data-tone": SEVERITIES.has(severity) ? severity : "unknown" }, word);
 }
 
-/** Return the subject, whose severity is set apart where it begins with it. */
+/** Return the subject. A severity at its beginning becomes a pill. */
 function subjectOf({ severity, subject }) {
   const word = severity.toUpperCase();
   const own = subject.startsWith(`${word}: `);
@@ -142,7 +142,7 @@ function mailItem(mail) {
     make("span", { class: "dot" }),
     make("span", { class: "line" }, ...subjectOf(mail)),
     timeOf(mail.time),
-    make("span", { class: "meta" }, `${mail.topic} to ${mail.to.join(", ") || "nobody"} · ${mail.kind}`),
+    make("span", { class: "meta" }, `${mail.topic} to ${mail.to.join(", ") || "no address"} · ${mail.kind}`),
   );
   const details = make("details", {}, summary, make("pre", {}, ...laidOut(mail.text)));
   const item = make("li", { class: "item mail", "data-number": mail.number, "data-severity": mail.severity }, details);
@@ -153,7 +153,7 @@ function mailItem(mail) {
   return item;
 }
 
-/** What is known of the mails beyond the state: which are unread, and which one the page itself opened. */
+/** What the page knows about the mails besides the state: which are unread, and which one the page opened. */
 class Inbox {
   constructor() {
     this.list = new KeyedList(find("list-mails"), (mail) => `${mail.number} ${mail.time} ${mail.subject}`, mailItem);
@@ -181,7 +181,7 @@ class Inbox {
     this.count();
   }
 
-  /** Open the newest mail, and close the one opened before it unless the reader had a hand in it. */
+  /** Open the newest mail, and close the one that the page opened before, unless the reader used it. */
   open(item) {
     if (this.opened && !this.inUse(this.opened)) this.opened.firstElementChild.open = false;
     item.firstElementChild.open = true;
@@ -201,7 +201,7 @@ class Inbox {
     flash(item);
   }
 
-  /** A mail is read once it was opened by hand, or stood in view of a page that has the focus. */
+  /** A mail is read when the reader opened it, or when it was in view while the page had the focus. */
   read(item) {
     if (!this.unread.delete(item)) return;
     this.observer.unobserve(item.querySelector("summary"));
@@ -245,7 +245,7 @@ class Inbox {
 
 const STANDINGS = ["noncompliant", "without device", "compliant", "exempt"];
 
-/** Return how a user stands, as the guard's records and tags say it. */
+/** Return the state of a user, according to the exemption and the tags. */
 function standingOf({ exempt_until: until, tags, devices }) {
   if (Date.parse(until) > Date.now()) return "exempt";
   if (tags["mfa-guard:status"] === "noncompliant") return "noncompliant";
@@ -256,7 +256,7 @@ function plain(text, kind) {
   return make("span", { class: kind }, text);
 }
 
-/** Return what the cells of a user's row hold: for each line [text or its parts, class]. */
+/** Return the cells of a user's row: for each line [text or its parts, class]. */
 function cellsOf(user) {
   const standing = standingOf(user);
   const isExempt = standing === "exempt";
@@ -281,7 +281,7 @@ function cellsOf(user) {
   ].map((lines) => lines.filter(Boolean));
 }
 
-const LABELS = ["User", "Standing", "MFA devices", "Credentials", "Tags"];
+const LABELS = ["User", "State", "MFA devices", "Credentials", "Tags"];
 
 function userRow(user) {
   const head = make("th", { role: "rowheader", scope: "row" });
@@ -289,7 +289,7 @@ function userRow(user) {
   return make("tr", { role: "row", class: "item", "data-user": user.name }, head, ...cells);
 }
 
-/** Return one line of a cell, which breaks between its parts before it breaks inside them. */
+/** Return one line of a cell, which breaks between its parts rather than inside them. */
 function lineOf([text, kind]) {
   const parts = [text].flat().map((part) => (part === " " ? part : plain(part, "part")));
   return make("div", {}, make("span", { class: kind }, ...parts));
@@ -314,7 +314,7 @@ function updateUser(row, user) {
 
 function activityItem(entry) {
   const who = [entry.actor && `by ${entry.actor}`, entry.about && `about ${entry.about}`].filter(Boolean).join(", ");
-  const woke = [entry.rule, entry.function].filter(Boolean).join(" woke ");
+  const invoked = [entry.rule, entry.function].filter(Boolean).join(" invoked ");
   return make(
     "li",
     { class: "item entry", "data-number": entry.number, "data-failed": String(entry.failed) },
@@ -326,7 +326,7 @@ function activityItem(entry) {
       ...(entry.failed ? [make("span", { class: "pill", "data-tone": "high" }, "failed"), " "] : []),
       entry.outcome ?? "",
     ),
-    ...(woke ? [make("div", { class: "dim" }, woke)] : []),
+    ...(invoked ? [make("div", { class: "dim" }, invoked)] : []),
   );
 }
 
@@ -370,7 +370,7 @@ function showCounts({ mails, users: everybody, activity: entries, totals }) {
   find("empty-activity").hidden = entries.length > 0;
 }
 
-/** Make a change, and leave what the reader looks at where it is. */
+/** Make a change without moving what the reader looks at. */
 function keepingPlace(change) {
   const scrollers = [document.scrollingElement, ...document.querySelectorAll(".pane")];
   const places = scrollers.flatMap((scroller) => {
@@ -408,7 +408,7 @@ function say(connection, sentence) {
   write(find("connection"), sentence);
 }
 
-/** Ask once. Raises what the network, the answer or this page's own code had wrong. */
+/** Request the state once. Raises errors of the network, of the answer and of this page. */
 async function ask() {
   const headers = tag ? { "If-None-Match": tag } : {};
   let answer;
@@ -432,7 +432,7 @@ async function ask() {
 let timer = null;
 let asking = false;
 
-/** Ask again and again, one question at a time, as long as somebody can see the page. */
+/** Request the state again and again, one request at a time, while the page is visible. */
 async function poll() {
   clearTimeout(timer);
   if (asking || document.hidden) return;
@@ -440,7 +440,7 @@ async function poll() {
   try {
     await ask();
   } catch (problem) {
-    // The next answer may differ: all of it is asked for, and shown as far as it can be.
+    // Request the whole state next, and show as much of it as possible.
     tag = null;
     say("wrong", `The account's state cannot be shown: ${problem.message}`);
     console.error(problem);

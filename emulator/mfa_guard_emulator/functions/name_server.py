@@ -1,6 +1,7 @@
-"""Lead the names in LOCAL_HOSTS to a port on loopback, and no others.
+"""Resolve the host names in LOCAL_HOSTS to a port on this machine, and no other names.
 
-Copied as sitecustomize.py into a folder of the local account's own; Python runs it before a function's code.
+It runs in the function's process: the local account copies it as sitecustomize.py into a folder on the function's path,
+and Python imports it before the function's code.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The in-process IAM answers as AWS does where moto alone would not."""
+"""The in-process IAM answers as AWS does where moto does not."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -19,13 +19,13 @@ DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:
 
 @pytest.fixture
 def alice(account: Account) -> Account:
-    """Return the account after a user alice was made in it."""
+    """Return the account with a user alice."""
     account.clients.iam.create_user(UserName="alice")
     return account
 
 
-def refusal(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
-    """Return the code and the message of what AWS refused."""
+def code_and_message(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
+    """Return the code and the message of an error."""
     return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
 
 
@@ -48,7 +48,7 @@ def test_an_eleventh_policy_is_refused(alice: Account) -> None:
     iam.attach_user_policy(UserName="alice", PolicyArn=arns[0])
     with pytest.raises(ClientError) as error:
         iam.attach_user_policy(UserName="alice", PolicyArn=arns[10])
-    assert refusal(error) == ("LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10")
+    assert code_and_message(error) == ("LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10")
 
 
 def test_an_eleventh_group_is_refused(alice: Account) -> None:
@@ -59,7 +59,7 @@ def test_an_eleventh_group_is_refused(alice: Account) -> None:
     iam.add_user_to_group(GroupName="g0", UserName="alice")
     with pytest.raises(ClientError) as error:
         iam.add_user_to_group(GroupName="mfa-guard-enforced", UserName="alice")
-    assert refusal(error) == ("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
+    assert code_and_message(error) == ("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
 
 
 def test_a_fifty_first_tag_is_refused(alice: Account) -> None:
@@ -68,10 +68,10 @@ def test_a_fifty_first_tag_is_refused(alice: Account) -> None:
     iam.tag_user(UserName="alice", Tags=[{"Key": "k0", "Value": "other"}])
     with pytest.raises(ClientError) as error:
         iam.tag_user(UserName="alice", Tags=[{"Key": "one-more", "Value": "v"}])
-    assert refusal(error) == ("LimitExceeded", "Cannot exceed quota for TagsPerUser: 50")
+    assert code_and_message(error) == ("LimitExceeded", "Cannot exceed quota for TagsPerUser: 50")
 
 
-def test_a_user_has_an_id_like_aws_makes_them(alice: Account) -> None:
+def test_a_user_id_has_the_form_of_aws(alice: Account) -> None:
     user_id = alice.clients.iam.get_user(UserName="alice")["User"]["UserId"]
     assert re.fullmatch("AIDA[A-Z0-9]{17}", user_id)
 
@@ -95,7 +95,7 @@ def test_service_specific_credentials_can_be_listed(alice: Account) -> None:
     assert iam.list_service_specific_credentials(UserName="alice")["ServiceSpecificCredentials"] == []
     with pytest.raises(ClientError) as error:
         iam.list_service_specific_credentials(UserName="nobody")
-    assert refusal(error)[0] == "NoSuchEntity"
+    assert code_and_message(error)[0] == "NoSuchEntity"
 
 
 def test_an_event_for_a_rule_with_a_function_can_be_put_on_the_bus(account: Account, stack: Stack) -> None:
@@ -107,7 +107,7 @@ def test_an_event_for_a_rule_with_a_function_can_be_put_on_the_bus(account: Acco
     assert answer["FailedEntryCount"] == 0
 
 
-def test_a_key_can_have_been_used(alice: Account) -> None:
+def test_the_last_use_of_a_key_can_be_set(alice: Account) -> None:
     iam = alice.clients.iam
     key = iam.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
     yesterday = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
@@ -115,26 +115,26 @@ def test_a_key_can_have_been_used(alice: Account) -> None:
     assert iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]["LastUsedDate"] == yesterday
 
 
-def test_a_new_user_can_be_unseen_for_some_reads(alice: Account) -> None:
-    alice.lag.hide("alice", reads=2)
+def test_a_new_user_can_be_hidden_for_some_reads(alice: Account) -> None:
+    alice.iam_reads.hide_user("alice", reads=2)
     for _ in range(2):
         with pytest.raises(ClientError) as error:
             alice.clients.iam.get_user(UserName="alice")
-        assert refusal(error)[0] == "NoSuchEntity"
+        assert code_and_message(error)[0] == "NoSuchEntity"
     alice.clients.iam.get_user(UserName="alice")
 
 
-def test_a_removed_device_can_linger_in_the_listing(alice: Account) -> None:
+def test_a_removed_device_can_stay_in_the_list(alice: Account) -> None:
     iam, serial = alice.clients.iam, enroll(alice, "phone")
-    alice.lag.linger(alice.iam.users["alice"])
+    alice.iam_reads.keep_listing_devices(alice.iam.users["alice"])
     iam.deactivate_mfa_device(UserName="alice", SerialNumber=serial)
     assert [each["SerialNumber"] for each in iam.list_mfa_devices(UserName="alice")["MFADevices"]] == [serial]
-    alice.lag.settle()
+    alice.iam_reads.become_consistent()
     assert iam.list_mfa_devices(UserName="alice")["MFADevices"] == []
 
 
 def test_moto_is_left_as_it_was(stack: Stack) -> None:
-    mended = [
+    patched = [
         (User, "__init__"),
         (models, "utcnow"),
         *((IAMBackend, name) for name in ("get_user", "list_mfa_devices", "attach_user_policy", "tag_user")),
@@ -142,7 +142,7 @@ def test_moto_is_left_as_it_was(stack: Stack) -> None:
         (IamResponse, "list_service_specific_credentials"),
         (Rule, "send_to_targets"),
     ]
-    before = [getattr(owner, name, None) for owner, name in mended]
+    before = [getattr(owner, name, None) for owner, name in patched]
     with open_account(stack):
-        assert not set(before) & {getattr(owner, name) for owner, name in mended}
-    assert [getattr(owner, name, None) for owner, name in mended] == before
+        assert not set(before) & {getattr(owner, name) for owner, name in patched}
+    assert [getattr(owner, name, None) for owner, name in patched] == before

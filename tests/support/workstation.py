@@ -1,7 +1,7 @@
-"""Users of a local account in which the enforcement policy is in force, each at their own machine.
+"""Users in a local account that enforces the policies of users, each with a workstation.
 
-The local account evaluates no policy for users, so a door in front of it does: the evaluator decides by every policy
-that is attached to the user, and the door refuses what IAM and STS refuse to sessions that were made without MFA.
+The local account does not evaluate the policies of users. Here, calls of users are checked before they reach it:
+against every policy that is attached to the user, and against what IAM and STS deny to sessions without MFA.
 """
 
 import json
@@ -22,39 +22,45 @@ from werkzeug.wrappers import Response
 
 from mfa_guard_cli.policy.evaluator import Decision, Request, evaluate, parse_policy
 from mfa_guard_cli.stack.template import load_template
-from mfa_guard_emulator.aws.account import LocalAccount, Plan, run_account
+from mfa_guard_emulator.account import AccountConfig, LocalAccount, run_account
 from mfa_guard_emulator.aws.callers import Caller
-from mfa_guard_emulator.aws.calls import Call, refusal
-from mfa_guard_emulator.aws.clock import Clock
+from mfa_guard_emulator.aws.calls import Call
+from mfa_guard_emulator.aws.responses import error
+from mfa_guard_emulator.clock import Clock
 
 BIN: Final = Path(sys.executable).parent
 REGION: Final = "us-east-1"
 EVERYTHING: Final = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-# One more than a code lives, so that the next is one that was never used.
+# After this time, the next code was never used before.
 _NEXT_CODE: Final = timedelta(seconds=60)
-_PATIENCE: Final = 60
+_TIMEOUT_SECONDS: Final = 60
 _MFA: Final = "aws:MultiFactorAuthPresent"
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
 _WITHOUT_MFA: Final = frozenset({"GetCallerIdentity", "AssumeRole"})
 
 
 @dataclass
-class Machine:
-    """The machine of a user: a home folder with an access key, and a shell."""
+class Workstation:
+    """A user's workstation: a home folder with an access key, and a shell."""
 
     home: Path
     name: str
-    door: "Door"
+    enforced_account: "EnforcedAccount"
     key: Mapping[str, str]
     seed: str = ""
 
     @property
+    def account(self) -> LocalAccount:
+        """Return the local account."""
+        return self.enforced_account.account
+
+    @property
     def environment(self) -> dict[str, str]:
-        """What a shell has there."""
+        """Return the environment of the shell."""
         return {
             "HOME": str(self.home),
             "PATH": f"{self.home / 'bin'}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}",
-            "AWS_ENDPOINT_URL": self.door.account.endpoint,
+            "AWS_ENDPOINT_URL": self.account.endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_DEFAULT_REGION": REGION,
             "TERM": "xterm",
@@ -67,29 +73,29 @@ class Machine:
         with (self.home / ".aws" / "config").open("a") as file:
             file.write(config)
 
-    def has_device(self, name: str = "") -> str:
-        """Let there be an enabled device; return its serial number."""
-        iam = self.door.account.iam
+    def enable_device(self, name: str = "") -> str:
+        """Enable a device for the user; return its serial number."""
+        iam = self.account.iam
         device = iam.create_virtual_mfa_device(name or self.name, "/")
         iam.enable_mfa_device(self.name, device.serial_number, "", "")
         self.seed = device.base32_string_seed
         return str(device.serial_number)
 
     def code(self, *, off: float = 0, seed: str = "") -> str:
-        """Return the code that an app shows whose clock is off by so many seconds; never one that was used."""
-        self.door.account.clock.let_pass(_NEXT_CODE)
+        """Return the code of an app whose clock is `off` seconds ahead. No code is returned twice."""
+        self.account.clock.advance(_NEXT_CODE)
         return self.codes(off=off, seed=seed)[0]
 
     def codes(self, *, off: float = 0, seed: str = "") -> tuple[str, str]:
-        """Return the code that an app shows now, and the next one."""
-        now = self.door.account.clock.now() + timedelta(seconds=off)
+        """Return the present and the next code of an app whose clock is `off` seconds ahead."""
+        now = self.account.clock.now() + timedelta(seconds=off)
         totp = pyotp.TOTP(seed or self.seed)
         return totp.at(now), totp.at(now, counter_offset=1)
 
     def run(
         self, *command: str, standard_input: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command there without any terminal."""
+        """Run a command without a terminal."""
         return subprocess.run(
             command,
             input=standard_input,
@@ -98,12 +104,12 @@ class Machine:
             env=self.environment | environment,
             cwd=self.home,
             check=False,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT_SECONDS,
             start_new_session=True,
         )
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command there without any terminal."""
+        """Start a command without a terminal."""
         return subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -114,36 +120,36 @@ class Machine:
             start_new_session=True,
         )
 
-    def sit_down(self, command: str, **environment: str) -> "pexpect.spawn[str]":
-        """Run a line of shell there on a terminal of 80 columns, on which a user types."""
+    def spawn(self, command: str, **environment: str) -> "pexpect.spawn[str]":
+        """Start a line of shell at a terminal of 80 columns, in which the test types."""
         return pexpect.spawn(
             "/bin/sh",
             ["-c", command],
             env=self.environment | environment,
             cwd=str(self.home),
             encoding="utf-8",
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT_SECONDS,
             dimensions=(40, 80),
             echo=False,
         )
 
 
 @dataclass
-class Door:
-    """In front of the account. `parameters` are those of the stack whose policy is in force."""
+class EnforcedAccount:
+    """The account with checks of policies. `parameters` render the enforcement policy that is checked."""
 
     account: LocalAccount
     parameters: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, call: Call, caller: Caller) -> Response | None:
-        """Refuse what AWS would refuse a person; see `mfa_guard_emulator.aws.gateway.Interceptor`."""
+        """Deny what AWS would deny to a user; see `mfa_guard_emulator.aws.gateway.Interceptor`."""
         if caller.user is None or caller.unrecorded or caller.function or call.service not in ("iam", "sts", "s3"):
             return None
         if _mfa(caller) == "false" and not caller.from_console and call.service in ("iam", "sts"):
-            return _refused_without_code(call)
-        return self._refused_by_policy(call, caller)
+            return _session_error(call)
+        return self._policy_error(call, caller)
 
-    def _refused_by_policy(self, call: Call, caller: Caller) -> Response | None:
+    def _policy_error(self, call: Call, caller: Caller) -> Response | None:
         action, user, mfa = f"{call.service}:{call.name}", str(caller.user), _mfa(caller)
         context = {"aws:username": user, "aws:ViaAWSService": "false"} | ({_MFA: mfa} if mfa else {})
         request = Request(action, self._resource(call, caller), context)
@@ -156,8 +162,10 @@ class Door:
         why = f"because no identity-based policy allows the {action} action"
         if denying:
             why = f"with an explicit deny in an identity-based policy: {denying[0]}"
-        said = f"User: {caller.identity['arn']} is not authorized to perform: {action} on resource: {request.resource}"
-        return refusal(call, call.service, "AccessDenied", f"{said} {why}")
+        message = (
+            f"User: {caller.identity['arn']} is not authorized to perform: {action} on resource: {request.resource}"
+        )
+        return error(call, call.service, "AccessDenied", f"{message} {why}")
 
     def enforce(self, user: str) -> None:
         """Attach the enforcement policy, as the guard does."""
@@ -188,12 +196,12 @@ class Door:
         return str(call.parameters.get("RoleArn", "*"))
 
 
-def _refused_without_code(call: Call) -> Response | None:
+def _session_error(call: Call) -> Response | None:
     if call.name in _WITHOUT_MFA:
         return None
     if call.service == "iam":
-        return refusal(call, "iam", "InvalidClientTokenId", "The security token included in the request is invalid")
-    return refusal(call, call.service, "AccessDenied", f"Cannot call {call.name} with session credentials")
+        return error(call, "iam", "InvalidClientTokenId", "The security token included in the request is invalid")
+    return error(call, call.service, "AccessDenied", f"Cannot call {call.name} with session credentials")
 
 
 def _mfa(caller: Caller) -> str | None:
@@ -204,36 +212,40 @@ def _mfa(caller: Caller) -> str | None:
 
 
 @contextmanager
-def blocked_account() -> Iterator[Door]:
-    """Run a local account behind the door.
+def open_enforced_account() -> Iterator[EnforcedAccount]:
+    """Run a local account with checks of policies.
 
-    Its time stands still but for what is let pass: a busy machine takes longer to begin than a code lives.
+    Its time stands still until a test skips time, because a slow machine could take longer than a code is valid.
     """
     began = datetime.now(UTC)
-    plan = Plan(load_template().render(), port=0, scenarios=True, announced=False)
-    with patch.object(Clock, "now", lambda clock: began + clock.passed), run_account(plan) as account:
-        door = Door(account)
-        account.gateway.intercept = door
-        # The guard's own functions have no part in this.
-        with account.holding():
-            yield door
+    plan = AccountConfig(load_template().render(), port=0, simulated_time=True, create_custom_resource=False)
+    with patch.object(Clock, "now", lambda clock: began + clock.skipped), run_account(plan) as account:
+        enforced = EnforcedAccount(account)
+        account.gateway.intercept = enforced
+        # The functions of the guard must not run.
+        with account.holding_events():
+            yield enforced
         assert not account.failures, "\n".join(account.failures)
 
 
-def newcomer(door: Door, home: Path, name: str, *, enforced: bool = True, grants: Sequence[object] = ()) -> Machine:
-    """Return a new user whose access key is in the credentials file. By default, MFA is enforced for them."""
-    iam = door.account.iam
+def new_workstation(
+    enforced: EnforcedAccount, home: Path, name: str, *, enforce: bool = True, grants: Sequence[object] = ()
+) -> Workstation:
+    """Return the workstation of a new user, whose access key is in the credentials file.
+
+    `enforce` attaches the enforcement policy. `grants` are statements of a further policy.
+    """
+    iam = enforced.account.iam
     iam.create_user(REGION, user_name=name)
     key = iam.create_access_key(name)
-    if enforced:
-        door.enforce(name)
+    if enforce:
+        enforced.enforce(name)
     if grants:
         document = json.dumps({"Version": "2012-10-17", "Statement": list(grants)})
         policy = iam.create_policy("", "/", document, f"{name}-may", [])
         iam.attach_user_policy(policy.arn, name)
-    machine = Machine(home, name, door, {"id": key.access_key_id, "secret": key.secret_access_key})
     (home / ".aws").mkdir()
     (home / ".aws" / "credentials").write_text(
         f"[default]\naws_access_key_id = {key.access_key_id}\naws_secret_access_key = {key.secret_access_key}\n"
     )
-    return machine
+    return Workstation(home, name, enforced, {"id": key.access_key_id, "secret": key.secret_access_key})

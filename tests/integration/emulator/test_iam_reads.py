@@ -1,4 +1,4 @@
-"""Listings of the in-process IAM come in pages, and its credential report is made and kept as AWS does."""
+"""Listings of the in-process IAM have pages, and its credential report is created and kept as in AWS."""
 
 import csv
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,8 @@ from support.account import ADMINISTRATOR, Account, open_account
 
 
 @pytest.fixture
-def crowd(account: Account) -> Account:
-    """Return an account of 250 users, each with a virtual device but the administrator."""
+def populated(account: Account) -> Account:
+    """Return an account with 250 users. All but the administrator have a virtual device."""
     for number in range(249):
         name = f"user-{number:03}"
         account.iam.create_user("us-east-1", user_name=name)
@@ -30,14 +30,14 @@ def report(account: Account) -> list[dict[str, str]]:
     return list(csv.DictReader(iam.get_credential_report()["Content"].decode().split("\n")))
 
 
-def refusal(account: Account) -> str:
+def error_code(account: Account) -> str:
     with pytest.raises(ClientError) as error:
         account.clients.iam.get_credential_report()
     return error.value.response["Error"]["Code"]
 
 
-def test_a_page_has_100_rows_unless_more_are_asked_for(crowd: Account) -> None:
-    iam = crowd.clients.iam
+def test_a_page_has_100_rows_by_default(populated: Account) -> None:
+    iam = populated.clients.iam
     first = iam.list_users()
     assert (len(first["Users"]), first["IsTruncated"]) == (100, True)
     whole = iam.list_users(MaxItems=250)
@@ -48,40 +48,40 @@ def test_a_page_has_100_rows_unless_more_are_asked_for(crowd: Account) -> None:
     ("listing", "key"),
     [("list_users", "Users"), ("get_account_authorization_details", "UserDetailList")],
 )
-def test_pages_hold_everybody_once(crowd: Account, listing: str, key: str) -> None:
-    pages = list(crowd.clients.iam.get_paginator(listing).paginate())  # type: ignore[call-overload]
+def test_pages_have_every_user_once(populated: Account, listing: str, key: str) -> None:
+    pages = list(populated.clients.iam.get_paginator(listing).paginate())  # type: ignore[call-overload]
     names = [user["UserName"] for page in pages for user in page[key]]
     assert (len(names), len(set(names)), names[0]) == (250, 250, ADMINISTRATOR)
 
 
-def test_details_of_everything_share_their_pages(crowd: Account) -> None:
-    crowd.lag.shorten_pages(200)
-    pages = list(crowd.clients.iam.get_paginator("get_account_authorization_details").paginate())
+def test_users_groups_and_policies_share_the_pages_of_the_details(populated: Account) -> None:
+    populated.iam_reads.limit_pages(200)
+    pages = list(populated.clients.iam.get_paginator("get_account_authorization_details").paginate())
     assert [len(page["UserDetailList"]) for page in pages] == [100, 100, 50]
     assert [group["GroupName"] for group in pages[-1]["GroupDetailList"]] == ["mfa-guard-enforced"]
     assert [len(page["Policies"]) for page in pages] == [0, 0, 1]
 
 
-def test_no_page_is_longer_than_iam_likes(crowd: Account) -> None:
-    crowd.lag.shorten_pages(125)
-    paginator = crowd.clients.iam.get_paginator("list_users")
+def test_a_page_can_be_shorter_than_requested(populated: Account) -> None:
+    populated.iam_reads.limit_pages(125)
+    paginator = populated.clients.iam.get_paginator("list_users")
     assert [len(page["Users"]) for page in paginator.paginate(PaginationConfig={"PageSize": 1000})] == [125, 125]
 
 
-def test_the_last_page_of_virtual_devices_is_not_empty(crowd: Account) -> None:
-    crowd.lag.shorten_pages(83)
-    pages = crowd.clients.iam.get_paginator("list_virtual_mfa_devices").paginate(AssignmentStatus="Assigned")
+def test_the_last_page_of_virtual_devices_is_not_empty(populated: Account) -> None:
+    populated.iam_reads.limit_pages(83)
+    pages = populated.clients.iam.get_paginator("list_virtual_mfa_devices").paginate(AssignmentStatus="Assigned")
     assert [len(page["VirtualMFADevices"]) for page in pages] == [83, 83, 83]
 
 
-def test_a_virtual_device_shows_its_owner_under_his_present_name(crowd: Account) -> None:
-    iam = crowd.clients.iam
+def test_a_virtual_device_shows_the_present_name_of_its_owner(populated: Account) -> None:
+    iam = populated.clients.iam
     iam.update_user(UserName="user-000", NewUserName="alice", NewPath="/staff/")
     owner = iam.list_virtual_mfa_devices(AssignmentStatus="Assigned")["VirtualMFADevices"][0]["User"]
     assert (owner["UserName"], owner["Arn"]) == ("alice", "arn:aws:iam::111122223333:user/staff/alice")
 
 
-def test_the_report_begins_with_root_and_goes_on_by_name(account: Account) -> None:
+def test_the_report_has_root_and_then_the_users_by_name(account: Account) -> None:
     for name in ("Zoe", "alice", "smith,bob"):
         account.clients.iam.create_user(UserName=name)
     rows = report(account)
@@ -89,7 +89,7 @@ def test_the_report_begins_with_root_and_goes_on_by_name(account: Account) -> No
     assert (rows[0]["arn"], rows[0]["password_enabled"]) == ("arn:aws:iam::111122223333:root", "not_supported")
 
 
-def test_the_report_tells_what_a_user_has(account: Account) -> None:
+def test_the_report_has_the_credentials_of_a_user(account: Account) -> None:
     iam = account.clients.iam
     iam.create_user(UserName="alice", Path="/staff/")
     iam.create_login_profile(UserName="alice", Password="Not-a-secret-1")
@@ -110,19 +110,19 @@ def test_the_report_tells_what_a_user_has(account: Account) -> None:
     assert row["access_key_2_last_used_date"] == "N/A"
 
 
-def test_the_report_of_a_user_who_has_nothing(account: Account) -> None:
+def test_the_report_of_a_user_without_credentials(account: Account) -> None:
     account.clients.iam.create_user(UserName="alice")
     row = next(row for row in report(account) if row["user"] == "alice")
     assert (row["mfa_active"], row["password_enabled"], row["password_last_used"]) == ("false", "false", "N/A")
     assert (row["access_key_1_active"], row["access_key_1_last_rotated"]) == ("false", "N/A")
 
 
-def test_a_report_takes_a_while(account: Account) -> None:
-    iam, account.lag.report.polls = account.clients.iam, 2
-    assert refusal(account) == "ReportNotPresent"
+def test_a_report_takes_time(account: Account) -> None:
+    iam, account.iam_reads.report.polls = account.clients.iam, 2
+    assert error_code(account) == "ReportNotPresent"
     assert iam.generate_credential_report()["State"] == "STARTED"
     assert iam.generate_credential_report()["State"] == "INPROGRESS"
-    assert refusal(account) == "ReportInProgress"
+    assert error_code(account) == "ReportInProgress"
     assert iam.generate_credential_report()["State"] == "COMPLETE"
     made = iam.get_credential_report()["GeneratedTime"]
     assert timedelta(0) <= datetime.now(UTC) - made < timedelta(minutes=1)
@@ -131,32 +131,32 @@ def test_a_report_takes_a_while(account: Account) -> None:
 def test_a_report_stays_as_it_is_for_four_hours(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     before = report(account)
     account.clients.iam.create_user(UserName="alice")
-    now, clock = datetime.now(UTC).replace(tzinfo=None), "mfa_guard_emulator.aws.moto_gaps.utcnow"
+    now, clock = datetime.now(UTC).replace(tzinfo=None), "mfa_guard_emulator.aws.iam_reads.utcnow"
     monkeypatch.setattr(clock, lambda: now + timedelta(hours=3, minutes=59))
     assert report(account) == before
     monkeypatch.setattr(clock, lambda: now + timedelta(hours=4, minutes=1))
-    assert refusal(account) == "ReportExpired"
+    assert error_code(account) == "ReportExpired"
     assert account.clients.iam.generate_credential_report()["State"] == "STARTED"
     assert "alice" in {row["user"] for row in report(account)}
 
 
-def test_a_settled_account_makes_a_new_report(account: Account) -> None:
+def test_a_consistent_account_creates_a_new_report(account: Account) -> None:
     before = report(account)
     account.clients.iam.create_user(UserName="alice")
     assert report(account) == before
-    account.lag.settle()
+    account.iam_reads.become_consistent()
     assert "alice" in {row["user"] for row in report(account)}
 
 
 def test_moto_is_left_as_it_was(stack: Stack) -> None:
-    mended = [
+    patched = [
         (IAMBackend, "list_virtual_mfa_devices"),
         (IamResponse, "list_users"),
         (IamResponse, "get_account_authorization_details"),
         (IamResponse, "generate_credential_report"),
         (IamResponse, "get_credential_report"),
     ]
-    before = [getattr(owner, name) for owner, name in mended]
+    before = [getattr(owner, name) for owner, name in patched]
     with open_account(stack):
-        assert not set(before) & {getattr(owner, name) for owner, name in mended}
-    assert [getattr(owner, name) for owner, name in mended] == before
+        assert not set(before) & {getattr(owner, name) for owner, name in patched}
+    assert [getattr(owner, name) for owner, name in patched] == before

@@ -1,13 +1,13 @@
-"""What a notice offers to paste goes through a real shell, and makes the calls that it says."""
+"""The commands in a notice, split by a real shell, make the calls that they name."""
 
 import pytest
 from botocore.exceptions import ClientError
 
-from mfa_guard_emulator.demo.paste import PasteFailed, paragraph, run, split
+from mfa_guard_emulator.demo.notice_commands import CommandFailed, paragraph, run, split
 from support.account import Account
 
 CALLER = "arn:aws:iam::111122223333:user/carol"
-MAIL = """Somebody did something.
+MAIL = """A user did something.
 
 TO UNDO (all of it)
 aws iam untag-user --user-name alice --tag-keys '["a"]' && \\
@@ -17,14 +17,14 @@ Bye
 """
 
 
-def test_a_paragraph_is_what_stands_below_its_title() -> None:
+def test_a_paragraph_is_the_text_below_its_title() -> None:
     assert paragraph(MAIL, "TO UNDO") == (
         "aws iam untag-user --user-name alice --tag-keys '[\"a\"]' && \\\naws iam delete-user --user-name alice"
     )
 
 
 def test_a_title_that_the_mail_lacks_is_an_error() -> None:
-    with pytest.raises(PasteFailed, match="The mail has nothing below TO EXEMPT"):
+    with pytest.raises(CommandFailed, match="The mail has no section TO EXEMPT"):
         paragraph(MAIL, "TO EXEMPT")
 
 
@@ -45,14 +45,14 @@ def test_a_shell_splits_the_words() -> None:
         ("''", ""),
     ],
 )
-def test_quotes_mean_what_they_mean_to_a_shell(quoted: str, word: str) -> None:
+def test_quotes_have_the_meaning_of_the_shell(quoted: str, word: str) -> None:
     [command] = split(f"aws iam get-user --user-name {quoted}", CALLER)
     assert command.words[-1] == word
 
 
 @pytest.mark.parametrize("pasted", ["aws iam get-user --user-name 'alice", "rm -rf nowhere", "/bin/false"])
-def test_what_is_no_aws_command_is_refused(pasted: str) -> None:
-    with pytest.raises(PasteFailed, match="The shell refuses"):
+def test_a_command_of_another_program_is_refused(pasted: str) -> None:
+    with pytest.raises(CommandFailed, match="The shell does not accept"):
         split(pasted, CALLER)
 
 
@@ -74,6 +74,6 @@ def test_the_first_failure_ends_it(account: Account) -> None:
     account.clients.iam.get_user(UserName="alice")
 
 
-def test_an_option_that_aws_does_not_know_is_an_error(account: Account) -> None:
-    with pytest.raises(PasteFailed, match="aws iam delete-user has no option --name"):
+def test_an_unknown_option_is_an_error(account: Account) -> None:
+    with pytest.raises(CommandFailed, match="aws iam delete-user has no option --name"):
         run("aws iam delete-user --name alice", account.clients)

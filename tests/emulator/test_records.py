@@ -1,7 +1,7 @@
-"""The records that calls leave equal those in events/, field by field.
+"""The records of calls equal the files in events/, field by field.
 
-A file's parameters are what is called with, and its userIdentity is who calls. What each call makes anew (ids, times)
-has the same form, everything else the same value.
+A call is made with the parameters in the file, by the caller in its userIdentity. Values that are new in each call
+(ids, times) have the same form, and all other values are equal.
 """
 
 import io
@@ -19,12 +19,13 @@ from botocore.model import ListShape, OperationModel, Shape, StructureShape
 from werkzeug.wrappers import Response
 
 from mfa_guard_cli.stack.template import Fields, Stack, load_template
-from mfa_guard_emulator.aws.account import LocalAccount
+from mfa_guard_emulator.account import LocalAccount
 from mfa_guard_emulator.aws.callers import Caller
-from mfa_guard_emulator.aws.calls import Call, refusal
+from mfa_guard_emulator.aws.calls import Call
 from mfa_guard_emulator.aws.cloudformation import RESOURCE
-from mfa_guard_emulator.aws.cloudtrail import known_calls
+from mfa_guard_emulator.aws.cloudtrail import matched_calls
 from mfa_guard_emulator.aws.resources import Clients
+from mfa_guard_emulator.aws.responses import error as error_response
 from support.factories import ROOT_OF_THE_PROJECT
 from support.local import acting_as, administrator, code, new_device
 from support.recorded import differences
@@ -50,9 +51,9 @@ RECORDED_STACK: Final = (
 STACK: Final = load_template().render()
 ARCHIVE: Final = _archive()
 
-# Files that nobody can make happen here, by the reason.
+# Files whose call cannot be made here, by reason.
 CANNOT_BE: Final[Mapping[str, tuple[str, ...]]] = {
-    "nobody of this kind can call the local account": (
+    "the local account has no callers of this kind": (
         "create-user-by-aws-service",
         "create-user-by-federated-user",
         "create-user-by-identity-center-user",
@@ -61,14 +62,14 @@ CANNOT_BE: Final[Mapping[str, tuple[str, ...]]] = {
         "tag-user-by-federated-user",
         "tag-user-by-service",
     ),
-    "no service calls on somebody's behalf here": (
+    "no service makes calls for another caller here": (
         "create-user-by-cloudformation",
         "tampering-function-by-cloudformation",
         "tampering-group-by-cloudformation",
         "tampering-policy-by-cloudformation",
         "tampering-rule-by-cloudformation",
     ),
-    "records are written as CloudTrail writes them now": (
+    "the file has an older format of CloudTrail": (
         "create-user-from-console-older",
         "root-sign-in-other-spelling",
         "tag-user-from-console-older",
@@ -78,15 +79,18 @@ CANNOT_BE: Final[Mapping[str, tuple[str, ...]]] = {
         "root-sign-in-with-alias",
         "update-access-key-active-root",
     ),
-    "nobody holds a security key or a hardware token here": ("enable-mfa-device-fido", "enable-mfa-device-hardware"),
-    "nobody fails to sign in here, nor does a role sign in": (
+    "the local account has no security keys and no hardware tokens": (
+        "enable-mfa-device-fido",
+        "enable-mfa-device-hardware",
+    ),
+    "here, a sign-in never fails, and roles do not sign in": (
         "role-sign-in",
         "root-sign-in-failed",
         "user-sign-in-failed",
     ),
-    "the local account has no change sets": ("stack-change-set", "stack-change-set-executed"),
+    "the local account does not support change sets": ("stack-change-set", "stack-change-set-executed"),
     "the local account has one stack": ("stack-of-others", "stack-of-others-by-id"),
-    "moto fails over a part of a function's ARN": ("tampering-function-permission",),
+    "moto fails because of a part of a function's ARN": ("tampering-function-permission",),
 }
 
 
@@ -96,7 +100,7 @@ def _below(path: str, why: str, *names: str) -> dict[str, str]:
 
 _FUNCTION: Final = _below(
     "responseElements",
-    "a function here has another size, memory and timeout, and moto tells of more",
+    "a function here has another size, memory and timeout, and moto returns more fields",
     "codeSha256",
     "codeSize",
     "lastModified",
@@ -107,10 +111,10 @@ _FUNCTION: Final = _below(
     "state",
     "timeout",
 )
-_DESCRIBED: Final = _below("responseElements", "the stack's functions have a description by now", "description")
+_DESCRIBED: Final = _below("responseElements", "the functions of the stack have a description", "description")
 _DELETED_TABLE: Final = _below(
     "responseElements.tableDescription",
-    "moto tells more of a table, and calls it active while it deletes it",
+    "moto returns more fields of a table, and the status ACTIVE while it deletes it",
     "attributeDefinitions",
     "creationDateTime",
     "deletionProtectionEnabled",
@@ -121,34 +125,34 @@ _DELETED_TABLE: Final = _below(
     "tableStatus",
     "warmThroughput",
 )
-_LOGIN_TO: Final = _below("additionalEventData", "the console's address carries its own state", "LoginTo")
+_LOGIN_TO: Final = _below("additionalEventData", "the address of the console contains a state", "LoginTo")
 _WEB_IDENTITY: Final = _below(
-    "userIdentity.sessionContext", "roles are assumed by AssumeRole alone here", "webIdFederationData"
+    "userIdentity.sessionContext", "here, roles are assumed by AssumeRole only", "webIdFederationData"
 )
 
 # Where a record differs from its file, and why.
 DIFFERS: Final[Mapping[str, Mapping[str, str]]] = {
     "create-login-profile-for-oneself": _below(
-        "requestParameters", "CloudTrail at times writes this boolean as a text", "passwordResetRequired"
+        "requestParameters", "CloudTrail sometimes writes this boolean as text", "passwordResetRequired"
     ),
     "create-user-by-web-identity": _WEB_IDENTITY
-    | _below("responseElements.user", "moto answers with the tags that it was given", "tags"),
+    | _below("responseElements.user", "moto returns the tags of the request", "tags"),
     "detach-user-policy-by-terraform": _WEB_IDENTITY,
     "root-sign-in": _LOGIN_TO,
     "tampering-function-code": _FUNCTION
     | _DESCRIBED
-    | _below("requestParameters", "Lambda's own reading of an ARN", "fullyQualifiedArn"),
+    | _below("requestParameters", "Lambda adds its own form of the ARN", "fullyQualifiedArn"),
     "tampering-function-configuration": _FUNCTION | _DESCRIBED,
     "tampering-function-of-others": _FUNCTION
-    | _below("responseElements", "moto answers without an environment that is empty", "environment"),
+    | _below("responseElements", "moto does not return an empty environment", "environment"),
     "tampering-policy-of-others": _below("responseElements.policyVersion", "the policy is new here", "versionId"),
     "tampering-schedule-of-others": _below(
-        "requestParameters", "boto3 sends a token that others leave out", "clientToken"
+        "requestParameters", "boto3 sends a token that other clients do not send", "clientToken"
     ),
     "tampering-table-deleted": _DELETED_TABLE
     | _below(
         "responseElements.tableDescription",
-        "the file is of a table without a stream",
+        "the table in the file has no stream",
         "latestStreamArn",
         "latestStreamLabel",
         "streamSpecification",
@@ -179,7 +183,7 @@ class Case:
         return fields(self.record["requestParameters"] or {})
 
     def named(self, parameter: str) -> str:
-        """Return a parameter of the call that is a text."""
+        """Return a parameter of the call as text."""
         return str(self.request[parameter])
 
     @property
@@ -189,7 +193,7 @@ class Case:
 
     @property
     def user(self) -> str:
-        """Return whom the call is about: whom it names, or else who makes it."""
+        """Return the user that the call names, or else its caller."""
         return str(self.request.get("userName") or self.identity.get("userName"))
 
 
@@ -206,34 +210,34 @@ CASES: Final = tuple(case(path.stem) for path in sorted(EVENTS.glob("*.json")))
 
 
 def calls_by_event(stack: Stack) -> Mapping[tuple[object, object], str]:
-    """Return the operations that a rule asks for, by event source and event name."""
-    return {(source, event): operation for (source, operation), event in known_calls(stack).items()}
+    """Return the operations that a rule matches, by event source and event name."""
+    return {(source, event): operation for (source, operation), event in matched_calls(stack).items()}
 
 
-# What has to be so before a call can end as its file says.
+# What must exist before a call can end as in its file.
 
 
-def _somebody(account: LocalAccount, case: Case) -> None:
+def _user_exists(account: LocalAccount, case: Case) -> None:
     if case.error != "NoSuchEntityException":
-        _there(account.clients.iam.create_user, UserName=case.user)
+        _create(account.clients.iam.create_user, UserName=case.user)
 
 
-def _nobody(account: LocalAccount, case: Case) -> None:
+def _user_does_not_exist(account: LocalAccount, case: Case) -> None:
     _forget(account, case.user)
     if case.error == "EntityAlreadyExistsException":
         account.clients.iam.create_user(UserName=case.user)
 
 
 def _no_password(account: LocalAccount, case: Case) -> None:
-    _somebody(account, case)
+    _user_exists(account, case)
     account.iam.users[case.user].password = None
 
 
 def _keys(account: LocalAccount, case: Case) -> None:
-    """Let a user have no key, or two where a third has to be refused, or the one that the call is about."""
+    """Give a user no key, or two keys where a third must be refused, or the key that the call names."""
     if case.identity["type"] == "Root" and "userName" not in case.request:
         return
-    _somebody(account, case)
+    _user_exists(account, case)
     user = account.iam.users[case.user]
     for key in tuple(user.access_keys):
         account.iam.delete_access_key(key.access_key_id, case.user)
@@ -246,9 +250,9 @@ def _keys(account: LocalAccount, case: Case) -> None:
 
 def _attached_device(account: LocalAccount, case: Case) -> None:
     if case.identity["type"] == "Root":
-        # No user can have root's pseudo name.
+        # No user can have the pseudo name of root.
         return
-    _there(account.clients.iam.create_user, UserName=case.user)
+    _create(account.clients.iam.create_user, UserName=case.user)
     serial = case.named("serialNumber")
     account.iam.users[case.user].mfa_devices.pop(serial, None)
     if not case.error:
@@ -259,7 +263,7 @@ def _attached_device(account: LocalAccount, case: Case) -> None:
 
 def _free_device(account: LocalAccount, case: Case) -> None:
     if case.identity["type"] != "Root":
-        _somebody(account, case)
+        _user_exists(account, case)
     new_device(account, case.named("serialNumber"))
 
 
@@ -268,12 +272,12 @@ def _policy(account: LocalAccount, case: Case) -> None:
     account.iam.managed_policies.pop(arn, None)
     account.clients.iam.create_policy(PolicyName=arn.rpartition("/")[2], PolicyDocument=DOCUMENT)
     if case.error == "DeleteConflictException":
-        _there(account.clients.iam.create_user, UserName="bound")
-        account.iam.attach_user_policy(arn, "bound")
+        _create(account.clients.iam.create_user, UserName="attached")
+        account.iam.attach_user_policy(arn, "attached")
 
 
 def _attached_to_a_user(account: LocalAccount, case: Case) -> None:
-    _there(account.clients.iam.create_user, UserName=case.user)
+    _create(account.clients.iam.create_user, UserName=case.user)
     arn = case.named("policyArn")
     if ":aws:policy/" not in arn:
         _policy(account, case)
@@ -284,7 +288,7 @@ def _attached_to_a_user(account: LocalAccount, case: Case) -> None:
 
 def _group(account: LocalAccount, case: Case) -> None:
     name = case.named("groupName")
-    _there(account.clients.iam.create_group, GroupName=name)
+    _create(account.clients.iam.create_group, GroupName=name)
     if "newGroupName" in case.request:
         account.iam.groups.pop(case.named("newGroupName"), None)
 
@@ -297,13 +301,13 @@ def _group_with_policy(account: LocalAccount, case: Case) -> None:
 
 def _member(account: LocalAccount, case: Case) -> None:
     _group(account, case)
-    _somebody(account, case)
+    _user_exists(account, case)
     account.iam.add_user_to_group(case.named("groupName"), case.user)
 
 
 def _role(account: LocalAccount, case: Case) -> None:
     name = case.named("roleName")
-    _there(account.clients.iam.create_role, RoleName=name, AssumeRolePolicyDocument=DOCUMENT)
+    _create(account.clients.iam.create_role, RoleName=name, AssumeRolePolicyDocument=DOCUMENT)
     if "policyName" in case.request:
         account.iam.put_role_policy(name, case.named("policyName"), DOCUMENT)
 
@@ -321,7 +325,7 @@ def _rule(account: LocalAccount, case: Case) -> None:
 
 def _schedule(account: LocalAccount, case: Case) -> None:
     target = {"Arn": "arn:aws:lambda:us-east-1:111122223333:function:x", "RoleArn": "arn:aws:iam::111122223333:role/x"}
-    _there(
+    _create(
         account.clients.any("scheduler").create_schedule,
         Name=case.request["name"],
         ScheduleExpression="rate(1 day)",
@@ -333,7 +337,7 @@ def _schedule(account: LocalAccount, case: Case) -> None:
 def _function(account: LocalAccount, case: Case) -> None:
     name = case.named("functionName").rpartition(":")[2]
     lambda_ = account.clients.any("lambda")
-    _there(
+    _create(
         lambda_.create_function,
         FunctionName=name,
         Role=FUNCTIONS_ROLE,
@@ -379,7 +383,7 @@ def _alarms(account: LocalAccount, case: Case) -> None:
 
 def _table(account: LocalAccount, case: Case) -> None:
     name = case.named("tableName").rpartition("/")[2]
-    _there(
+    _create(
         account.clients.any("dynamodb").create_table,
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -400,29 +404,29 @@ def _trail(account: LocalAccount, case: Case) -> None:
         )
 
 
-class _Bystander:
-    """What CloudFormation does to the account, when a record is all that is wanted: nothing."""
+class _NoOperations:
+    """Does nothing in the account, for tests that need only the record."""
 
     def __init__(self, account: LocalAccount) -> None:
         self._account = account
 
-    def invoke_release(self, request: Fields) -> None:
+    def invoke_teardown(self, request: Fields) -> None:
         answer = {"Status": "SUCCESS", "RequestId": request["RequestId"], "PhysicalResourceId": RESOURCE}
         self._account.cloudformation.take_answer(json.dumps(answer).encode())
 
     def update(self, stack: Stack) -> None:
         pass
 
-    def remove_what_acts(self) -> None:
+    def delete_triggers(self) -> None:
         pass
 
-    def remove_the_rest(self) -> str | None:
+    def delete_enforcement(self) -> str | None:
         return None
 
 
 def _stack(account: LocalAccount, _case: Case) -> None:
     service = account.cloudformation
-    service.hands, service.stack, service.protected = _Bystander(account), account.stack, False
+    service.operations, service.stack, service.protected = _NoOperations(account), account.stack, False
     service.status = "UPDATE_COMPLETE"
 
 
@@ -432,8 +436,8 @@ def _forget(account: LocalAccount, name: str) -> None:
         account.iam.tagger.delete_all_tags_for_resource(user.arn)
 
 
-def _there(create: Callable[..., object], **parameters: object) -> None:
-    """Create something that may be there."""
+def _create(create: Callable[..., object], **parameters: object) -> None:
+    """Create something that may exist already."""
     try:
         create(**parameters)
     except ClientError as error:
@@ -453,7 +457,7 @@ PREPARED: Final[Mapping[str, Prepare]] = {
     "CreateAccessKey": _keys,
     "CreateLoginProfile": _no_password,
     "CreatePolicyVersion": _policy,
-    "CreateUser": _nobody,
+    "CreateUser": _user_does_not_exist,
     "DeactivateMFADevice": _attached_device,
     "DeleteAlarms": _alarms,
     "DeleteFunction": _function,
@@ -488,9 +492,9 @@ PREPARED: Final[Mapping[str, Prepare]] = {
     "SetSubscriptionAttributes": _topic,
     "SetTopicAttributes": _topic,
     "StopLogging": _trail,
-    "TagUser": _somebody,
+    "TagUser": _user_exists,
     "Unsubscribe": _topic,
-    "UntagUser": _somebody,
+    "UntagUser": _user_exists,
     "UpdateAccessKey": _keys,
     "UpdateAssumeRolePolicy": _role,
     "UpdateContinuousBackups": _table,
@@ -501,7 +505,7 @@ PREPARED: Final[Mapping[str, Prepare]] = {
     "UpdateStack": _stack,
     "UpdateTerminationProtection": _stack,
     "UpdateTrail": _trail,
-    "UpdateUser": _somebody,
+    "UpdateUser": _user_exists,
 }
 
 
@@ -512,8 +516,8 @@ def _codes(account: LocalAccount, case: Case) -> Fields:
     return {"AuthenticationCode1": code(account, seed, -30), "AuthenticationCode2": code(account, seed)}
 
 
-# What a record does not tell, and a call needs.
-UNTOLD: Final[Mapping[str, Callable[[LocalAccount, Case], Fields]]] = {
+# Parameters that a call needs and its record does not contain.
+NOT_RECORDED: Final[Mapping[str, Callable[[LocalAccount, Case], Fields]]] = {
     "UpdateStack": lambda _account, case: {"Parameters": [ALL]} if "parameters" in case.request else {},
     "CreateLoginProfile": lambda _account, _case: {"Password": "Not-a-real-passw0rd"},
     "EnableMFADevice": _codes,
@@ -523,7 +527,7 @@ UNTOLD: Final[Mapping[str, Callable[[LocalAccount, Case], Fields]]] = {
 
 
 def caller_of(account: LocalAccount, case: Case) -> Caller:
-    """Return who makes the call, as the file has it."""
+    """Return the caller in a file."""
     identity, callers = case.identity, account.callers
     context = identity.get("sessionContext")
     mfa = isinstance(context, Mapping) and context["attributes"]["mfaAuthenticated"] == "true"
@@ -538,7 +542,7 @@ def caller_of(account: LocalAccount, case: Case) -> Caller:
         if name not in account.iam.users or account.iam.users[name].path != f"{path}/":
             _forget(account, name)
             account.clients.iam.create_user(UserName=name, Path=f"{path}/")
-        found = callers.user_session(name, mfa=mfa) if context else callers.key_holder(name)
+        found = callers.user_session(name, mfa=mfa) if context else callers.key_caller(name)
     agent, address = str(case.record["userAgent"]), str(case.record["sourceIPAddress"])
     return replace(found, from_console=console, user_agent=agent, address=address)
 
@@ -546,12 +550,12 @@ def caller_of(account: LocalAccount, case: Case) -> Caller:
 def _role_session(account: LocalAccount, issuer: Fields, principal: str, *, mfa: bool) -> Caller:
     arn, name = str(issuer["arn"]), str(issuer["userName"])
     path = arn.partition(":role")[2].removesuffix(name)
-    _there(account.clients.iam.create_role, RoleName=name, Path=path, AssumeRolePolicyDocument=DOCUMENT)
+    _create(account.clients.iam.create_role, RoleName=name, Path=path, AssumeRolePolicyDocument=DOCUMENT)
     return account.callers.role_session(arn, principal.partition(":")[2], mfa=mfa)
 
 
 def parameters(value: object, shape: Shape) -> object:
-    """Return what a record has in the spelling of the API; what the API does not know is CloudTrail's own."""
+    """Return the parameters in a record as the API spells them, without the fields that CloudTrail adds."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         names = {name[:1].lower() + name[1:]: name for name in shape.members}
         known = {names[key]: each for key, each in value.items() if key in names}
@@ -562,7 +566,7 @@ def parameters(value: object, shape: Shape) -> object:
 
 
 def written(account: LocalAccount, case: Case, operation: str) -> Fields:
-    """Return the envelope that the account writes of the call in a file."""
+    """Return the envelope that the account writes for the call in a file."""
     caller = caller_of(account, case)
     PREPARED[operation](account, case)
     source = str(case.record["eventSource"]).partition(".")[0]
@@ -571,10 +575,10 @@ def written(account: LocalAccount, case: Case, operation: str) -> Fields:
     assert model.input_shape is not None
     given = parameters(_of_this_stack(account, case.request), model.input_shape)
     assert isinstance(given, Mapping)
-    untold = UNTOLD[operation](account, case) if operation in UNTOLD else {}
-    with account.holding() as held:
+    more = NOT_RECORDED[operation](account, case) if operation in NOT_RECORDED else {}
+    with account.holding_events() as held:
         with suppress(ClientError):
-            getattr(client, xform_name(operation))(**{**given, **untold})
+            getattr(client, xform_name(operation))(**{**given, **more})
         [(envelope, _)] = held
     return envelope
 
@@ -593,57 +597,57 @@ SIGN_INS: Final = tuple(
 
 
 @pytest.fixture
-def refusing(account: LocalAccount) -> Iterator[Callable[[], None]]:
-    """Return what lets IAM refuse every call, as no policy is evaluated here."""
+def deny_calls(account: LocalAccount) -> Iterator[Callable[[], None]]:
+    """Return a function that makes IAM deny every call, because no policy is evaluated here."""
 
-    def refuse(call: Call, caller: Caller) -> Response | None:
+    def deny(call: Call, caller: Caller) -> Response | None:
         if caller.unrecorded:
             return None
-        return refusal(call, call.service, "AccessDenied", "User is not authorized to perform it.")
+        return error_response(call, call.service, "AccessDenied", "User is not authorized to perform it.")
 
     before = account.gateway.intercept
 
     def begin() -> None:
-        account.gateway.intercept = refuse
+        account.gateway.intercept = deny
 
     yield begin
     account.gateway.intercept = before
 
 
 @pytest.mark.parametrize("case", CALLS, ids=lambda each: each.name)
-def test_a_record_equals_its_file(account: LocalAccount, case: Case, refusing: Callable[[], None]) -> None:
+def test_a_record_equals_its_file(account: LocalAccount, case: Case, deny_calls: Callable[[], None]) -> None:
     operation = OPERATIONS[case.record["eventSource"], case.record["eventName"]]
     if case.error == "AccessDenied":
-        refusing()
+        deny_calls()
     envelope = written(account, case, operation)
     recorded = _of_this_stack(account, case.envelope)
     found = differences(fields(recorded), envelope)
-    assert {path: said for path, said in found.items() if path not in DIFFERS.get(case.name, {})} == {}
-    assert DIFFERS.get(case.name, {}).keys() <= found.keys(), "The record differs no longer; drop the entry."
+    assert {path: text for path, text in found.items() if path not in DIFFERS.get(case.name, {})} == {}
+    assert DIFFERS.get(case.name, {}).keys() <= found.keys(), "The record no longer differs; remove the entry."
 
 
 @pytest.mark.parametrize("case", SIGN_INS, ids=lambda each: each.name)
 def test_a_sign_in_equals_its_file(account: LocalAccount, case: Case) -> None:
-    told = fields(case.record["additionalEventData"])
+    data = fields(case.record["additionalEventData"])
     user = None if case.identity["type"] == "Root" else str(case.identity["userName"])
     if user:
         _forget(account, user)
         account.clients.iam.create_user(UserName=user)
     agent, address = str(case.record["userAgent"]), str(case.record["sourceIPAddress"])
-    with account.holding() as held:
-        account.sign_in(user, mfa=told["MFAUsed"] == "Yes", address=address, user_agent=agent)
+    with account.holding_events() as held:
+        account.sign_in(user, mfa=data["MFAUsed"] == "Yes", address=address, user_agent=agent)
         [(envelope, _)] = held
     assert differences(case.envelope, envelope).keys() == DIFFERS[case.name].keys()
 
 
-def test_the_reasons_are_about_files_that_a_rule_or_a_call_of_it_knows() -> None:
+def test_the_reasons_are_about_files_that_a_rule_matches() -> None:
     assert IMPOSSIBLE.keys() <= {each.name for each in KNOWN}
     assert DIFFERS.keys() <= {each.name for each in (*CALLS, *SIGN_INS)}
 
 
 @dataclass(frozen=True)
-class Unrecorded:
-    """A call that no file is about. `prepare` makes what it needs; `answers` are the names in responseElements."""
+class OtherCall:
+    """A call without a file. `prepare` creates what it needs; `answers` are the names in responseElements."""
 
     source: str
     operation: str
@@ -705,23 +709,23 @@ def _role_with_policy(clients: Clients) -> None:
 
 
 def _group_with_inline_policy(clients: Clients) -> None:
-    _there(clients.iam.create_group, GroupName=NAME)
+    _create(clients.iam.create_group, GroupName=NAME)
     clients.iam.put_group_policy(GroupName=NAME, PolicyName="p", PolicyDocument=DOCUMENT)
 
 
 def _two_versions(clients: Clients) -> None:
-    _there(clients.iam.create_policy, PolicyName=NAME, PolicyDocument=DOCUMENT)
+    _create(clients.iam.create_policy, PolicyName=NAME, PolicyDocument=DOCUMENT)
     clients.iam.create_policy_version(PolicyArn=FURTHER_POLICY, PolicyDocument=DOCUMENT)
 
 
 def _new_function(clients: Clients) -> None:
     runs = {"Runtime": "python3.13", "Handler": "a.b", "Code": {"ZipFile": ARCHIVE}}
-    _there(clients.any("lambda").create_function, FunctionName=NAME, Role=FUNCTIONS_ROLE, **runs)
+    _create(clients.any("lambda").create_function, FunctionName=NAME, Role=FUNCTIONS_ROLE, **runs)
 
 
 def _permitted_function(clients: Clients) -> None:
     _new_function(clients)
-    _there(clients.any("lambda").add_permission, FunctionName=NAME, **STATEMENT)
+    _create(clients.any("lambda").add_permission, FunctionName=NAME, **STATEMENT)
 
 
 def _configured_function(clients: Clients) -> None:
@@ -730,7 +734,7 @@ def _configured_function(clients: Clients) -> None:
 
 
 def _new_table(clients: Clients) -> None:
-    _there(clients.any("dynamodb").create_table, **TABLE)
+    _create(clients.any("dynamodb").create_table, **TABLE)
 
 
 def _table_with_policy(clients: Clients) -> None:
@@ -758,14 +762,14 @@ def _permitted_topic(clients: Clients) -> None:
         clients.any("sns").add_permission(**TOPIC_PERMISSION)
 
 
-UNRECORDED: Final = (
-    Unrecorded(
+OTHER_CALLS: Final = (
+    OtherCall(
         "cloudformation",
         "SetStackPolicy",
         {"StackName": "mfa-guard", "StackPolicyBody": "{}"},
         {"stackName": "mfa-guard", "stackPolicyBody": "{}"},
     ),
-    Unrecorded(
+    OtherCall(
         "dynamodb",
         "UpdateTable",
         {"TableName": NAME, "BillingMode": "PAY_PER_REQUEST"},
@@ -773,7 +777,7 @@ UNRECORDED: Final = (
         ("tableDescription",),
         _new_table,
     ),
-    Unrecorded(
+    OtherCall(
         "dynamodb",
         "UpdateTimeToLive",
         {"TableName": NAME, "TimeToLiveSpecification": EXPIRY},
@@ -781,7 +785,7 @@ UNRECORDED: Final = (
         ("timeToLiveSpecification",),
         _new_table,
     ),
-    Unrecorded(
+    OtherCall(
         "dynamodb",
         "PutResourcePolicy",
         {"ResourceArn": TABLE_ARN, "Policy": DOCUMENT},
@@ -789,7 +793,7 @@ UNRECORDED: Final = (
         ("revisionId",),
         _new_table,
     ),
-    Unrecorded(
+    OtherCall(
         "dynamodb",
         "DeleteResourcePolicy",
         {"ResourceArn": TABLE_ARN},
@@ -797,7 +801,7 @@ UNRECORDED: Final = (
         (),
         _table_with_policy,
     ),
-    Unrecorded(
+    OtherCall(
         "iam",
         "DeleteGroupPolicy",
         {"GroupName": NAME, "PolicyName": "p"},
@@ -805,7 +809,7 @@ UNRECORDED: Final = (
         (),
         _group_with_inline_policy,
     ),
-    Unrecorded(
+    OtherCall(
         "iam",
         "DeletePolicyVersion",
         {"PolicyArn": FURTHER_POLICY, "VersionId": "v2"},
@@ -813,9 +817,9 @@ UNRECORDED: Final = (
         (),
         _two_versions,
     ),
-    Unrecorded("iam", "DeleteRole", ROLE, {"roleName": NAME}, (), _new_role),
-    Unrecorded("iam", "DeleteRolePermissionsBoundary", ROLE, {"roleName": NAME}, (), _bounded_role),
-    Unrecorded(
+    OtherCall("iam", "DeleteRole", ROLE, {"roleName": NAME}, (), _new_role),
+    OtherCall("iam", "DeleteRolePermissionsBoundary", ROLE, {"roleName": NAME}, (), _bounded_role),
+    OtherCall(
         "iam",
         "DetachRolePolicy",
         {"RoleName": NAME, "PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
@@ -823,7 +827,7 @@ UNRECORDED: Final = (
         (),
         _role_with_policy,
     ),
-    Unrecorded(
+    OtherCall(
         "lambda",
         "AddPermission",
         {**FUNCTION, **STATEMENT, "StatementId": "t"},
@@ -836,7 +840,7 @@ UNRECORDED: Final = (
         ("statement",),
         _new_function,
     ),
-    Unrecorded(
+    OtherCall(
         "lambda",
         "RemovePermission",
         {**FUNCTION, "StatementId": "s"},
@@ -844,7 +848,7 @@ UNRECORDED: Final = (
         (),
         _permitted_function,
     ),
-    Unrecorded(
+    OtherCall(
         "lambda",
         "PutFunctionEventInvokeConfig",
         {**FUNCTION, "MaximumRetryAttempts": 0},
@@ -852,7 +856,7 @@ UNRECORDED: Final = (
         ("functionArn", "lastModified", "maximumRetryAttempts"),
         _new_function,
     ),
-    Unrecorded(
+    OtherCall(
         "lambda",
         "UpdateFunctionEventInvokeConfig",
         {**FUNCTION, "MaximumRetryAttempts": 0},
@@ -860,7 +864,7 @@ UNRECORDED: Final = (
         ("functionArn", "lastModified", "maximumRetryAttempts"),
         _configured_function,
     ),
-    Unrecorded(
+    OtherCall(
         "monitoring",
         "PutMetricAlarm",
         ALARM,
@@ -869,7 +873,7 @@ UNRECORDED: Final = (
             "dimensions": [{"name": "FunctionName", "value": NAME}],
         },
     ),
-    Unrecorded(
+    OtherCall(
         "monitoring",
         "SetAlarmState",
         {"AlarmName": NAME, "StateValue": "OK", "StateReason": "all is well"},
@@ -877,7 +881,7 @@ UNRECORDED: Final = (
         (),
         lambda clients: clients.any("cloudwatch").put_metric_alarm(**ALARM),
     ),
-    Unrecorded(
+    OtherCall(
         "sns",
         "AddPermission",
         {**TOPIC_PERMISSION, "Label": "m"},
@@ -885,7 +889,7 @@ UNRECORDED: Final = (
         (),
         _new_topic,
     ),
-    Unrecorded(
+    OtherCall(
         "sns",
         "RemovePermission",
         {"TopicArn": TOPIC_ARN, "Label": "l"},
@@ -893,7 +897,7 @@ UNRECORDED: Final = (
         (),
         _permitted_topic,
     ),
-    Unrecorded(
+    OtherCall(
         "sns",
         "Subscribe",
         {"TopicArn": TOPIC_ARN, "Protocol": "sqs", "Endpoint": "arn:aws:sqs:us-east-1:111122223333:q"},
@@ -901,7 +905,7 @@ UNRECORDED: Final = (
         ("subscriptionArn",),
         _new_topic,
     ),
-    Unrecorded(
+    OtherCall(
         "sqs",
         "AddPermission",
         {**QUEUE_PERMISSION, "Label": "m"},
@@ -909,7 +913,7 @@ UNRECORDED: Final = (
         (),
         _new_queue,
     ),
-    Unrecorded(
+    OtherCall(
         "sqs",
         "RemovePermission",
         {"QueueUrl": QUEUE_URL, "Label": "l"},
@@ -919,21 +923,21 @@ UNRECORDED: Final = (
     ),
 )
 
-# Calls that a rule asks for and nobody can make here, and why.
+# Calls that a rule matches and that cannot be made here, with the reason.
 UNSUPPORTED: Final[Mapping[tuple[str, str], str]] = {
-    ("cloudformation", "CreateChangeSet"): "the local account has no change sets",
-    ("cloudformation", "ExecuteChangeSet"): "the local account has no change sets",
-    ("sns", "PutDataProtectionPolicy"): "moto lacks it",
+    ("cloudformation", "CreateChangeSet"): "the local account does not support change sets",
+    ("cloudformation", "ExecuteChangeSet"): "the local account does not support change sets",
+    ("sns", "PutDataProtectionPolicy"): "moto does not support it",
 }
 
 
-@pytest.mark.parametrize("call", UNRECORDED, ids=lambda each: f"{each.source}-{each.operation}")
-def test_a_call_that_no_file_is_about_leaves_a_record_like_those_of_its_service(
-    account: LocalAccount, call: Unrecorded
+@pytest.mark.parametrize("call", OTHER_CALLS, ids=lambda each: f"{each.source}-{each.operation}")
+def test_the_record_of_a_call_without_a_file_is_like_others_of_its_service(
+    account: LocalAccount, call: OtherCall
 ) -> None:
     call.prepare(account.clients)
     client = administrator(account).any(SERVICES.get(call.source, call.source))
-    with account.holding() as held:
+    with account.holding_events() as held:
         getattr(client, xform_name(call.operation))(**call.parameters)
         [(envelope, _)] = held
     record, source = fields(envelope["detail"]), f"{call.source}.amazonaws.com"
@@ -952,26 +956,27 @@ def test_a_call_that_no_file_is_about_leaves_a_record_like_those_of_its_service(
 
 
 @pytest.mark.parametrize("call", UNSUPPORTED, ids="-".join)
-def test_a_call_that_nobody_can_make_here_is_refused_in_one_sentence(
-    account: LocalAccount, call: tuple[str, str]
-) -> None:
+def test_an_unsupported_call_is_refused_in_one_sentence(account: LocalAccount, call: tuple[str, str]) -> None:
     service, operation = call
     parameters = {
         "CreateChangeSet": {"StackName": "mfa-guard", "ChangeSetName": "c"},
         "ExecuteChangeSet": {"StackName": "mfa-guard", "ChangeSetName": "c"},
         "PutDataProtectionPolicy": {"ResourceArn": TOPIC_ARN, "DataProtectionPolicy": "{}"},
     }[operation]
-    with account.holding(), pytest.raises(ClientError, match=r"The local account (has no|does not know)") as refused:
+    with (
+        account.holding_events(),
+        pytest.raises(ClientError, match=r"The local account does not support") as refused,
+    ):
         getattr(administrator(account).any(service), xform_name(operation))(**parameters)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
-def test_every_call_that_a_rule_asks_for_is_compared_made_or_named_with_its_reason() -> None:
+def test_every_call_that_a_rule_matches_is_compared_made_or_has_a_reason() -> None:
     compared = {(each.record["eventSource"], each.record["eventName"]) for each in (*CALLS, *SIGN_INS)}
-    made = {(f"{each.source}.amazonaws.com", each.operation) for each in UNRECORDED}
+    made = {(f"{each.source}.amazonaws.com", each.operation) for each in OTHER_CALLS}
     named = {(f"{service}.amazonaws.com", operation) for service, operation in UNSUPPORTED}
-    asked = {
+    others = {
         (source, operation) for (source, event), operation in OPERATIONS.items() if (source, event) not in compared
     }
-    assert made | named == asked
+    assert made | named == others
     assert not made & named
