@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mfa_guard.core.settings import Mode
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard, open_guard
+from mfa_guard_cli.admin.invokers import Invoker, Invokers, InvokerState, invokers_of
 from mfa_guard_cli.admin.missed_events import describe_missed_events
 from mfa_guard_cli.admin.stop_record import EmergencyStop, StopRecord
-from mfa_guard_cli.admin.triggers import Trigger, Triggers, TriggerState, triggers_of
 from mfa_guard_cli.common.errors import FOUND, WrongUse, as_program_error
 from mfa_guard_cli.common.options import Format
 from mfa_guard_cli.common.outcome import Outcome, confirm_changes, print_outcome
@@ -30,25 +30,25 @@ def stop_guard(location: StackLocation, output_format: Format, *, yes: bool) -> 
     Disables them even if the record cannot be written, because this is an emergency.
     """
     guard = open_guard(location)
-    triggers, record = Triggers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
-    states = triggers.states(triggers_of(guard))
-    enabled = tuple(trigger for trigger, state in states.items() if state is TriggerState.ENABLED)
+    invokers, record = Invokers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
+    states = invokers.states(invokers_of(guard))
+    enabled = tuple(invoker for invoker, state in states.items() if state is InvokerState.ENABLED)
     earlier = _earlier_stop(record, states)
     if not enabled:
         since = f" since {utc_text(earlier.since)}, by {earlier.by}" if earlier else ""
         print_outcome(Outcome(notes=[f"The guard is stopped already{since}; nothing was changed."]), output_format)
         return
     confirm_changes(
-        ["Will be disabled:", *(f"  {trigger}" for trigger in enabled), _STILL_WORKS], "Stop the guard?", yes=yes
+        ["Will be disabled:", *(f"  {invoker}" for invoker in enabled), _STILL_WORKS], "Stop the guard?", yes=yes
     )
     stop = earlier or EmergencyStop((), guard.now(), guard.caller())
     # Recorded first, so that everything that is disabled from now on counts as this stop's.
-    not_recorded = _save(replace(stop, triggers=tuple(dict.fromkeys((*stop.triggers, *enabled)))), record)
-    done, failed = _set_states(enabled, TriggerState.DISABLED, triggers)
+    not_recorded = _save(replace(stop, invokers=tuple(dict.fromkeys((*stop.invokers, *enabled)))), record)
+    done, failed = _set_states(enabled, InvokerState.DISABLED, invokers)
     before = [
-        str(trigger)
-        for trigger, state in states.items()
-        if state is not TriggerState.ENABLED and trigger not in stop.triggers
+        str(invoker)
+        for invoker, state in states.items()
+        if state is not InvokerState.ENABLED and invoker not in stop.invokers
     ]
     print_outcome(
         Outcome(
@@ -62,15 +62,15 @@ def stop_guard(location: StackLocation, output_format: Format, *, yes: bool) -> 
     )
 
 
-def _earlier_stop(record: StopRecord, states: Mapping[Trigger, TriggerState]) -> EmergencyStop | None:
-    """Return the stop that is still in force, with the triggers that are still disabled, as far as it can be read."""
+def _earlier_stop(record: StopRecord, states: Mapping[Invoker, InvokerState]) -> EmergencyStop | None:
+    """Return the stop that is still in force, with the invokers that are still disabled, as far as it can be read."""
     try:
         stop = record.load()
     except (WrongUse, ClientError, BotoCoreError):
         return None
-    # A trigger that was enabled since, and then disabled for another reason, does not belong to this stop.
-    disabled = tuple(each for each in stop.triggers if states.get(each) is TriggerState.DISABLED) if stop else ()
-    return replace(stop, triggers=disabled) if stop and disabled else None
+    # An invoker that was enabled since, and then disabled for another reason, does not belong to this stop.
+    disabled = tuple(each for each in stop.invokers if states.get(each) is InvokerState.DISABLED) if stop else ()
+    return replace(stop, invokers=disabled) if stop and disabled else None
 
 
 def _save(stop: EmergencyStop, record: StopRecord) -> list[str]:
@@ -88,13 +88,13 @@ def start_guard(location: StackLocation, output_format: Format, *, enable_all: b
     Exits with 1 if something stays disabled that no stop is known to have disabled.
     """
     guard = open_guard(location)
-    triggers, record = Triggers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
+    invokers, record = Invokers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
     stop = None if enable_all else record.load()
-    states = triggers.states(triggers_of(guard))
-    disabled = [trigger for trigger, state in states.items() if state is TriggerState.DISABLED]
-    stopped = set(stop.triggers) if stop else set[Trigger]()
-    to_enable = disabled if enable_all else [trigger for trigger in disabled if trigger in stopped]
-    throttled = triggers.sweeps_known_to_be_throttled()
+    states = invokers.states(invokers_of(guard))
+    disabled = [invoker for invoker, state in states.items() if state is InvokerState.DISABLED]
+    stopped = set(stop.invokers) if stop else set[Invoker]()
+    to_enable = disabled if enable_all else [invoker for invoker in disabled if invoker in stopped]
+    throttled = invokers.sweeps_known_to_be_throttled()
     left = _left_disabled(states, to_enable, location, throttled=throttled and not enable_all)
     if not to_enable and not (throttled and enable_all):
         _nothing_to_enable(record if stop else None, left, output_format)
@@ -105,9 +105,9 @@ def start_guard(location: StackLocation, output_format: Format, *, enable_all: b
         "Start the guard?",
         yes=yes,
     )
-    done, failed = _set_states(to_enable, TriggerState.ENABLED, triggers)
+    done, failed = _set_states(to_enable, InvokerState.ENABLED, invokers)
     if unthrottle:
-        triggers.unthrottle_sweeps()
+        invokers.unthrottle_sweeps()
         done.append(f"{SWEEP_FUNCTION}: enabled")
     if not failed:
         record.delete()
@@ -126,14 +126,14 @@ def _nothing_to_enable(record: StopRecord | None, left: Sequence[str], output_fo
 
 
 def _left_disabled(
-    states: Mapping[Trigger, TriggerState], to_enable: Iterable[Trigger], location: StackLocation, *, throttled: bool
+    states: Mapping[Invoker, InvokerState], to_enable: Iterable[Invoker], location: StackLocation, *, throttled: bool
 ) -> list[str]:
     """Return the line that names what stays disabled, if anything does."""
     enabled = set(to_enable)
     others = [
-        f"{trigger} ({state.value})"
-        for trigger, state in states.items()
-        if state is not TriggerState.ENABLED and trigger not in enabled
+        f"{invoker} ({state.value})"
+        for invoker, state in states.items()
+        if state is not InvokerState.ENABLED and invoker not in enabled
     ]
     others += [f"{SWEEP_FUNCTION} (concurrency 0)"] if throttled else []
     if not others:
@@ -142,16 +142,16 @@ def _left_disabled(
     return [f"Not disabled by mfa-guard stop, so not enabled: {', '.join(others)}. To enable all: {start}"]
 
 
-def _set_states(to_change: Iterable[Trigger], state: TriggerState, triggers: Triggers) -> tuple[list[str], list[str]]:
-    """Return what was done and what failed, a line for each trigger."""
+def _set_states(to_change: Iterable[Invoker], state: InvokerState, invokers: Invokers) -> tuple[list[str], list[str]]:
+    """Return what was done and what failed, a line for each invoker."""
     done, failed = list[str](), list[str]()
-    for trigger in to_change:
+    for invoker in to_change:
         try:
-            triggers.set_state(trigger, state)
+            invokers.set_state(invoker, state)
         except (ClientError, BotoCoreError) as error:
-            failed.append(f"{trigger}: {as_program_error(error)}")
+            failed.append(f"{invoker}: {as_program_error(error)}")
         else:
-            done.append(f"{trigger}: {state.value}")
+            done.append(f"{invoker}: {state.value}")
     return done, failed
 
 

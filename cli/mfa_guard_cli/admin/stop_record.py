@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mfa_guard.core.times import parse_utc, utc_text
 from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard
-from mfa_guard_cli.admin.triggers import Trigger, TriggerKind, Triggers, TriggerState, triggers_of
+from mfa_guard_cli.admin.invokers import Invoker, InvokerKind, Invokers, InvokerState, invokers_of
 from mfa_guard_cli.common.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EmergencyStop:
-    """An emergency stop: which triggers it disabled, since when, and by whose command (an ARN)."""
+    """An emergency stop: which invokers it disabled, since when, and by whose command (an ARN)."""
 
-    triggers: tuple[Trigger, ...]
+    invokers: tuple[Invoker, ...]
     since: datetime
     by: str
 
@@ -42,7 +42,7 @@ class StopRecord:
         try:
             stored = json.loads(item["stopped"]["S"])
             since = parse_utc(stored["since"])
-            triggers = tuple(Trigger(TriggerKind(kind), name) for kind, name in stored["triggers"])
+            invokers = tuple(Invoker(InvokerKind(kind), name) for kind, name in stored["invokers"])
         except (KeyError, TypeError, ValueError):
             since = None
         if since is None:
@@ -50,12 +50,12 @@ class StopRecord:
                 f"The item emergency-stop of table {self._table} was not written by mfa-guard; use mfa-guard start "
                 "--all."
             )
-        return EmergencyStop(triggers, since, str(stored["by"]))
+        return EmergencyStop(invokers, since, str(stored["by"]))
 
     def save(self, stop: EmergencyStop) -> None:
         """Record a stop. The record does not expire."""
         stored = {
-            "triggers": [[trigger.kind.value, trigger.name] for trigger in stop.triggers],
+            "invokers": [[invoker.kind.value, invoker.name] for invoker in stop.invokers],
             "since": utc_text(stop.since),
             "by": stop.by,
         }
@@ -70,11 +70,11 @@ class StopRecord:
 class RunState:
     """Whether the guard runs, as far as AWS allows to read it.
 
-    `disabled`: triggers that are disabled or missing. `stop`: the recorded emergency stop. `unread`: why some of this
+    `disabled`: invokers that are disabled or missing. `stop`: the recorded emergency stop. `unread`: why some of this
     is not known.
     """
 
-    disabled: tuple[Trigger, ...]
+    disabled: tuple[Invoker, ...]
     sweeps_throttled: bool
     stop: EmergencyStop | None
     unread: str | None = None
@@ -96,16 +96,16 @@ class RunState:
 
 def read_run_state(guard: Guard) -> RunState:
     """Return whether the guard runs. An AWS request that fails becomes part of `unread`."""
-    triggers, record = Triggers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
-    disabled: tuple[Trigger, ...] = ()
+    invokers, record = Invokers(guard), StopRecord(guard.dynamodb, guard.settings.state_table)
+    disabled: tuple[Invoker, ...] = ()
     throttled, stop, errors = False, None, []
     try:
-        states = triggers.states(triggers_of(guard))
-        disabled = tuple(trigger for trigger, state in states.items() if state is not TriggerState.ENABLED)
+        states = invokers.states(invokers_of(guard))
+        disabled = tuple(invoker for invoker, state in states.items() if state is not InvokerState.ENABLED)
     except (ClientError, BotoCoreError) as error:
         errors.append(str(error))
     try:
-        throttled = triggers.sweeps_throttled()
+        throttled = invokers.sweeps_throttled()
     except (ClientError, BotoCoreError) as error:
         errors.append(str(error))
     try:

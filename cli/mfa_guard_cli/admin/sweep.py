@@ -3,7 +3,7 @@
 from mfa_guard.adapters.event_bus import EventBus, SweepNotRequested
 from mfa_guard.core.settings import Mode
 from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard, open_guard
-from mfa_guard_cli.admin.triggers import Triggers, TriggerState, sweep_request_rule
+from mfa_guard_cli.admin.invokers import Invokers, InvokerState, sweep_request_rule
 from mfa_guard_cli.common.errors import AwsError, WrongUse
 from mfa_guard_cli.common.options import Format
 from mfa_guard_cli.common.outcome import Outcome, confirm_changes, print_outcome
@@ -38,11 +38,11 @@ def request_sweep(location: StackLocation, output_format: Format, *, audit: bool
 
 def _check_running(guard: Guard, location: StackLocation) -> None:
     """Raise WrongUse if the rule is disabled or the function cannot run. EventBridge would accept the event anyway."""
-    triggers = Triggers(guard)
+    invokers = Invokers(guard)
     rule = sweep_request_rule(guard)
-    if rule is None or triggers.state(rule) is not TriggerState.ENABLED:
+    if rule is None or invokers.state(rule) is not InvokerState.ENABLED:
         raise WrongUse(f"The guard is stopped, so it cannot sweep; start it first: {location.command('start')}")
     # If AWS does not allow to read the concurrency, the dead-letter queue will show a throttled sweep.
-    if triggers.sweeps_known_to_be_throttled():
+    if invokers.sweeps_known_to_be_throttled():
         start = location.command("start", options=["--all"])
         raise WrongUse(f"{SWEEP_FUNCTION} has a concurrency of 0, so it cannot sweep; remove that first: {start}")

@@ -10,6 +10,6 @@ def doctor(profile: Profile = None, region: Region = None, output_format: AsForm
     denies one of the calls without MFA, so CloudTrail may record a denied iam:ListAccountAliases. Exit code 1: the
     command found a cause.
     """
-    from mfa_guard_cli.user.doctor import examine_caller
+    from mfa_guard_cli.user.doctor import diagnose_caller
 
-    examine_caller(profile, region, output_format)
+    diagnose_caller(profile, region, output_format)

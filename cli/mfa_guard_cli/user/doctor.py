@@ -16,7 +16,7 @@ from mfa_guard_cli.user.diagnosis import Diagnosis, Facts, diagnose
 _UNKNOWN = "unknown"
 
 
-def examine_caller(profile: str | None, region: str | None, output_format: Format) -> None:
+def diagnose_caller(profile: str | None, region: str | None, output_format: Format) -> None:
     """Print the diagnosis of the caller. Exits with 1 if there is a cause. Raises what botocore raises."""
     session = open_session(profile, region)
     facts = collect_facts(Account(session), credentials_in_use(session, os.environ))

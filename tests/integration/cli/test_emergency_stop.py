@@ -92,7 +92,7 @@ def test_a_start_that_failed_half_way_is_finished_by_the_next(deployed: Deployed
 
 
 def test_a_stop_that_was_ended_by_hand_is_no_longer_in_force(deployed: Deployed) -> None:
-    ended = {"since": "2020-01-01T00:00:00Z", "by": "nadia", "triggers": [["rule", name] for name in sorted(ACTING)]}
+    ended = {"since": "2020-01-01T00:00:00Z", "by": "nadia", "invokers": [["rule", name] for name in sorted(ACTING)]}
     deployed.account.clients.dynamodb.put_item(
         TableName=deployed.account.stack.physical_id("StateTable"),
         Item={"id": {"S": "emergency-stop"}, "stopped": {"S": json.dumps(ended)}},
@@ -152,7 +152,7 @@ def test_a_stop_with_the_aws_cli_needs_all(deployed: Deployed) -> None:
 def test_a_malformed_record_enables_nothing(deployed: Deployed) -> None:
     deployed.run("stop", "--yes")
     table = deployed.account.stack.physical_id("StateTable")
-    for broken in ("{", "[]", '{"since": "now", "by": "x", "triggers": []}'):
+    for broken in ("{", "[]", '{"since": "now", "by": "x", "invokers": []}'):
         deployed.account.clients.dynamodb.put_item(
             TableName=table, Item={"id": {"S": "emergency-stop"}, "stopped": {"S": broken}}
         )

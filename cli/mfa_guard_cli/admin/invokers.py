@@ -1,4 +1,4 @@
-"""The triggers that an emergency stop disables: the rules that make the guard act, and the schedule of its sweeps."""
+"""What invokes the functions, and an emergency stop disables: EventBridge rules, and the schedule of sweeps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ _RULE_TYPE: Final = "AWS::Events::Rule"
 _SCHEDULE_TYPE: Final = "AWS::Scheduler::Schedule"
 
 
-class TriggerKind(StrEnum):
-    """The kind of a trigger."""
+class InvokerKind(StrEnum):
+    """The kind of an invoker."""
 
     RULE = "rule"
     SCHEDULE = "schedule"
 
 
-class TriggerState(StrEnum):
-    """The state of a trigger in AWS."""
+class InvokerState(StrEnum):
+    """The state of an invoker in AWS."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -32,10 +32,10 @@ class TriggerState(StrEnum):
 
 
 @dataclass(frozen=True, order=True)
-class Trigger:
+class Invoker:
     """An EventBridge rule or a schedule, by name."""
 
-    kind: TriggerKind
+    kind: InvokerKind
     name: str
 
     def __str__(self) -> str:
@@ -49,26 +49,26 @@ class _Scheduler(Protocol):
     def update_schedule(self, **parameters: object) -> object: ...
 
 
-def triggers_of(guard: Guard) -> tuple[Trigger, ...]:
+def invokers_of(guard: Guard) -> tuple[Invoker, ...]:
     """Return what an emergency stop disables. The rules that act on users come first."""
     rules = [each for each in guard.resources if each.type == _RULE_TYPE and each.physical_id]
     user_events = sorted(each.physical_id for each in rules if each.logical_id.startswith(_USER_EVENT_RULES))
     requests = [each.physical_id for each in rules if each.logical_id == _SWEEP_REQUEST_RULE]
     schedules = [each.physical_id for each in guard.resources if each.type == _SCHEDULE_TYPE and each.physical_id]
     return (
-        *(Trigger(TriggerKind.RULE, name) for name in (*user_events, *requests)),
-        *(Trigger(TriggerKind.SCHEDULE, name) for name in schedules),
+        *(Invoker(InvokerKind.RULE, name) for name in (*user_events, *requests)),
+        *(Invoker(InvokerKind.SCHEDULE, name) for name in schedules),
     )
 
 
-def sweep_request_rule(guard: Guard) -> Trigger | None:
+def sweep_request_rule(guard: Guard) -> Invoker | None:
     """Return the rule that invokes SweepFunction for a sweep request."""
     names = (each.physical_id for each in guard.resources if each.logical_id == _SWEEP_REQUEST_RULE)
-    return next((Trigger(TriggerKind.RULE, name) for name in names), None)
+    return next((Invoker(InvokerKind.RULE, name) for name in names), None)
 
 
-class Triggers:
-    """Reads, enables and disables triggers, and the concurrency of SweepFunction. Raises what AWS raises."""
+class Invokers:
+    """Reads, enables and disables invokers, and the concurrency of SweepFunction. Raises what AWS raises."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
@@ -77,36 +77,36 @@ class Triggers:
         operation = client.meta.service_model.operation_model("UpdateSchedule")  # type: ignore[attr-defined]
         self._updatable = frozenset(operation.input_shape.members)
 
-    def state(self, trigger: Trigger) -> TriggerState:
-        """Return the state of a trigger."""
+    def state(self, invoker: Invoker) -> InvokerState:
+        """Return the state of an invoker."""
         try:
-            state = self._read(trigger)
+            state = self._read(invoker)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return TriggerState.MISSING
+                return InvokerState.MISSING
             raise
-        return TriggerState.DISABLED if state == "DISABLED" else TriggerState.ENABLED
+        return InvokerState.DISABLED if state == "DISABLED" else InvokerState.ENABLED
 
-    def states(self, triggers: Sequence[Trigger]) -> dict[Trigger, TriggerState]:
-        """Return the state of each trigger."""
-        return {trigger: self.state(trigger) for trigger in triggers}
+    def states(self, invokers: Sequence[Invoker]) -> dict[Invoker, InvokerState]:
+        """Return the state of each invoker."""
+        return {invoker: self.state(invoker) for invoker in invokers}
 
-    def _read(self, trigger: Trigger) -> object:
-        if trigger.kind is TriggerKind.RULE:
-            return self._guard.events.describe_rule(Name=trigger.name)["State"]
-        return self._scheduler.get_schedule(Name=trigger.name)["State"]
+    def _read(self, invoker: Invoker) -> object:
+        if invoker.kind is InvokerKind.RULE:
+            return self._guard.events.describe_rule(Name=invoker.name)["State"]
+        return self._scheduler.get_schedule(Name=invoker.name)["State"]
 
-    def set_state(self, trigger: Trigger, state: TriggerState) -> None:
-        """Enable or disable a trigger, and change nothing else of it."""
-        if trigger.kind is TriggerKind.SCHEDULE:
+    def set_state(self, invoker: Invoker, state: InvokerState) -> None:
+        """Enable or disable an invoker, and change nothing else of it."""
+        if invoker.kind is InvokerKind.SCHEDULE:
             # UpdateSchedule replaces the whole schedule, so it has to get all of its settings.
-            found = self._scheduler.get_schedule(Name=trigger.name)
+            found = self._scheduler.get_schedule(Name=invoker.name)
             settings = {name: value for name, value in found.items() if name in self._updatable}
             self._scheduler.update_schedule(**{**settings, "State": state.value.upper()})
-        elif state is TriggerState.ENABLED:
-            self._guard.events.enable_rule(Name=trigger.name)
+        elif state is InvokerState.ENABLED:
+            self._guard.events.enable_rule(Name=invoker.name)
         else:
-            self._guard.events.disable_rule(Name=trigger.name)
+            self._guard.events.disable_rule(Name=invoker.name)
 
     def sweeps_throttled(self) -> bool:
         """Return whether SweepFunction has a concurrency of 0, as the command in the output EmergencyStop sets it."""
