@@ -28,7 +28,7 @@ class Outcome(Enum):
     NOTHING = ("0", "nothing to do: the user no longer exists")
     FAILED = ("F", "CloudFormation received the response FAILED with the reason")
     UNANSWERED = ("A", "an alarm is raised: CloudFormation received no response, or no sweep was requested")
-    IMPOSSIBLE = (".", "IAM cannot respond so: it may hide briefly what is new, but never what existed before")
+    IMPOSSIBLE = (".", "cannot happen: IAM may hide briefly what is new, but never what existed before")
     BAD = ("!", "silence, a wrong notice, or a lost notice")
 
     @property
