@@ -55,6 +55,7 @@ lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, and k
 	$(RUN) ruff format --check .
 	$(RUN) mypy src cli emulator tests tools benchmarks
 	$(RUN) lint-imports
+	$(RUN) codespell
 	$(RUN) cfn-lint template.yaml
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
 	$(RUN) bandit -q -r src

@@ -196,7 +196,7 @@ def enable(person: Person, serial: str, first: str, second: str) -> Callable[[],
 
 @pytest.fixture
 def second_phone(person: Person) -> tuple[str, str]:
-    """Return the serial number and the seed of a device that nobody has enabled yet."""
+    """Return the serial number and the seed of a device that is not enabled yet."""
     serial = f"{person.serial}-second"
     return serial, new_device(person.account, serial)
 

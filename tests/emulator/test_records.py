@@ -315,7 +315,7 @@ def _role(account: LocalAccount, case: Case) -> None:
 def _rule(account: LocalAccount, case: Case) -> None:
     name = str(case.request.get("name") or case.request["rule"])
     events = account.clients.any("events")
-    events.put_rule(Name=name, EventPattern='{"source":["nobody"]}')
+    events.put_rule(Name=name, EventPattern='{"source":["no-such-source"]}')
     if case.record["eventName"] == "DeleteRule":
         targets = fields(events.list_targets_by_rule(Rule=name))["Targets"]
         assert isinstance(targets, list)

@@ -94,7 +94,7 @@ def test_service_specific_credentials_can_be_listed(alice: Account) -> None:
     iam = alice.clients.iam
     assert iam.list_service_specific_credentials(UserName="alice")["ServiceSpecificCredentials"] == []
     with pytest.raises(ClientError) as error:
-        iam.list_service_specific_credentials(UserName="nobody")
+        iam.list_service_specific_credentials(UserName="missing-user")
     assert code_and_message(error)[0] == "NoSuchEntity"
 
 
