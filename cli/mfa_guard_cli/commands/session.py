@@ -93,7 +93,7 @@ def session(
         ),
         Destination(
             command=command or (),
-            shell=shell if export else None,
+            shell=shell if export else None,  # nosec B604 # the name of a shell, not subprocess's flag
             profile=write_profile,
             credential_process=credential_process,
         ),
