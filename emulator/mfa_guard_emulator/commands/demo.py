@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+# Written into the current folder.
 _PAGE: Final = Path("demo.html")
 
 
@@ -26,20 +27,25 @@ def demo(
     """
     # A command imports what it needs when it is called, because moto takes half a second.
     from mfa_guard_cli.common.errors import WrongUse
+    from mfa_guard_cli.common.page_file import check_page_file, write_page
     from mfa_guard_cli.stack.template import load_template
     from mfa_guard_emulator.aws.resources import AccountError
     from mfa_guard_emulator.console.terminal import new_console
     from mfa_guard_emulator.demo.full_report import FullReporter
+    from mfa_guard_emulator.demo.page import GENERATOR, page
     from mfa_guard_emulator.demo.play import play
     from mfa_guard_emulator.demo.scenarios import SCENARIOS
     from mfa_guard_emulator.demo.summary_report import SummaryReporter
     from mfa_guard_emulator.functions.runtime import NotBuilt
 
+    check_page_file(_PAGE, GENERATOR)
     console = new_console()
     reporter = FullReporter(console, logs=logs) if full or logs else SummaryReporter(console)
     try:
         played = play(SCENARIOS, load_template(), reporter)
     except (AccountError, NotBuilt) as error:
         raise WrongUse(str(error)) from error
+    write_page(_PAGE, page(played), GENERATOR)
+    typer.echo(f"Steps, users and mails to look at: {_PAGE}")
     if played.failed:
         raise typer.Exit(1)

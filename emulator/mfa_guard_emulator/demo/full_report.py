@@ -39,7 +39,7 @@ from mfa_guard_emulator.demo.texts import (
 _INDENT: Final = 2
 _LABEL: Final = 9
 _FACT: Final = 16
-_USER_TYPE: Final = 18
+_USER_TYPE: Final = 22
 _COUNT: Final = 3
 _GAP: Final = 2
 # Metrics that every function counts, and that no step is about.

@@ -76,9 +76,9 @@ _QUARTER: Final = timedelta(days=90)
 USER_TYPES: Final[tuple[UserType, ...]] = (
     UserType("password, phone", (ADMINISTRATOR, *_numbered("phone", 83)), UserSetup(password=True, phone=True)),
     UserType("password, passkey", _numbered("passkey", 14), UserSetup(password=True, security_key=True)),
-    UserType("phone, key at work", _numbered("keyed", 6), UserSetup(password=True, phone=True, key_used=_YESTERDAY)),
+    UserType("phone, key in use", _numbered("keyed", 6), UserSetup(password=True, phone=True, key_used=_YESTERDAY)),
     UserType("password only", _numbered("nodevice", 40), UserSetup(password=True)),
-    UserType("key at work only", _numbered("machine", 12), UserSetup(key_used=_YESTERDAY)),
+    UserType("key in use only", _numbered("machine", 12), UserSetup(key_used=_YESTERDAY)),
     UserType("idle key only", _numbered("idle", 15), UserSetup(key_used=_LONG_AGO)),
     UserType("nothing", _numbered("empty", 6), UserSetup()),
     UserType("exempt by path", _numbered("partner", 8), UserSetup(path="/partners/", key_used=_YESTERDAY)),
@@ -89,16 +89,16 @@ USER_TYPES: Final[tuple[UserType, ...]] = (
         ("rita",),
         UserSetup(password=True, enforced=True, tagged_for=timedelta(days=3), exempt_for=_QUARTER),
     ),
-    UserType("record malformed", ("olga",), UserSetup(password=True, exempt_for="")),
+    UserType("malformed exemption", ("olga",), UserSetup(password=True, exempt_for="")),
     UserType("tagged long ago", ("ivan",), UserSetup(password=True, tagged_for=timedelta(days=100))),
     UserType("10 policies", ("frank",), UserSetup(password=True, policies=POLICIES_PER_USER)),
     UserType(
-        "and 10 groups",
+        "10 policies and groups",
         ("heidi",),
         UserSetup(password=True, policies=POLICIES_PER_USER, groups=GROUPS_PER_USER),
     ),
-    UserType("out of reach", ("dennis",), UserSetup(password=True)),
-    UserType("soon deleted", ("dora",), UserSetup(password=True)),
+    UserType("protected by an SCP", ("dennis",), UserSetup(password=True)),
+    UserType("deleted in the sweep", ("dora",), UserSetup(password=True)),
 )
 
 

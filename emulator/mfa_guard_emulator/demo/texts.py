@@ -94,7 +94,7 @@ def _decisions(invocations: Sequence[Invocation]) -> tuple[str, ...]:
 
 def together(names: Sequence[str], users: Mapping[str, Snapshot]) -> str:
     """Return the state of several users, with the number of users in each state."""
-    states = Counter(_state(users.get(name)) for name in names)
+    states = Counter(state_text(users.get(name)) for name in names)
     return next(iter(states)) if len(states) == 1 else ", ".join(f"{count} {text}" for text, count in states.items())
 
 
@@ -123,9 +123,10 @@ def _subject_text(detail: Fields) -> str:
     return f", about {subject.name or subject.kind.value}" if subject else ""
 
 
-def _state(snapshot: Snapshot | None) -> str:
+def state_text(snapshot: Snapshot | None) -> str:
+    """Return the state of one user in a few words."""
     if snapshot is None:
-        return "deleted"
+        return "does not exist"
     parts = [*(["enforced"] if snapshot.routes else []), *(["tagged"] if snapshot.tags else [])]
     return " and ".join(parts) or "-"
 

@@ -199,13 +199,13 @@ _STEPS: Final[tuple[Step, ...]] = (
         Expected(
             invokes=(Invokes(f"{_ALERT}StackChange", _ALERT), _DAILY),
             users={
-                **_ends(_WITH_DEVICE, "password, phone", "password, passkey", "phone, key at work"),
+                **_ends(_WITH_DEVICE, "password, phone", "password, passkey", "phone, key in use"),
                 **_ends(_TAGGED, "password only", "idle key only", "nothing", "tagged long ago"),
-                **_ends(EndState(tagged=True), "key at work only", "and 10 groups"),
+                **_ends(EndState(tagged=True), "key in use only", "10 policies and groups"),
                 **_ends(EndState(frozenset({AttachmentRoute.GROUP}), tagged=True), "10 policies"),
-                **_ends(EndState(frozenset({AttachmentRoute.DIRECT}), tagged=True, exempt=True), "record malformed"),
+                **_ends(EndState(frozenset({AttachmentRoute.DIRECT}), tagged=True, exempt=True), "malformed exemption"),
                 **_ends(EndState(exempt=True), "exempt, enforced"),
-                **_ends(None, "soon deleted"),
+                **_ends(None, "deleted in the sweep"),
             },
             mails=(
                 ExpectedMail(NoticeKind.STACK_CHANGE, None, ("UpdateStack", "mfa-guard", "nadia@example.com")),
@@ -376,11 +376,11 @@ _STEPS: Final[tuple[Step, ...]] = (
         _delete_stack,
         Expected(
             users={
-                **_ends(EndState(), "password only", "idle key only", "nothing", "key at work only", "exempt by path"),
-                **_ends(EndState(), "tagged long ago", "10 policies", "and 10 groups", "out of reach"),
-                **_ends(EndState(devices=1), "password, phone", "password, passkey", "phone, key at work"),
+                **_ends(EndState(), "password only", "idle key only", "nothing", "key in use only", "exempt by path"),
+                **_ends(EndState(), "tagged long ago", "10 policies", "10 policies and groups", "protected by an SCP"),
+                **_ends(EndState(devices=1), "password, phone", "password, passkey", "phone, key in use"),
                 **_ends(EndState(exempt=True), "exempt by table", "exempt, 36 h left", "exempt, enforced"),
-                **_ends(EndState(exempt=True), "record malformed"),
+                **_ends(EndState(exempt=True), "malformed exemption"),
                 # Their devices, and this exemption, were removed while the trail was stopped.
                 **dict.fromkeys(("phone-01", "passkey-01", "exempt-01"), EndState()),
             },

@@ -4,9 +4,11 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
@@ -18,12 +20,16 @@ from mfa_guard_emulator.demo.expectations import CallLimit, EndState, Expected, 
 from mfa_guard_emulator.demo.full_report import FullReporter
 from mfa_guard_emulator.demo.harness import Harness, ScenarioBroken, StepResult
 from mfa_guard_emulator.demo.one_by_one import ONE_BY_ONE
+from mfa_guard_emulator.demo.page import page
 from mfa_guard_emulator.demo.play import Demo, PlayedStep, Reporter, play
 from mfa_guard_emulator.demo.population import USER_TYPES
 from mfa_guard_emulator.demo.scenario import Scenario
 from mfa_guard_emulator.demo.scenarios import SCENARIOS
 from mfa_guard_emulator.demo.summary_report import SHOWN_MAILS, SummaryReporter
+from mfa_guard_emulator.demo.texts import MOMENTS
 from mfa_guard_emulator.demo.whole_account import THE_WHOLE_ACCOUNT
+from mfa_guard_emulator.main import app
+from support.html import read_html
 
 STEPS = tuple(step for scenario in SCENARIOS for step in scenario.steps)
 FIRST, SECOND = ONE_BY_ONE.steps[:2]
@@ -196,9 +202,7 @@ class TestFull:
 
     def test_a_sweep_has_its_users_by_type_its_calls_and_a_short_mail(self, whole: Reported) -> None:
         enforcing = whole.full.split(f" of {len(STEPS)}: {THE_WHOLE_ACCOUNT.steps[1].title}")[1]
-        assert (
-            "\n  password only       40  -                    -                    enforced and tagged\n" in enforcing
-        )
+        assert re.search(r"\n  password only +40  - +- +enforced and tagged\n", enforcing)
         assert "AttachUserPolicy 170" in enforcing
         assert re.search(r"  calls    [0-9]+ IAM calls of at most 666, about 184 users one by one: ", enforcing)
         assert "more lines, which the demo leaves out]" in enforcing
@@ -287,3 +291,78 @@ def test_a_call_about_a_single_user_is_a_difference_where_none_was_expected(firs
     assert differences(expected, first) == [
         "UserEventFunction named 1 users in IAM calls; at most 0 were expected",
     ]
+
+
+class TestCommand:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    @pytest.mark.parametrize(("options", "reporter"), [([], SummaryReporter), (["--full"], FullReporter)])
+    def test_it_plays_all_scenarios_and_its_last_line_names_the_page(
+        self, whole: Reported, folder: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], reporter: type[object]
+    ) -> None:
+        played: list[tuple[object, type[object]]] = []
+
+        def return_demo(scenarios: object, _template: object, used: object) -> Demo:
+            played.append((scenarios, type(used)))
+            return whole.demo
+
+        monkeypatch.setattr("mfa_guard_emulator.demo.play.play", return_demo)
+        result = CliRunner().invoke(app, ["demo", *options])
+        assert (result.exit_code, played) == (0, [(SCENARIOS, reporter)]), result.output
+        assert "demo.html" in result.stdout.splitlines()[-1]
+        assert (folder / "demo.html").read_text("utf-8") == page(whole.demo)
+
+    def test_a_step_that_fails_is_exit_code_1_and_in_the_page(
+        self, wrong: Reported, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mfa_guard_emulator.demo.play.play", lambda *_: wrong.demo)
+        result = CliRunner().invoke(app, ["demo"])
+        assert result.exit_code == 1
+        assert "dead letters: expected 1; got 0" in (folder / "demo.html").read_text("utf-8")
+
+    def test_a_file_that_is_not_a_page_of_the_demo_stays_and_nothing_is_played(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mfa_guard_emulator.demo.play.play", lambda *_: pytest.fail("The demo was played."))
+        (folder / "demo.html").write_text("mine")
+        result = CliRunner().invoke(app, ["demo"])
+        assert result.exit_code == 2
+        assert (folder / "demo.html").read_text() == "mine"
+
+
+class TestPage:
+    def test_it_has_every_step_with_its_mails_word_for_word(self, whole: Reported) -> None:
+        read = read_html(page(whole.demo))
+        assert read.open == []
+        sections = {each.attributes["id"]: each.text for each in read.all("section") if "id" in each.attributes}
+        for played in whole.demo.steps:
+            section = sections.pop(f"step-{played.number}")
+            assert played.step.title in section
+            assert played.step.description in section
+            assert played.result
+            assert [mail.subject for mail in played.result.mails if mail.text.rstrip() not in section] == []
+        assert sections == {}
+
+    def test_it_has_the_users_before_and_after(self, whole: Reported) -> None:
+        [first, *_] = [each.text.split("\n") for each in read_html(page(whole.demo)).all("table")[1:]]
+        cells = [cell for cell in first if cell]
+        assert cells[:8] == ["alice", *MOMENTS, "policy", "-", "no", "attached to the user"]
+
+    def test_its_links_stay_on_the_page(self, whole: Reported) -> None:
+        read = read_html(page(whole.demo))
+        ids = {f"#{each.attributes['id']}" for each in read.all("section") if "id" in each.attributes}
+        assert {each.attributes["href"] for each in read.all("a")} == ids
+
+    def test_text_of_callers_stays_text(self, whole: Reported) -> None:
+        hostile = "<script>alert(1)</script>"
+        first = whole.demo.steps[0]
+        assert first.result
+        mail = replace(first.result.mails[0], subject=hostile, text=hostile)
+        step = replace(first, result=replace(first.result, mails=(mail,)))
+        scenario = replace(whole.demo.scenarios[0], steps=(step,))
+        read = read_html(page(replace(whole.demo, scenarios=(scenario,))))
+        assert read.all("script") == []
+        assert hostile in read.all("pre")[-1].text

@@ -53,10 +53,16 @@ class TestPopulation:
         users = forecasts(population, "--exempt-path-prefixes", "/partners/")
         assert len(users) == 200
         expected = {
-            Outcome.KEYS_STOP: {"phone, key at work"},
+            Outcome.KEYS_STOP: {"phone, key in use"},
             Outcome.READY: {"password, passkey"},
-            Outcome.ENROLL: {"password only", "tagged long ago", "exempt by table", "10 policies", "and 10 groups"},
-            Outcome.DECIDE: {"key at work only"},
+            Outcome.ENROLL: {
+                "password only",
+                "tagged long ago",
+                "exempt by table",
+                "10 policies",
+                "10 policies and groups",
+            },
+            Outcome.DECIDE: {"key in use only"},
             Outcome.IDLE: {"idle key only", "nothing"},
             Outcome.EXEMPT: {"exempt by path"},
             Outcome.ENFORCED_ALREADY: {"exempt, enforced"},
@@ -101,7 +107,7 @@ class TestPopulation:
     def test_it_advises_to_exempt_active_machine_users(self, population: Command) -> None:
         output = population.run().stdout
         assert "ExemptPathPrefixes=/partners/" in output
-        for name in names("key at work only"):
+        for name in names("key in use only"):
             assert f"  {exempt_command(name)}\n" in output
 
 
