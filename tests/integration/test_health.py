@@ -314,7 +314,7 @@ class TestQueue:
             account.clients.sqs.send_message(QueueUrl=url, MessageBody=body)
         account.clients.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)
         found = guard.check("dead-letter queue")
-        assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be processed: 2.")
+        assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be handled: 2.")
 
     def test_a_deleted_queue_is_a_problem(self, guard: Guard, account: Account) -> None:
         account.clients.sqs.delete_queue(QueueUrl=guard.deployed.queue_url)

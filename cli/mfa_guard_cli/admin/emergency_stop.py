@@ -20,7 +20,7 @@ from mfa_guard_cli.common.stack_location import StackLocation
 
 _STILL_WORKS: Final = (
     "No user is released, and the guard finishes the events that it has begun to handle. AlertFunction still sends "
-    "notices, and sends one about this stop."
+    "notices, and sends one about each rule and schedule that is disabled."
 )
 
 

@@ -109,7 +109,7 @@ _WATCHED: Final[Mapping[str, tuple[WatchedResource, ...]]] = {
             Severity.HIGH,
             "dead-letter queue",
             ("queueUrl",),
-            "Events that could not be processed may be lost.",
+            "Events that could not be handled may be lost.",
             _RESTORE,
         ),
     ),

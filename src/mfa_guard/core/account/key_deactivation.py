@@ -1,4 +1,4 @@
-"""Decide when the access keys of a noncompliant user are deactivated: a notice always announces it first."""
+"""Decide when the access keys of a noncompliant user are deactivated: a digest always announces it first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Final
 from mfa_guard.core.times import parse_utc
 from mfa_guard.core.user import WARNED_TAG, noncompliant_since
 
-# The least time between the notice and the deactivation.
+# The least time between the announcement and the deactivation.
 NOTICE_PERIOD: Final = timedelta(days=7)
 
 

@@ -141,7 +141,7 @@ def _subscriptions(subscriptions: Sequence[str], deployed: Deployed) -> _Judgmen
 
 
 def _dead_letters(count: int, deployed: Deployed) -> _Judgment:  # noqa: ARG001 - as every judge
-    return _problem(f"Events that could not be processed: {count}") if count else _fine("The queue is empty")
+    return _problem(f"Events that could not be handled: {count}") if count else _fine("The queue is empty")
 
 
 def _policy(policy: PolicyVersion, deployed: Deployed) -> _Judgment:

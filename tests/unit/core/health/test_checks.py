@@ -192,7 +192,7 @@ class TestTopics:
 
 def test_a_dead_letter_is_a_problem() -> None:
     found = check("dead-letter queue", 3)
-    assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be processed: 3.")
+    assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be handled: 3.")
     assert DEPLOYED.queue_url in found.advice
 
 
@@ -322,7 +322,7 @@ class TestSentences:
             (
                 "dead-letter queue",
                 2,
-                "Events that could not be processed: 2.",
+                "Events that could not be handled: 2.",
                 "The queue keeps them for 14 days. Fix the cause that the functions' logs show. Then redrive the "
                 "events with mfa-guard dead-letters redrive, or as the runbook describes, from "
                 f"{DEPLOYED.queue_url}",
