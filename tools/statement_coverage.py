@@ -24,7 +24,17 @@ def percent(totals: Totals) -> float:
 
 def measured(folder: str) -> Totals:
     """Return the totals of the files below `folder`. Raises CalledProcessError when coverage has no data for them."""
-    command = ["coverage", "json", "--quiet", "--fail-under=0", f"--include={folder}/*", "-o", "-"]
+    command = [
+        sys.executable,
+        "-m",
+        "coverage",
+        "json",
+        "--quiet",
+        "--fail-under=0",
+        f"--include={folder}/*",
+        "-o",
+        "-",
+    ]
     report = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - no shell
     totals: Totals = json.loads(report)["totals"]
     return totals

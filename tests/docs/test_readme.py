@@ -27,7 +27,7 @@ def shell(block: str) -> "subprocess.CompletedProcess[str]":
     """Run a block as a person would who pastes it into a new shell at the root of the checkout."""
     # The tests' own environment is not the person's.
     environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("COV_", "COVERAGE_", "VIRTUAL"))
+        key: value for key, value in os.environ.items() if not key.startswith(("COV", "MAKE", "MFLAGS", "VIRTUAL"))
     }
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],
