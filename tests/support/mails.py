@@ -296,14 +296,30 @@ GIT: Final = assessment(
 EVE: Final = assessment("eve", Standing.EXEMPT, devices=(), attached=False)
 RITA: Final = assessment("rita", Standing.EXEMPT, Action.RELEASE, Action.CLEAR, tags=MARKED)
 
-FINE: Final = Check("trail", Verdict.FINE, "The trail main is logging and records IAM's management write events.", "")
+_TRAIL: Final = "arn:aws:cloudtrail:us-east-1:111122223333:trail/main"
+FINE: Final = Check("trail", Verdict.FINE, f"{_TRAIL} is logging and records IAM's management write events.", "")
 BAD: Final = Check(
-    "dead-letter queue", Verdict.PROBLEM, "Events that could not be handled: 2.", "Fix the cause, then redrive them."
+    "dead-letter queue",
+    Verdict.PROBLEM,
+    "Events that could not be handled: 2.",
+    "The queue keeps them for 14 days. Fix the cause that the functions' logs show. Then redrive the events with "
+    "mfa-guard dead-letters redrive, or as the runbook describes, from "
+    "https://sqs.us-east-1.amazonaws.com/111122223333/dead-letters",
 )
 ADVICE: Final = Check(
-    "termination protection", Verdict.PROBLEM, "One call deletes the stack.", "Switch it on.", advisory=True
+    "termination protection",
+    Verdict.PROBLEM,
+    "Termination protection is disabled, so one API call can delete the stack.",
+    "Enable it: aws cloudformation update-termination-protection --enable-termination-protection --region us-east-1 "
+    "--stack-name mfa-guard",
+    advisory=True,
 )
-UNSURE: Final = Check("trail", Verdict.CANNOT_VERIFY, "Another account owns the trail.", "Ask the owner.")
+UNSURE: Final = Check(
+    "trail",
+    Verdict.CANNOT_VERIFY,
+    f"It is not certain that a trail delivers IAM's events: {_TRAIL} cannot be read (AccessDenied).",
+    "Ask the owner of the trail whether it logs management write events. If changes to users lead to notices, it does.",
+)
 
 
 def digest(*assessments: Assessment, writes: bool = True, **changes: object) -> Digest:
@@ -376,7 +392,7 @@ DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
             RITA,
             writes=False,
             checks=(FINE, BAD, ADVICE),
-            report_problem="IAM did not finish the credential report within 60 seconds.",
+            report_problem="IAM did not finish the credential report in 60 seconds. The next sweep tries again.",
             exemptions={
                 "AIDA1": exemption(ends=timedelta(days=3)),
                 "AIDA2": exemption(ends=timedelta(days=15)),
