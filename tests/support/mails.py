@@ -303,7 +303,7 @@ BAD: Final = Check(
     Verdict.PROBLEM,
     "Events that could not be handled: 2.",
     "The queue keeps them for 14 days. Fix the cause that the functions' logs show. Then redrive the events with "
-    "mfa-guard dead-letters redrive, or as the runbook describes, from "
+    "mfa-guard dead-letters redrive, or as docs/dead-letters.md describes, from "
     "https://sqs.us-east-1.amazonaws.com/111122223333/dead-letters",
 )
 ADVICE: Final = Check(

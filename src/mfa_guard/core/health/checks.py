@@ -273,7 +273,7 @@ _CHECKS: Final[tuple[Callable[[Readings, Deployed], Check], ...]] = (
         lambda readings: readings.dead_letters,
         _dead_letters,
         "The queue keeps them for 14 days. Fix the cause that the functions' logs show. Then redrive the events with "
-        "mfa-guard dead-letters redrive, or as the runbook describes, from {deployed.queue_url}",
+        "mfa-guard dead-letters redrive, or as docs/dead-letters.md describes, from {deployed.queue_url}",
     ),
     _Checked(
         "enforcement policy",

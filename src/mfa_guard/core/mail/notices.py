@@ -1,6 +1,7 @@
 """Compose the notices: about a user, the root user, mfa-guard's own resources, and the exemption table."""
 
 from datetime import datetime
+from typing import Final
 
 from mfa_guard.core.alerts import Alert
 from mfa_guard.core.cloudtrail import UserEvent
@@ -92,6 +93,16 @@ def _alert_opening(alert: Alert, target: str) -> tuple[str, str]:
     return f"{call} on mfa-guard's {resource}", f'{actor} called {call} on mfa-guard\'s {resource} "{target}".'
 
 
+_ADDED_UNPLANNED: Final = (
+    "If this was not planned, check who can write to the exemption table, and delete the record with mfa-guard exempt "
+    "remove."
+)
+_CHANGED_UNPLANNED: Final = (
+    "If this was not planned, check who can write to the exemption table, and restore the earlier record: the table "
+    "has point-in-time recovery."
+)
+
+
 def exemption_message(change: ExemptionChange, settings: Settings, now: datetime) -> Message:
     """Return the notice about a change of the exemption table: the user, the owner, the reason and the expiry."""
     name = sanitize(change.user_name or change.user_id, 64)
@@ -102,10 +113,7 @@ def exemption_message(change: ExemptionChange, settings: Settings, now: datetime
         lead=[_exemption_lead(change, name, now)],
         subject={"kind": "user", "name": name, "id": sanitize(change.user_id, 128)},
         link=_user_page(name, settings),
-        next=[
-            "If this was not planned, check who can write to the exemption table, and restore the record: the table "
-            "has point-in-time recovery."
-        ],
+        next=[_ADDED_UNPLANNED if change.change is Change.ADDED else _CHANGED_UNPLANNED],
     )
     return compose(draft, change.record, settings)
 

@@ -324,7 +324,7 @@ class TestSentences:
                 2,
                 "Events that could not be handled: 2.",
                 "The queue keeps them for 14 days. Fix the cause that the functions' logs show. Then redrive the "
-                "events with mfa-guard dead-letters redrive, or as the runbook describes, from "
+                "events with mfa-guard dead-letters redrive, or as docs/dead-letters.md describes, from "
                 f"{DEPLOYED.queue_url}",
             ),
             (
