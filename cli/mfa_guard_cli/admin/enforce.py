@@ -98,8 +98,8 @@ def _enforce(state: UserState, guard: Guard) -> str:
             result = enforce(state.name, guard.settings.enforce_through, guard.users)
     except UserGone as error:
         raise AwsError(
-            f"The enforcement policy, the enforcement group or the user {state.name} does not exist; see mfa-guard "
-            "status, or deploy the stack again."
+            f"The enforcement policy, the enforcement group or the user {state.name} does not exist; run "
+            "mfa-guard status, which says what is missing and how to restore it."
         ) from error
     if result.problem or result.route is None:
         raise AwsError(f"MFA could not be enforced for {state.name}: {result.problem}")

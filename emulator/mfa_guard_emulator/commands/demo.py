@@ -46,6 +46,6 @@ def demo(
     except (AccountError, NotBuilt) as error:
         raise WrongUse(str(error)) from error
     write_page(_PAGE, page(played), GENERATOR)
-    typer.echo(f"Steps, users and mails to look at: {_PAGE}")
+    typer.echo(f"For the steps, the users and the mails, open {_PAGE}")
     if played.failed:
         raise typer.Exit(1)
