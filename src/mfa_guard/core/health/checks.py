@@ -117,7 +117,7 @@ def _rules(rules: Mapping[str, Rule], deployed: Deployed) -> _Judgment:
     found = {name: _fault(rules.get(name), deployed.functions) for name in deployed.rules}
     if wrong := [f"{name} {fault}" for name, fault in found.items() if fault]:
         return _problem(f"Rules that do not work: {_listed(wrong, '; ')}")
-    return _fine(f"All {len(found)} rules are enabled and invoke the guard's functions")
+    return _fine(f"All {len(found)} rules are enabled and invoke mfa-guard's functions")
 
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Rule.html
@@ -129,7 +129,7 @@ def _fault(rule: Rule | None, functions: Sequence[str]) -> str | None:
         return "does not exist"
     if rule.state not in _ENABLED:
         return f"is {sanitize(rule.state, 40)}"
-    return None if set(functions) & set(rule.targets) else "invokes none of the guard's functions"
+    return None if set(functions) & set(rule.targets) else "invokes none of mfa-guard's functions"
 
 
 def _subscriptions(subscriptions: Sequence[str], deployed: Deployed) -> _Judgment:  # noqa: ARG001 - as every judge
@@ -245,7 +245,7 @@ _CHECKS: Final[tuple[Callable[[Readings, Deployed], Check], ...]] = (
         "trail",
         lambda readings: readings.trails,
         _trails,
-        "IAM's events do not reach the guard, so only sweeps find users who need enforcement. Start a trail again with "
+        "IAM's events do not reach mfa-guard, so only sweeps find users who need enforcement. Start a trail again with "
         "aws cloudtrail start-logging, or let a trail record management write events and global services in all "
         "Regions.",
     ),
@@ -253,7 +253,7 @@ _CHECKS: Final[tuple[Callable[[Readings, Deployed], Check], ...]] = (
         "rules",
         lambda readings: readings.rules,
         _rules,
-        "The guard does not see some events. If this is an emergency stop, mfa-guard start ends it. Otherwise enable "
+        "mfa-guard does not see some events. If this is an emergency stop, mfa-guard start ends it. Otherwise enable "
         "each rule with aws events enable-rule --region {chosen.region} --name NAME." + _RESTORE,
     ),
     _Checked(

@@ -143,8 +143,8 @@ class TestRules:
         [
             (None, "does not exist"),
             (Rule("DISABLED", (FUNCTION,)), "is DISABLED"),
-            (Rule("ENABLED", ()), "invokes none of the guard's functions"),
-            (Rule("ENABLED", (f"{FUNCTION}-2",)), "invokes none of the guard's functions"),
+            (Rule("ENABLED", ()), "invokes none of mfa-guard's functions"),
+            (Rule("ENABLED", (f"{FUNCTION}-2",)), "invokes none of mfa-guard's functions"),
         ],
     )
     def test_a_rule_that_invokes_no_function_is_a_problem(self, rule: Rule | None, why: str) -> None:
@@ -282,7 +282,7 @@ class TestSentences:
     def test_what_is_fine(self) -> None:
         assert {each.name: each.reason for each in judge(HEALTHY, DEPLOYED)} == {
             "trail": f"{TRAIL_ARN} is logging and records IAM's management write events.",
-            "rules": "All 2 rules are enabled and invoke the guard's functions.",
+            "rules": "All 2 rules are enabled and invoke mfa-guard's functions.",
             "notices topic": "Confirmed subscriptions: 1.",
             "operations topic": "Confirmed subscriptions: 1.",
             "dead-letter queue": "The queue is empty.",
@@ -300,7 +300,7 @@ class TestSentences:
                 "trail",
                 {},
                 "No trail covers this Region.",
-                "IAM's events do not reach the guard, so only sweeps find users who need enforcement. Start a trail "
+                "IAM's events do not reach mfa-guard, so only sweeps find users who need enforcement. Start a trail "
                 "again with aws cloudtrail start-logging, or let a trail record management write events and global "
                 "services in all Regions.",
             ),
@@ -309,7 +309,7 @@ class TestSentences:
                 {"mfa-guard-new-credentials": Rule("x" * 41, (FUNCTION,))},
                 f"Rules that do not work: mfa-guard-new-credentials is {'x' * 37}...; mfa-guard-root-sign-in does not "
                 "exist.",
-                "The guard does not see some events. If this is an emergency stop, mfa-guard start ends it. Otherwise "
+                "mfa-guard does not see some events. If this is an emergency stop, mfa-guard start ends it. Otherwise "
                 f"enable each rule with aws events enable-rule --region us-east-1 --name NAME.{RESTORE}",
             ),
             ("notices topic", (), "The topic has no subscription.", f"No one receives the notices.{SUBSCRIBE}notices"),
