@@ -44,27 +44,33 @@ def idempotent(
     ) -> Callable[[Parsed, LambdaContext], HandlerResult]:
         @wraps(function)
         def run_once(event: Parsed, context: LambdaContext) -> HandlerResult:
-            attempt = _Attempt(partial(function, event, context))
-            run = idempotent_function(
-                attempt.run,
-                data_keyword_argument="event",
-                persistence_store=_persistence_layer(read_settings().state_table, prefix),
-                config=_config(key, context),
-                key_prefix=prefix,
-            )
-            try:
-                result: HandlerResult = run(event=event)
-            except IdempotencyPersistenceLayerError as error:
-                TELEMETRY.warning("State table unreachable, continuing without idempotency", reason=str(error))
-                return attempt.result()
-            return result
+            attempt = _SingleRun(partial(function, event, context))
+            return _run_even_without_the_table(attempt, event, prefix, _config(key, context))
 
         return run_once
 
     return decorate
 
 
-class _Attempt:
+def _run_even_without_the_table(
+    attempt: "_SingleRun", event: object, prefix: str, config: IdempotencyConfig
+) -> HandlerResult:
+    run = idempotent_function(
+        attempt.run,
+        data_keyword_argument="event",
+        persistence_store=_persistence_layer(read_settings().state_table, prefix),
+        config=config,
+        key_prefix=prefix,
+    )
+    try:
+        result: HandlerResult = run(event=event)
+    except IdempotencyPersistenceLayerError as error:
+        TELEMETRY.warning("State table unreachable, continuing without idempotency", reason=str(error))
+        return attempt.result()
+    return result
+
+
+class _SingleRun:
     """Work that runs at most once, and whose result or error outlives a failure of the state table."""
 
     def __init__(self, work: Callable[[], HandlerResult]) -> None:
