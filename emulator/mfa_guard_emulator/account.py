@@ -284,6 +284,7 @@ class LocalAccount:
         for function in _functions(stack):
             self._actions[function.logical_id] = frozenset(_actions(stack, function))
             runner = self.runners[function.logical_id]
+            # The next event starts the process. A process ends with the thread that started it, so this one cannot.
             runner.close()
             runner.configuration = self._configuration(stack, function.logical_id)
 

@@ -27,7 +27,7 @@ from mfa_guard_emulator.endpoint import ADMINISTRATOR_KEY
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-USERS: Final = int(os.environ.get("MFA_GUARD_STRESS_USERS", "40"))
+USERS: Final = int(os.environ.get("MFA_GUARD_STRESS_USERS", "30"))
 SEED: Final = 20261124
 LOST_PERCENT: Final = 5.0
 STEPS: Final = 4

@@ -6,6 +6,7 @@ against every policy that is attached to the user, and against what IAM and STS 
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +19,10 @@ from unittest.mock import patch
 
 import pexpect
 import pyotp
+from typer.testing import CliRunner
 from werkzeug.wrappers import Response
 
+from mfa_guard_cli.main import app
 from mfa_guard_cli.policy.evaluator import Decision, Request, evaluate, parse_policy
 from mfa_guard_cli.stack.template import load_template
 from mfa_guard_emulator.account import AccountConfig, LocalAccount, run_account
@@ -37,6 +40,8 @@ _TIMEOUT_SECONDS: Final = 60
 _MFA: Final = "aws:MultiFactorAuthPresent"
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
 _WITHOUT_MFA: Final = frozenset({"GetCallerIdentity", "AssumeRole"})
+# The signals that `mfa-guard session` handles while it runs a command.
+_HANDLED: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -107,6 +112,18 @@ class Workstation:
             timeout=_TIMEOUT_SECONDS,
             start_new_session=True,
         )
+
+    def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run mfa-guard in the test's process, which is ten times faster, for a test that needs no process of its own.
+
+        The command must not ask a question, because it would ask at the terminal of pytest.
+        """
+        handlers = {number: signal.getsignal(number) for number in _HANDLED}
+        with patch.dict(os.environ, self.environment | environment, clear=True):
+            result = CliRunner().invoke(app, arguments)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
         """Start a command without a terminal."""

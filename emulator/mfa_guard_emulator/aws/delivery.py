@@ -121,7 +121,7 @@ class EventBus:
         self._retry_seconds = retry_seconds
         self._random = random.Random(delivery_faults.seed)  # noqa: S311 - to shuffle deliveries
         self._mappings = tuple(_of_type(stack, "AWS::Lambda::EventSourceMapping"))
-        self._queues = {each: _FunctionQueue(runner, self._run, self._start) for each, runner in runners.items()}
+        self._queues = {each: _FunctionQueue(runner, self._run) for each, runner in runners.items()}
         self._by_reference = {
             reference: each
             for each, runner in runners.items()
@@ -150,11 +150,6 @@ class EventBus:
         delivery = Delivery(event)
         self._invoke(delivery, schedule, as_text(target["Arn"]), event, wait_for_room=True)
         return delivery
-
-    def start_functions(self, *functions: str) -> None:
-        """Start the processes of these functions, by logical id, before their first events; does not wait."""
-        for each in functions:
-            self._queues[each].start_runner()
 
     def put_stream_records(self, records: Sequence[Fields], *, wait_for_room: bool = True) -> tuple[Delivery, ...]:
         """Invoke the functions that read a stream with its records, in batches of the size that the stack sets.
@@ -230,21 +225,20 @@ class EventBus:
         shuffled = self._random.random() * _SHUFFLE_SECONDS if self._faults.shuffle else 0.0
         self._queues[function].put(job, after + shuffled, wait_for_room=wait_for_room)
 
-    def _start(self, runner: Runner) -> None:
-        try:
-            runner.start()
-        except Exception:  # noqa: BLE001 - this is the top of the thread; the failure is reported
-            self._report_failure(traceback.format_exc())
-
     def _run(self, runner: Runner, job: _Job) -> None:
         try:
             self._attempt(runner, job)
         except Exception:  # noqa: BLE001 - this is the top of the thread; the failure is reported
-            self._report_failure(traceback.format_exc())
+            self._fail()
         finally:
             with self._idle:
                 self._pending -= 1
                 self._idle.notify_all()
+
+    def _fail(self) -> None:
+        # After the end of the account, its server and its runners are closed, so errors mean nothing.
+        if not self._closed.is_set():
+            self._report_failure(traceback.format_exc())
 
     def _attempt(self, runner: Runner, job: _Job) -> None:
         function = runner.configuration.logical_id
@@ -295,17 +289,15 @@ class EventBus:
 class _Due:
     when: float
     number: int
-    # None starts the function's process.
-    job: _Job | None = field(compare=False)
+    job: _Job = field(compare=False)
 
 
 class _FunctionQueue:
     """The events for one function, and the thread that runs the function with them."""
 
-    def __init__(self, runner: Runner, run: Callable[[Runner, _Job], None], start: Callable[[Runner], None]) -> None:
+    def __init__(self, runner: Runner, run: Callable[[Runner, _Job], None]) -> None:
         self.runner = runner
         self._run = run
-        self._start = start
         self._numbers = itertools.count()
         self._waiting: list[_Due] = []
         self._changed = threading.Condition()
@@ -320,12 +312,6 @@ class _FunctionQueue:
             heapq.heappush(self._waiting, _Due(time.monotonic() + after, next(self._numbers), job))
             self._changed.notify_all()
 
-    def start_runner(self) -> None:
-        # A process ends with the thread that started it, so this thread starts it.
-        with self._changed:
-            heapq.heappush(self._waiting, _Due(time.monotonic(), next(self._numbers), None))
-            self._changed.notify_all()
-
     def close(self) -> None:
         with self._changed:
             self._closed = True
@@ -333,20 +319,17 @@ class _FunctionQueue:
         self._thread.join(1)
 
     def _work(self) -> None:
-        while (due := self._next()) is not None:
-            if due.job is None:
-                self._start(self.runner)
-            else:
-                self._run(self.runner, due.job)
+        while (job := self._next()) is not None:
+            self._run(self.runner, job)
 
-    def _next(self) -> _Due | None:
+    def _next(self) -> _Job | None:
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
                 if self._waiting and self._waiting[0].when <= now:
-                    due = heapq.heappop(self._waiting)
+                    job = heapq.heappop(self._waiting).job
                     self._changed.notify_all()
-                    return due
+                    return job
                 self._changed.wait(self._waiting[0].when - now if self._waiting else None)
             return None
 

@@ -10,7 +10,7 @@ from support.workstation import Workstation
 
 def examined(workstation: Workstation, exit_code: int, **environment: str) -> dict[str, object]:
     """Return what doctor found."""
-    ran = workstation.run("mfa-guard", "doctor", "--format", "json", **environment)
+    ran = workstation.call("doctor", "--format", "json", **environment)
     assert ran.returncode == exit_code, ran.stderr
     found = json.loads(ran.stdout)
     assert isinstance(found, dict)
@@ -53,7 +53,7 @@ def test_a_session_without_a_code_is_the_cause(dora: Workstation) -> None:
 
 
 def test_an_expired_session_is_the_cause(dora: Workstation) -> None:
-    dora.run("mfa-guard", "session", "--token", dora.code(), "--duration", "900", "--write-profile", "mfa")
+    dora.call("session", "--token", dora.code(), "--duration", "900", "--write-profile", "mfa")
     dora.account.clock.advance(timedelta(minutes=20))
     found = examined(dora, 1, AWS_PROFILE="mfa")
     assert found["cause"] == "The session has expired."
@@ -76,11 +76,11 @@ def test_a_table_has_one_line_for_each_fact_and_ends_with_the_next_step(dora: Wo
 
 
 def test_without_credentials_it_is_one_sentence(dora: Workstation) -> None:
-    ran = dora.run("mfa-guard", "doctor", AWS_SHARED_CREDENTIALS_FILE="/nowhere")
+    ran = dora.call("doctor", AWS_SHARED_CREDENTIALS_FILE="/nowhere")
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize("profile", ["nowhere"])
 def test_a_profile_that_does_not_exist_is_one_sentence(dora: Workstation, profile: str) -> None:
-    ran = dora.run("mfa-guard", "doctor", "--profile", profile)
+    ran = dora.call("doctor", "--profile", profile)
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)

@@ -16,7 +16,13 @@ SHOW = ("--", "sh", "-c", 'echo "$AWS_ACCESS_KEY_ID $AWS_SESSION_TOKEN"')
 def session(
     workstation: Workstation, *arguments: str, standard_input: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
     return workstation.run("mfa-guard", "session", *arguments, standard_input=standard_input, **environment)
+
+
+def call_session(workstation: Workstation, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in the test's process."""
+    return workstation.call("session", *arguments, **environment)
 
 
 def one_sentence(ran: subprocess.CompletedProcess[str], exit_code: int) -> str:
@@ -35,7 +41,7 @@ class TestCommand:
 
     @pytest.mark.parametrize("code", [0, 3, 77])
     def test_its_exit_code_is_the_commands(self, dora: Workstation, code: int) -> None:
-        assert session(dora, "--token", dora.code(), "--", "sh", "-c", f"exit {code}").returncode == code
+        assert call_session(dora, "--token", dora.code(), "--", "sh", "-c", f"exit {code}").returncode == code
 
     def test_the_end_by_a_signal_is_128_and_its_number(self, dora: Workstation) -> None:
         ran = session(dora, "--token", dora.code(), "--", "sh", "-c", "kill -TERM $$")
@@ -54,19 +60,19 @@ class TestCommand:
 
     def test_a_missing_command_uses_no_code(self, dora: Workstation) -> None:
         code = dora.code()
-        assert "nowhere was not found" in one_sentence(session(dora, "--token", code, "--", "nowhere"), 127)
-        assert session(dora, "--token", code, "--", "true").returncode == 0
+        assert "nowhere was not found" in one_sentence(call_session(dora, "--token", code, "--", "nowhere"), 127)
+        assert call_session(dora, "--token", code, "--", "true").returncode == 0
 
 
 class TestCodes:
     def test_one_is_used_once(self, dora: Workstation) -> None:
         code = dora.code()
-        assert session(dora, "--token", code, "--", "true").returncode == 0
-        assert "already used" in one_sentence(session(dora, "--token", code, *SHOW), 3)
+        assert call_session(dora, "--token", code, "--", "true").returncode == 0
+        assert "already used" in one_sentence(call_session(dora, "--token", code, *SHOW), 3)
 
     @pytest.mark.parametrize("off", [60, -60, 3600])
     def test_those_of_a_clock_that_is_off_are_refused(self, dora: Workstation, off: int) -> None:
-        assert "did not accept the code" in one_sentence(session(dora, "--token", dora.code(off=off), *SHOW), 3)
+        assert "did not accept the code" in one_sentence(call_session(dora, "--token", dora.code(off=off), *SHOW), 3)
 
     def test_standard_input_gives_one_and_the_rest_to_the_command(self, dora: Workstation) -> None:
         ran = session(dora, "--token", "-", "--", "cat", standard_input=f"{dora.code()}\nfor the command\n")
@@ -74,7 +80,7 @@ class TestCodes:
 
     def test_a_pipeline_gives_one(self, dora: Workstation) -> None:
         line = f"printf 'otp: %s\\n' {dora.code()} | sed s/otp//"
-        assert session(dora, "--token-command", line, "--", "true").returncode == 0
+        assert call_session(dora, "--token-command", line, "--", "true").returncode == 0
 
     def test_a_user_types_one_although_input_and_output_are_redirected(self, dora: Workstation) -> None:
         child = dora.spawn("echo in | mfa-guard session -- cat > out 2> err")
@@ -102,7 +108,7 @@ class TestCodes:
 
 class TestDevices:
     def test_without_one_enrolling_is_next(self, alice: Workstation) -> None:
-        assert "mfa-guard enroll" in one_sentence(session(alice, *SHOW), 2)
+        assert "mfa-guard enroll" in one_sentence(call_session(alice, *SHOW), 2)
 
     def test_several_are_chosen_among_on_a_terminal(self, dora: Workstation) -> None:
         dora.enable_device(f"{dora.name}-phone")
@@ -116,14 +122,14 @@ class TestDevices:
     def test_several_are_named_without_a_terminal(self, dora: Workstation) -> None:
         dora.enable_device(f"{dora.name}-phone")
         assert f"mfa/{dora.name}-phone" in one_sentence(session(dora, *SHOW), 2)
-        ran = session(dora, "--device", f"{dora.name}-phone", "--token", dora.code(), "--", "true")
+        ran = call_session(dora, "--device", f"{dora.name}-phone", "--token", dora.code(), "--", "true")
         assert ran.returncode == 0
 
 
 class TestWriteProfile:
     def test_the_aws_cli_uses_it(self, dora: Workstation) -> None:
         before = (dora.home / ".aws" / "credentials").read_text()
-        ran = session(dora, "--token", dora.code(), "--write-profile", "mfa")
+        ran = call_session(dora, "--token", dora.code(), "--write-profile", "mfa")
         assert ran.returncode == 0
         assert "Profile mfa in " in ran.stdout
         assert dora.run("aws", "--profile", "mfa", "iam", "list-roles").returncode == 0
@@ -141,16 +147,16 @@ class TestWriteProfile:
             (dora.home / "other").chmod(0o400)
         before = (dora.home / "other").read_text()
         code = dora.code()
-        ran = session(
+        ran = call_session(
             dora, "--token", code, "--write-profile", "mfa", AWS_SHARED_CREDENTIALS_FILE=str(dora.home / "other")
         )
         said = one_sentence(ran, 2)
         assert "left as it" in said
         assert (dora.home / "other").read_text() == before
-        assert session(dora, "--token", code, "--", "true").returncode == 0
+        assert call_session(dora, "--token", code, "--", "true").returncode == 0
 
     def test_the_access_key_is_never_overwritten(self, dora: Workstation) -> None:
-        assert "long-term access key" in one_sentence(session(dora, "--write-profile", "default"), 2)
+        assert "long-term access key" in one_sentence(call_session(dora, "--write-profile", "default"), 2)
 
 
 class TestExport:
@@ -163,7 +169,7 @@ class TestExport:
         assert "already holds a session" in one_sentence(dora.run("sh", "-c", line), 2)
 
     def test_a_failure_prints_nothing_to_evaluate(self, dora: Workstation) -> None:
-        one_sentence(session(dora, "--token", "000000", "--export"), 3)
+        one_sentence(call_session(dora, "--token", "000000", "--export"), 3)
 
 
 class TestRole:
@@ -188,7 +194,7 @@ class TestRole:
 
 class TestWrongUse:
     def test_without_a_destination_the_destinations_are_named(self, dora: Workstation) -> None:
-        said = one_sentence(session(dora), 2)
+        said = one_sentence(call_session(dora), 2)
         for option in ("-- COMMAND", "--export", "--write-profile", "--credential-process"):
             assert option in said
 
@@ -208,15 +214,15 @@ class TestWrongUse:
         ],
     )
     def test_it_is_one_sentence(self, dora: Workstation, arguments: tuple[str, ...]) -> None:
-        one_sentence(session(dora, *arguments), 2)
+        one_sentence(call_session(dora, *arguments), 2)
 
     def test_a_response_that_is_not_of_aws_is_one_sentence(self, dora: Workstation) -> None:
         endpoint = f"{dora.account.endpoint}/_mfa-guard"
-        ran = session(dora, "--token", "123456", "--export", AWS_ENDPOINT_URL=endpoint)
+        ran = call_session(dora, "--token", "123456", "--export", AWS_ENDPOINT_URL=endpoint)
         assert "The response cannot be read" in one_sentence(ran, 3)
 
     def test_what_does_not_answer_is_one_sentence(self, dora: Workstation) -> None:
-        ran = session(
+        ran = call_session(
             dora, "--token", "123456", "--export", AWS_ENDPOINT_URL="http://localhost:1", AWS_MAX_ATTEMPTS="1"
         )
         assert "cannot be reached" in one_sentence(ran, 3)
@@ -225,12 +231,12 @@ class TestWrongUse:
 def test_a_user_with_a_path_gets_a_session(enforced_account: EnforcedAccount, dora: Workstation) -> None:
     user = enforced_account.account.iam.users[dora.name]
     user.path = "/division/team/"
-    assert session(dora, "--token", dora.code(), "--", "true").returncode == 0
+    assert call_session(dora, "--token", dora.code(), "--", "true").returncode == 0
 
 
 def test_an_inactive_key_is_one_sentence(enforced_account: EnforcedAccount, dora: Workstation) -> None:
     enforced_account.account.iam.users[dora.name].access_keys[0].status = "Inactive"
-    assert "does not exist or is not active" in one_sentence(session(dora, "--token", "123456", "--export"), 3)
+    assert "does not exist or is not active" in one_sentence(call_session(dora, "--token", "123456", "--export"), 3)
 
 
 def test_an_exempt_user_can_have_one_too(enforced_account: EnforcedAccount, dora: Workstation) -> None:
