@@ -133,7 +133,7 @@ class FakeIam:
         if not self.policy_exists:
             raise UserGone("Policy does not exist or is not attachable.")
         if not user.attached and user.policies_left == 0:
-            raise QuotaExceeded("Cannot exceed quota for PoliciesPerUser: 10")
+            raise QuotaExceeded("LimitExceeded: Cannot exceed quota for PoliciesPerUser: 10")
         user.attached = True
         self.calls.leave()
 
@@ -147,7 +147,7 @@ class FakeIam:
     def add_to_group(self, name: str) -> None:
         user = self._user("add_to_group", name)
         if not user.in_group and user.groups_left == 0:
-            raise QuotaExceeded("Cannot exceed quota for GroupsPerUser: 10")
+            raise QuotaExceeded("LimitExceeded: Cannot exceed quota for GroupsPerUser: 10")
         user.in_group = True
         self.calls.leave()
 
@@ -158,7 +158,7 @@ class FakeIam:
     def mark(self, name: str, since: datetime) -> None:
         user = self._user("mark", name)
         if STATUS_TAG not in user.tags and user.tags_left == 0:
-            raise QuotaExceeded("The number of tags has reached the maximum limit.")
+            raise QuotaExceeded("LimitExceeded: The number of tags has reached the maximum limit.")
         user.tags.update({STATUS_TAG: NONCOMPLIANT, SINCE_TAG: utc_text(since)})
         self.calls.leave()
 

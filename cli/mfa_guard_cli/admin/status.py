@@ -35,8 +35,8 @@ class _Status:
     run_state: RunState
     checks: Sequence[Check]
     counts: Counts
-    awaiting: Sequence[Assessment]
-    late: str | None
+    awaiting_decision: Sequence[Assessment]
+    report_problem: str | None
 
 
 def show_status(location: StackLocation, output_format: Format) -> None:
@@ -62,8 +62,8 @@ def _read(guard: Guard) -> _Status:
         run_state=read_run_state(guard),
         checks=_checks(guard),
         counts=count(assessments),
-        awaiting=[each for each in assessments if each.awaits_decision],
-        late=snapshot.report_problem,
+        awaiting_decision=[each for each in assessments if each.awaits_decision],
+        report_problem=snapshot.report_problem,
     )
 
 
@@ -104,18 +104,18 @@ def _print(status: _Status, location: StackLocation) -> None:
     typer.echo(
         f"{counted(counts.users, 'user')}: {counts.compliant} compliant, {counts.noncompliant} without an MFA device, "
         f"{counts.exempt} exempt; {counts.enforced} enforced; "
-        f"{counted(counts.awaiting, 'machine user')} awaiting a decision."
+        f"{counted(counts.awaiting_decision, 'machine user')} awaiting a decision."
     )
-    if status.late:
-        typer.echo(printable(status.late))
+    if status.report_problem:
+        typer.echo(printable(status.report_problem))
     typer.echo("")
     worst_first = sorted(status.checks, key=lambda check: check.verdict is Verdict.FINE)
     rows = [[check.label, check.name, f"{check.reason} {check.advice}".rstrip()] for check in worst_first]
     print_table(["VERDICT", "CHECK", "REASON AND NEXT STEP"], rows)
-    if not status.awaiting:
+    if not status.awaiting_decision:
         return
     typer.echo("")
-    awaiting = [[each.state.name, in_use(each, status.now)] for each in status.awaiting]
+    awaiting = [[each.state.name, in_use(each, status.now)] for each in status.awaiting_decision]
     print_table(["AWAITS A DECISION", "IN USE"], awaiting)
     exempt = location.command("exempt", "add", "NAME", options=["--owner", "OWNER", "--reason", "REASON"])
     typer.echo(f"To exempt: {exempt}. To enforce: {location.command('enforce', 'NAME')}.")
@@ -146,9 +146,9 @@ def _as_json(status: _Status) -> dict[str, object]:
             for check in status.checks
         ],
         "counts": asdict(status.counts),
-        "late": status.late,
-        "awaiting": [
+        "report_problem": status.report_problem,
+        "awaiting_decision": [
             {"name": each.state.name, "id": each.state.id, "in_use": in_use(each, status.now)}
-            for each in status.awaiting
+            for each in status.awaiting_decision
         ],
     }

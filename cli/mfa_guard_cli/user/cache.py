@@ -24,7 +24,7 @@ from mfa_guard_cli.user.private_files import FILE_MODE, private_folder, read_pri
 
 # SDKs of the botocore family ask for new credentials when 15 minutes are left, at every call until they get them.
 MARGIN: Final = timedelta(minutes=15)
-_VERSION: Final = 1
+_VERSION: Final = 2
 # Seconds to wait for the lock: before the user is told, and in total, since the other process may wait for a user.
 _NOTICEABLE: Final = 0.5
 _PATIENCE: Final = 300.0

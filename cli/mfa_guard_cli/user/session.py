@@ -78,9 +78,9 @@ def provide_session(options: SessionOptions, destination: Destination) -> None:
 
     Checks everything that it can check before it uses a code. Raises ProgramError, and botocore's errors.
     """
-    destination.check()
     if options.token is not None and options.token_command is not None:
         raise WrongUse("Give --token or --token-command, but not both.")
+    destination.check()
     role = checked_role(options.role_arn, options.role_session_name)
     request = SessionRequest(options.device, checked_duration(options.duration), role, options.renew)
     source = open_source(

@@ -21,7 +21,7 @@ def translate_errors() -> Iterator[None]:
         if code == "NoSuchEntity":
             raise UserGone(message) from error
         if code == "LimitExceeded":
-            raise QuotaExceeded(message) from error
+            raise QuotaExceeded(f"{code}: {message}") from error
         raise (AccessDenied if code in _DENIED else AwsRequestFailed)(f"{code}: {message}") from error
     except BotoCoreError as error:
         raise AwsRequestFailed(f"{type(error).__name__}: {error}") from error

@@ -14,7 +14,7 @@ class AccessDenied(AwsRequestFailed):
 
 
 class QuotaExceeded(AwsRequestFailed):
-    """A quota of the account or the user is used up; the message is AWS's, without the error code."""
+    """A quota of the account or the user is used up."""
 
 
 class UserNotVisibleYet(Exception):

@@ -43,5 +43,5 @@ def release(state: UserState, iam: Iam) -> WriteResult:
 
 
 def quota_text(refusal: QuotaExceeded) -> str:
-    """Return IAM's message about a quota, without its final period."""
-    return sanitize(str(refusal)).rstrip(".")
+    """Return IAM's message about a quota, without the error code and the final period."""
+    return sanitize(str(refusal).partition(": ")[2]).rstrip(".")

@@ -59,8 +59,8 @@ def test_users_are_counted_and_those_who_await_a_decision_are_named(well: Deploy
     found = well.json("status")
     counts = found["counts"]
     # carol is the administrator, and has a device.
-    assert counts == {"users": 5, "compliant": 2, "noncompliant": 2, "exempt": 1, "enforced": 1, "awaiting": 1}
-    awaiting = found["awaiting"]
+    assert counts == {"users": 5, "compliant": 2, "noncompliant": 2, "exempt": 1, "enforced": 1, "awaiting_decision": 1}
+    awaiting = found["awaiting_decision"]
     assert isinstance(awaiting, list)
     assert [each["name"] for each in awaiting] == ["ci"]
     text = well.run("status").stdout

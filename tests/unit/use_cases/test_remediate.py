@@ -607,7 +607,7 @@ class TestErrorsOfIam:
 
     def test_tags_that_cannot_be_removed_raise(self) -> None:
         account = FakeAccount(FakeUser(devices=[device()], password=True, attached=True, tags=dict(MARKED)))
-        account.iam.refusing["clear", "alice"] = QuotaExceeded("no")
+        account.iam.refusing["clear", "alice"] = QuotaExceeded("LimitExceeded: no")
         with pytest.raises(QuotaExceeded):
             run(account, detail("EnableMFADevice"))
 

@@ -61,7 +61,7 @@ class Counts:
     noncompliant: int
     exempt: int
     enforced: int
-    awaiting: int
+    awaiting_decision: int
 
 
 def assess(snapshot: Snapshot, settings: Settings, now: datetime) -> tuple[Assessment, ...]:
@@ -80,7 +80,7 @@ def count(assessments: Iterable[Assessment]) -> Counts:
         noncompliant=noncompliant,
         exempt=exempt,
         enforced=sum(each.enforced for each in users),
-        awaiting=sum(each.awaits_decision for each in users),
+        awaiting_decision=sum(each.awaits_decision for each in users),
     )
 
 

@@ -125,14 +125,18 @@ def problem_names(digest: Digest) -> frozenset[str]:
 def _severity(digest: Digest) -> Severity:
     if digest.failures or digest.not_tagged or problems(digest.checks):
         return Severity.HIGH
-    return Severity.MEDIUM if digest.changes or digest.counts.noncompliant or digest.counts.awaiting else Severity.LOW
+    return (
+        Severity.MEDIUM
+        if digest.changes or digest.counts.noncompliant or digest.counts.awaiting_decision
+        else Severity.LOW
+    )
 
 
 def _headline(digest: Digest) -> str:
     wrong = len(digest.failures) + len(problems(digest.checks))
     parts = [f"{digest.counts.noncompliant} of {_users(digest.counts.users)} without an MFA device"]
     parts += [f"{len(digest.changes)} changed"] if digest.changes else []
-    parts += [f"{_count(digest.counts.awaiting, 'decision')} open"] if digest.counts.awaiting else []
+    parts += [f"{_count(digest.counts.awaiting_decision, 'decision')} open"] if digest.counts.awaiting_decision else []
     parts += [_count(wrong, "problem")] if wrong else []
     return ", ".join(parts)
 
@@ -291,7 +295,7 @@ def _counts(counts: Counts) -> dict[str, int]:
         "noncompliant": counts.noncompliant,
         "exempt": counts.exempt,
         "enforced": counts.enforced,
-        "awaiting_decision": counts.awaiting,
+        "awaiting_decision": counts.awaiting_decision,
     }
 
 
@@ -317,7 +321,8 @@ def _data(
 
 def _mail(digest: Digest, sections: Sequence[_Section], settings: Settings, now: datetime, length: int) -> str:
     counts = digest.counts
-    machines = f"{_count(counts.awaiting, 'active machine user')} {'awaits' if counts.awaiting == 1 else 'await'}"
+    awaiting = counts.awaiting_decision
+    machines = f"{_count(awaiting, 'active machine user')} {'awaits' if awaiting == 1 else 'await'}"
     lead = [
         f"Account {settings.account} at {utc_text(now)}, Mode: {settings.mode.value}.",
         f"{_users(counts.users)}: {counts.compliant} compliant, {counts.noncompliant} noncompliant, {counts.exempt} "

@@ -13,7 +13,7 @@ from mfa_guard.core.account.key_deactivation import DeactivationStep
 from mfa_guard.core.account.snapshot import unload_stale_fields
 from mfa_guard.core.account.treatment import Treatment
 from mfa_guard.core.attachments import AttachmentRoute
-from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
+from mfa_guard.core.errors import AwsRequestFailed, UserGone
 from mfa_guard.core.plan import Action, plan_for_user
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.user import Field, UserState
@@ -59,7 +59,7 @@ def _treat(assessment: Assessment, noted: frozenset[str], this_round: SweepRound
         return _with_keys(treatment, this_round)
     except UserGone:
         return _find_out_what_is_gone(assessment, this_round.dependencies.iam)
-    except (QuotaExceeded, AwsRequestFailed) as refused:
+    except AwsRequestFailed as refused:
         return Treatment(assessment, failure=sanitize(str(refused), 300))
 
 
@@ -70,7 +70,10 @@ def _find_out_what_is_gone(assessment: Assessment, iam: Iam) -> Treatment:
         return Treatment(assessment, gone=True)
     except AwsRequestFailed as refused:
         return Treatment(assessment, failure=sanitize(str(refused), 300))
-    return Treatment(assessment, failure="the enforcement policy or group does not exist. Deploy the stack again.")
+    return Treatment(
+        assessment,
+        failure="the enforcement policy or group does not exist. The drift of the stack shows what to restore.",
+    )
 
 
 def _confirm(assessment: Assessment, this_round: SweepRound) -> Assessment:

@@ -100,7 +100,7 @@ def entry_with(**changes: object) -> Callable[[str], str]:
         lambda _: "[]",
         lambda _: "null",
         lambda _: "\x00\xff",
-        entry_with(version=2),
+        entry_with(version=99),
         entry_with(secret_access_key=None),
         entry_with(session_token=""),
         entry_with(access_key_id=7),

@@ -172,7 +172,7 @@ class TestOneUserFails:
 
     def test_an_unexpected_quota_does_not_stop_the_other_users(self) -> None:
         account = FakeAccount(user("bad", password=True), user("zoe", password=True))
-        account.iam.refusing["devices", "bad"] = QuotaExceeded("a limit")
+        account.iam.refusing["devices", "bad"] = QuotaExceeded("LimitExceeded: a limit")
         run(account)
         assert "a limit" in lines(account, "failures")["bad"]
         assert account.iam.users["zoe"].attached
@@ -201,7 +201,11 @@ class TestOneUserFails:
 
     @pytest.mark.parametrize(
         "refusal",
-        [QuotaExceeded("TagsPerUser: 50"), AwsRequestFailed("Throttling: Rate exceeded"), UserGone("no such user")],
+        [
+            QuotaExceeded("LimitExceeded: TagsPerUser: 50"),
+            AwsRequestFailed("Throttling: Rate exceeded"),
+            UserGone("no such user"),
+        ],
     )
     def test_tags_that_cannot_be_written_after_the_digest_are_in_the_next_one(self, refusal: Exception) -> None:
         account = FakeAccount(user("bad", password=True), user("zoe", password=True))
