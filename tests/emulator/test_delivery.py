@@ -316,9 +316,10 @@ def test_a_full_queue_makes_the_caller_wait_and_loses_nothing(setup: Setup, gate
 
     caller = threading.Thread(target=put_all)
     caller.start()
+    # One event runs, and the queue is full.
+    wait_until(lambda: len(put) == QUEUE_CAPACITY + 1, 20, lambda: len(put))
     caller.join(0.5)
     assert caller.is_alive()
-    # One event runs, and the queue is full.
     assert len(put) == QUEUE_CAPACITY + 1
     gate.set()
     caller.join(20)
