@@ -1,153 +1,156 @@
-"""Each function in the account that a developer starts, with both runtimes: the working tree, and the output of sam."""
+"""Each function of the stack with both runtimes: the handlers of the working tree, and the output of `sam build`."""
 
-import json
-from collections.abc import Iterator, Mapping
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
 
 import pytest
 from botocore.exceptions import ClientError
 
-from support.local_account import AwsCliFailed, RunningAccount, local_account
+from mfa_guard.core.attachments import AttachmentRoute
+from mfa_guard_cli.stack.template import load_template
+from mfa_guard_emulator.account import LocalAccount, run_account
+from mfa_guard_emulator.aws.delivery import DeliveryFaults
+from mfa_guard_emulator.aws.mailbox import Mail
+from mfa_guard_emulator.aws.snapshot import Snapshot, snapshots
+from mfa_guard_emulator.console.client import environment
+from mfa_guard_emulator.console.terminal import new_config
+from support.local import administrator, code
+from support.processes import wait_until
 
-if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
-
-POLICY = "EnrollMFADeviceThenSignInAgain"
-PASSWORD = "Not-a-real-passw0rd"
+AWS_CLI: Final = Path(sys.executable).with_name("aws")
+POLICY: Final = "EnrollMFADeviceThenSignInAgain"
+PASSWORD: Final = "Not-a-real-passw0rd"
+SECONDS: Final = 60
 
 
 @pytest.fixture(scope="module", params=["source", "lambda"])
-def account(request: pytest.FixtureRequest) -> Iterator[RunningAccount]:
-    with local_account("--runtime", str(request.param)) as running:
+def account(request: pytest.FixtureRequest) -> Iterator[LocalAccount]:
+    """Run an account as `mfa-guard-local run` does, with real processes, and with waits of one second at most."""
+    config = new_config(
+        load_template(), port=0, runtime=str(request.param), parameters={}, delivery_faults=DeliveryFaults()
+    )
+    with run_account(config) as running:
         yield running
+        assert running.failures == []
 
 
-@pytest.fixture
-def iam(account: RunningAccount) -> "IAMClient":
-    return account.session().client("iam", endpoint_url=account.endpoint)
+def wait_for(account: LocalAccount, done: Callable[[], object]) -> None:
+    wait_until(done, SECONDS, lambda: account.activity.newest_first[:10])
 
 
-def arn(account: RunningAccount, resource: str) -> str:
-    return f"arn:aws:iam::{field(account.state(), 'stack', 'account')}:{resource}"
+def user(account: LocalAccount, name: str) -> Snapshot:
+    return snapshots(account.stack, account.iam)[name]
 
 
-def field(answer: object, *path: str) -> object:
-    for name in path:
-        assert isinstance(answer, Mapping)
-        answer = answer[name]
-    return answer
+def mails(account: LocalAccount, kind: str) -> Sequence[Mail]:
+    return [each for each in account.mailbox.mails if each.attributes.get("kind") == kind]
 
 
-def tags(account: RunningAccount, user: str) -> object:
-    return (account.user(user) or {}).get("tags")
+def arn(account: LocalAccount, resource: str) -> str:
+    return f"arn:aws:iam::{account.stack.account}:{resource}"
 
 
-def test_user_event_function_enforces_removes_tags_and_enforces_again(
-    account: RunningAccount, iam: "IAMClient"
-) -> None:
+def test_user_event_function_enforces_removes_tags_and_enforces_again(account: LocalAccount) -> None:
+    iam = administrator(account).iam
     iam.create_user(UserName="alice")
-    account.wait_for(lambda: account.mails("noncompliant"))
-    account.wait_for(lambda: tags(account, "alice"))
-    attached = iam.list_attached_user_policies(UserName="alice")["AttachedPolicies"]
-    assert [each["PolicyArn"] for each in attached] == [arn(account, f"policy/{POLICY}")]
+    wait_for(account, lambda: mails(account, "noncompliant") and user(account, "alice").tags)
+    assert user(account, "alice").routes == (AttachmentRoute.DIRECT,)
 
-    # With a password, alice is not a machine user, although there is an access key.
+    # With a password, alice is not a machine user.
     iam.create_login_profile(UserName="alice", Password=PASSWORD)
     created = iam.create_virtual_mfa_device(VirtualMFADeviceName="alice-phone")["VirtualMFADevice"]
-    first, second = account.codes(created["Base32StringSeed"])
+    seed = created["Base32StringSeed"].decode()
     iam.enable_mfa_device(
-        UserName="alice", SerialNumber=created["SerialNumber"], AuthenticationCode1=first, AuthenticationCode2=second
+        UserName="alice",
+        SerialNumber=created["SerialNumber"],
+        AuthenticationCode1=code(account, seed, -30),
+        AuthenticationCode2=code(account, seed),
     )
-    account.wait_for(lambda: tags(account, "alice") == {})
-    assert field(account.user("alice"), "routes") == ["user"]
+    wait_for(account, lambda: not user(account, "alice").tags)
+    assert user(account, "alice").routes == (AttachmentRoute.DIRECT,)
 
     iam.detach_user_policy(UserName="alice", PolicyArn=arn(account, f"policy/{POLICY}"))
-    account.wait_for(lambda: account.mails("enforcement-removed"))
-    account.wait_for(lambda: field(account.user("alice"), "routes") == ["user"])
-    assert "user/carol" in str(account.mails("enforcement-removed")[0]["text"])
+    wait_for(account, lambda: mails(account, "enforcement-removed") and user(account, "alice").routes)
+    assert "user/carol" in mails(account, "enforcement-removed")[0].text
 
 
-def test_alert_function_reports_a_disabled_rule(account: RunningAccount) -> None:
-    events = account.session().client("events", endpoint_url=account.endpoint)
+def test_alert_function_reports_a_disabled_rule(account: LocalAccount) -> None:
+    events = administrator(account).events
     events.disable_rule(Name="mfa-guard-mfa-devices")
-    account.wait_for(lambda: account.mails("tampering"))
-    [mail] = account.mails("tampering")
-    assert (mail["severity"], "DisableRule" in str(mail["subject"])) == ("critical", True)
+    wait_for(account, lambda: mails(account, "tampering"))
+    [mail] = mails(account, "tampering")
+    assert (mail.attributes["severity"], "DisableRule" in mail.subject) == ("critical", True)
     events.enable_rule(Name="mfa-guard-mfa-devices")
 
 
-def test_alert_function_reports_an_exemption(account: RunningAccount, iam: "IAMClient") -> None:
+def test_alert_function_reports_an_exemption(account: LocalAccount) -> None:
     record = {
-        "user_id": iam.get_user(UserName="carol")["User"]["UserId"],
+        "user_id": user(account, "carol").user_id,
         "user_name": "carol",
         "owner": "carol",
         "reason": "administrator of the guard",
         "created_by": "carol",
-        "expires_at": "2027-01-31T00:00:00Z",
+        "expires_at": f"{account.clock.now():%Y}-12-31T00:00:00Z",
     }
-    stacks = account.session().client("cloudformation", endpoint_url=account.endpoint)
-    outputs = stacks.describe_stacks(StackName="mfa-guard")["Stacks"][0]["Outputs"]
-    table = next(each["OutputValue"] for each in outputs if each["OutputKey"] == "ExemptionsTableName")
-    account.session().client("dynamodb", endpoint_url=account.endpoint).put_item(
-        TableName=table, Item={name: {"S": value} for name, value in record.items()}
+    administrator(account).dynamodb.put_item(
+        TableName=account.stack.physical_id("ExemptionsTable"),
+        Item={name: {"S": value} for name, value in record.items()},
     )
-    account.wait_for(lambda: account.mails("exemption"))
-    assert "carol" in str(account.mails("exemption")[0]["subject"])
+    wait_for(account, lambda: mails(account, "exemption"))
+    assert "carol" in mails(account, "exemption")[0].subject
 
 
-def test_sweep_function_sweeps_on_request(account: RunningAccount) -> None:
+def test_sweep_function_sweeps_on_request(account: LocalAccount) -> None:
     before = sweeps(account)
     entry = {"Source": "mfa-guard", "DetailType": "Sweep requested", "Detail": "{}"}
-    account.session().client("events", endpoint_url=account.endpoint).put_events(Entries=[entry])  # type: ignore[list-item]  # the stubs have a type of their own
-    account.wait_for(lambda: sweeps(account) > before)
+    administrator(account).events.put_events(Entries=[entry])  # type: ignore[list-item]  # the stubs have a type of their own
+    wait_for(account, lambda: sweeps(account) > before)
 
 
-def sweeps(account: RunningAccount) -> int:
+def sweeps(account: LocalAccount) -> int:
     """Return how many sweeps ended. A sweep without news sends no mail."""
-    return sum(" users, " in str(line["outcome"]) for line in account.activity("SweepFunction"))
+    return sum(" users, " in line.outcome for line in account.activity.newest_first)
 
 
 @pytest.mark.parametrize("account", ["source"], indirect=True)
-def test_the_aws_cli_can_do_the_same(account: RunningAccount) -> None:
-    account.aws("iam", "create-user", "--user-name", "bob")
-    account.wait_for(lambda: tags(account, "bob"))
-    listed = account.aws("iam", "list-user-tags", "--user-name", "bob")
-    assert [each["Key"] for each in field(listed, "Tags")] == ["mfa-guard:status", "mfa-guard:since"]  # type: ignore[attr-defined]
-    phone = arn(account, "mfa/bob-phone")
-    with NamedTemporaryFile("r") as file:
-        account.aws(
-            "iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", "bob-phone",
-            "--bootstrap-method", "Base32StringSeed", "--outfile", file.name,
-        )  # fmt: skip
-        seed = file.read().strip()
-    with pytest.raises(AwsCliFailed, match="InvalidAuthenticationCode"):
-        account.aws(*enable(phone, "000000", "111111"))
-    account.aws(*enable(phone, *account.codes(seed)))
-    account.wait_for(lambda: tags(account, "bob") == {})
-    account.aws("events", "put-rule", "--name", "others", "--event-pattern", '{"source":["aws.s3"]}')
-    outputs = account.aws(
-        "cloudformation", "describe-stacks", "--stack-name", "mfa-guard", "--query", "Stacks[0].Outputs"
-    )
-    assert "ExemptionsTableName" in json.dumps(outputs)
+def test_the_aws_cli_can_make_these_calls(account: LocalAccount, tmp_path: Path) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    given = {**own, **environment(account.endpoint), "AWS_CONFIG_FILE": os.devnull}
+
+    def aws(line: str, *words: str) -> "subprocess.CompletedProcess[str]":
+        command = [str(AWS_CLI), *line.split(), *words]
+        return subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=SECONDS)
+
+    assert aws("iam create-user --user-name bob").returncode == 0
+    wait_for(account, lambda: user(account, "bob").tags)
+    assert "mfa-guard:status" in aws("iam list-user-tags --user-name bob").stdout
+    file = tmp_path / "seed"
+    create = "iam create-virtual-mfa-device --virtual-mfa-device-name bob-phone --bootstrap-method Base32StringSeed"
+    assert aws(create, "--outfile", str(file)).returncode == 0
+    enable = f"iam enable-mfa-device --user-name bob --serial-number {arn(account, 'mfa/bob-phone')}"
+    wrong = aws(f"{enable} --authentication-code1 000000 --authentication-code2 111111")
+    assert "InvalidAuthenticationCode" in wrong.stderr
+    seed = file.read_text().strip()
+    first, second = code(account, seed, -30), code(account, seed)
+    assert aws(f"{enable} --authentication-code1 {first} --authentication-code2 {second}").returncode == 0
+    wait_for(account, lambda: not user(account, "bob").tags)
+    assert "ExemptionsTableName" in aws("cloudformation describe-stacks --stack-name mfa-guard").stdout
+    assert aws("events put-rule --name others --event-pattern", '{"source":["aws.s3"]}').returncode == 0
 
 
-def enable(phone: str, first: str, second: str) -> tuple[str, ...]:
-    codes = ("--authentication-code1", first, "--authentication-code2", second)
-    return "iam", "enable-mfa-device", "--user-name", "bob", "--serial-number", phone, *codes
-
-
-def test_teardown_function_releases_every_user_when_the_stack_is_deleted(
-    account: RunningAccount, iam: "IAMClient"
-) -> None:
-    iam.create_user(UserName="zoe")
-    account.wait_for(lambda: tags(account, "zoe"))
-    stacks = account.session().client("cloudformation", endpoint_url=account.endpoint)
+def test_teardown_function_releases_every_user_when_the_stack_is_deleted(account: LocalAccount) -> None:
+    administrator(account).iam.create_user(UserName="zoe")
+    wait_for(account, lambda: user(account, "zoe").tags)
+    stacks = administrator(account).any("cloudformation")
     with pytest.raises(ClientError, match="TerminationProtection"):
         stacks.delete_stack(StackName="mfa-guard")
     stacks.update_termination_protection(StackName="mfa-guard", EnableTerminationProtection=False)
     stacks.delete_stack(StackName="mfa-guard")
-    account.wait_for(lambda: any("DELETE_COMPLETE" in line for line in account.lines))
-    assert (field(account.user("zoe"), "routes"), tags(account, "zoe")) == ([], {})
+    wait_for(account, lambda: account.cloudformation.status == "DELETE_COMPLETE")
+    assert (user(account, "zoe").routes, user(account, "zoe").tags) == ((), {})
     with pytest.raises(ClientError, match="does not exist"):
         stacks.describe_stacks(StackName="mfa-guard")

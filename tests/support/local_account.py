@@ -1,26 +1,21 @@
-"""A local account in a process of its own, as a developer starts it, and the AWS CLI as its client."""
+"""A local account in a process of its own, as a developer starts it."""
 
-import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import boto3
-import pyotp
 from coverage import Coverage
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LOCAL_PROGRAM: Final = Path(sys.executable).with_name("mfa-guard-local")
-AWS_CLI: Final = Path(sys.executable).with_name("aws")
 _START_SECONDS: Final = 120
 _WAIT_SECONDS: Final = 60
 
@@ -41,10 +36,6 @@ def _measured(program: Path) -> tuple[str, ...]:
     )
 
 
-class AwsCliFailed(Exception):
-    """The AWS CLI ended with an error. The message is what it printed."""
-
-
 @dataclass
 class RunningAccount:
     """The account. `lines` is what its terminal shows so far."""
@@ -57,47 +48,12 @@ class RunningAccount:
     def endpoint(self) -> str:
         return self.environment["AWS_ENDPOINT_URL"]
 
-    def aws(self, *words: str, **variables: str) -> object:
-        """Return what the AWS CLI prints, parsed; raises AwsCliFailed. `variables` are added to the environment."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        done = subprocess.run(
-            [AWS_CLI, *words, "--output", "json"],
-            env={**own, **self.environment, "AWS_CONFIG_FILE": os.devnull, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_WAIT_SECONDS,
-        )
-        if done.returncode:
-            raise AwsCliFailed(done.stderr.strip())
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
     def session(self) -> boto3.Session:
         """Return a session with the credentials that the account prints."""
         given = self.environment
         return boto3.Session(
             given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=given["AWS_REGION"]
         )
-
-    def state(self) -> Mapping[str, object]:
-        """Return what the page shows."""
-        with urllib.request.urlopen(  # noqa: S310 - http on this machine
-            f"{self.endpoint}/_mfa-guard/state", timeout=_WAIT_SECONDS
-        ) as response:
-            shown: Mapping[str, object] = json.load(response)
-        return shown
-
-    def user(self, name: str) -> Mapping[str, object] | None:
-        """Return one user, as the page shows users."""
-        return next((each for each in self._listed("users") if each["name"] == name), None)
-
-    def mails(self, kind: str) -> Sequence[Mapping[str, object]]:
-        """Return the mails of a kind, newest first."""
-        return [each for each in self._listed("mails") if each["kind"] == kind]
-
-    def activity(self, function: str) -> Sequence[Mapping[str, object]]:
-        """Return what a function did, newest first."""
-        return [each for each in self._listed("activity") if each["function"] == function]
 
     def wait_for(self, done: Callable[[], object]) -> None:
         """Wait until `done`; fails when it takes too long."""
@@ -106,17 +62,6 @@ class RunningAccount:
             assert time.monotonic() < end, f"It did not happen. The account's terminal: {self.lines[-30:]}"
             assert self.process.poll() is None, f"The account ended: {self.lines[-30:]}"
             time.sleep(0.05)
-
-    def codes(self, seed: bytes | str) -> tuple[str, str]:
-        """Return two consecutive codes of a device."""
-        device = pyotp.TOTP(seed if isinstance(seed, str) else seed.decode())
-        now = int(time.time())
-        return device.at(now - 30), device.at(now)
-
-    def _listed(self, name: str) -> Sequence[Mapping[str, object]]:
-        listed = self.state()[name]
-        assert isinstance(listed, list)
-        return listed
 
 
 @contextmanager
