@@ -70,10 +70,10 @@ class TestDevices:
         assert error_code(enable(account, alice, serials[0])) == "LimitExceeded"
 
     def test_a_device_of_an_unknown_user_is_an_error(self, account: LocalAccount) -> None:
-        assert error_code(enable(account, "nobody", PHONE)) == "NoSuchEntity"
+        assert error_code(enable(account, "mallory", PHONE)) == "NoSuchEntity"
         resync = partial(
             administrator(account).iam.resync_mfa_device,
-            UserName="nobody",
+            UserName="mallory",
             SerialNumber=PHONE,
             AuthenticationCode1="123456",
             AuthenticationCode2="654321",

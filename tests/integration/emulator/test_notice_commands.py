@@ -50,10 +50,10 @@ def test_quotes_have_the_meaning_of_the_shell(quoted: str, word: str) -> None:
     assert command.words[-1] == word
 
 
-@pytest.mark.parametrize("pasted", ["aws iam get-user --user-name 'alice", "rm -rf nowhere", "/bin/false"])
-def test_a_command_of_another_program_is_refused(pasted: str) -> None:
+@pytest.mark.parametrize("text", ["aws iam get-user --user-name 'alice", "rm -rf nowhere", "/bin/false"])
+def test_a_command_of_another_program_is_refused(text: str) -> None:
     with pytest.raises(CommandFailed, match="The shell does not accept"):
-        split(pasted, CALLER)
+        split(text, CALLER)
 
 
 def test_the_calls_are_made_in_order(account: Account) -> None:

@@ -356,17 +356,17 @@ function showStack({ stack, totals }) {
   }
 }
 
-function showCounts({ mails, users: everybody, activity: entries, totals }) {
+function showCounts({ mails, users: all, activity: entries, totals }) {
   write(find("count-mails"), String(totals.mails));
   write(find("count-users"), String(totals.users));
   write(find("count-activity"), String(totals.activity));
   write(find("note-mails"), shownOf(mails.length, totals.mails));
   write(find("note-activity"), shownOf(entries.length, totals.activity));
-  const counts = STANDINGS.map((word) => [everybody.filter((user) => standingOf(user) === word).length, word]);
+  const counts = STANDINGS.map((word) => [all.filter((user) => standingOf(user) === word).length, word]);
   write(find("note-users"), counts.filter(([count]) => count).map((each) => each.join(" ")).join(", "));
   find("empty-mails").hidden = mails.length > 0;
-  find("empty-users").hidden = everybody.length > 0;
-  find("table-users").hidden = everybody.length === 0;
+  find("empty-users").hidden = all.length > 0;
+  find("table-users").hidden = all.length === 0;
   find("empty-activity").hidden = entries.length > 0;
 }
 
