@@ -12,28 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import boto3
-from coverage import Coverage
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LOCAL_PROGRAM: Final = Path(sys.executable).with_name("mfa-guard-local")
 _START_SECONDS: Final = 120
 _WAIT_SECONDS: Final = 60
-
-
-def _measured(program: Path) -> tuple[str, ...]:
-    """Return the command that runs a program of Python's; with its coverage, if that of the tests is measured."""
-    if Coverage.current() is None:
-        return (str(program),)
-    # In the root of the checkout, where pytest-cov looks for the data of the tests' own processes.
-    return (
-        sys.executable,
-        "-m",
-        "coverage",
-        "run",
-        "--parallel-mode",
-        f"--rcfile={ROOT / 'pyproject.toml'}",
-        str(program),
-    )
 
 
 @dataclass
@@ -68,7 +51,7 @@ class RunningAccount:
 def local_account(*options: str) -> Iterator[RunningAccount]:
     """Run `mfa-guard-local run` with these options on a free port until the end of the block; check how it ends."""
     process = subprocess.Popen(
-        [*_measured(LOCAL_PROGRAM), "run", "--port", "0", "--brief", *options],
+        [LOCAL_PROGRAM, "run", "--port", "0", "--brief", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
