@@ -31,6 +31,8 @@ SESSION: Final = "mallory=,.@script-alert"
 TRUST: Final = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}'
 )
+# The client of a real caller names the machine.
+AGENT: Final = "aws-cli/2.31.9"
 SCREENSHOT: Final = os.environ.get("MFA_GUARD_SCREENSHOT", "")
 PASSWORD: Final = "Not-a-real-passw0rd"
 
@@ -77,7 +79,7 @@ def clients(account: LocalAccount, credentials: Credentials, agent: str = "") ->
 
 
 def test_alice_appears_as_noncompliant_and_then_as_compliant(account: LocalAccount, page: Page) -> None:
-    carol, _ = clients(account, ADMINISTRATOR_KEY)
+    carol, _ = clients(account, ADMINISTRATOR_KEY, AGENT)
     alice_row = page.locator("tr[data-user=alice]")
     expect(alice_row).to_have_count(0)
 
@@ -87,7 +89,7 @@ def test_alice_appears_as_noncompliant_and_then_as_compliant(account: LocalAccou
     expect(page.locator(".mail .line").first).to_contain_text("alice")
 
     key = carol.create_access_key(UserName="alice")["AccessKey"]
-    alice, _ = clients(account, Credentials(key["AccessKeyId"], key["SecretAccessKey"]))
+    alice, _ = clients(account, Credentials(key["AccessKeyId"], key["SecretAccessKey"]), AGENT)
     made = alice.create_virtual_mfa_device(VirtualMFADeviceName="alice-phone")["VirtualMFADevice"]
     codes, moment = TOTP(made["Base32StringSeed"].decode()), datetime.now(UTC)
     alice.enable_mfa_device(
@@ -100,6 +102,8 @@ def test_alice_appears_as_noncompliant_and_then_as_compliant(account: LocalAccou
     expect(alice_row).to_contain_text("alice-phone")
     if SCREENSHOT:
         page.locator(".mail").first.wait_for()
+        # Until nothing flashes.
+        page.wait_for_timeout(2500)
         page.screenshot(path=Path(SCREENSHOT))
 
 

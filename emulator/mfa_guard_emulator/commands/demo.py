@@ -18,10 +18,10 @@ def demo(
         bool, typer.Option("--logs", help="Also print the output of the functions; implies --full.")
     ] = False,
 ) -> None:
-    """Play 35 steps: real API calls to the stack, in local accounts that end with the demo.
+    """Play 35 steps against the stack, in local accounts.
 
-    It prints what the guard decides in each step, and writes demo.html into the current folder. It needs no AWS
-    account, no Docker and no network.
+    The steps are real API calls, and the accounts end with the demo. It prints what the guard decides in each step,
+    and writes demo.html into the current folder. It needs no AWS account, no Docker and no network.
 
     Exit codes: 0 every step ended as expected, 1 a step did not, 2 the demo could not start.
     """

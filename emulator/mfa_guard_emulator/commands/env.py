@@ -18,7 +18,7 @@ def env(
 ) -> None:
     """Print the variables that make a shell call the local account.
 
-    Use it so: eval "$(mfa-guard-local env)"
+    Example: eval "$(mfa-guard-local env)"
     """
     if caller not in KEYS:
         raise WrongUse(

@@ -35,7 +35,7 @@ def run(
         float, typer.Option("--lose", metavar="PERCENT", help="Lose this percentage of the events.", min=0, max=100)
     ] = 0.0,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Repeat the delivery faults of an earlier run with this seed.")
+        int | None, typer.Option("--seed", help="Seed of the delivery faults: the same seed repeats them.")
     ] = None,
     brief: Annotated[bool, typer.Option("--brief", help="Show only the subjects of mails.")] = False,
     logs: Annotated[bool, typer.Option("--logs", help="Show the output of the functions: logs and metrics.")] = False,

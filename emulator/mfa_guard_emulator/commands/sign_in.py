@@ -15,6 +15,9 @@ def sign_in(
     mfa: Annotated[bool, typer.Option("--mfa", help="Sign in with an MFA code.")] = False,
     port: Port = DEFAULT_PORT,
 ) -> None:
-    """Sign root or a user in to the console, in the local account that runs."""
+    """Sign root or a user in to the console.
+
+    It needs a local account that runs.
+    """
     post(port, "sign-in", {"user": "" if user == "root" else user, "mfa": mfa})
     typer.echo(f"{user} signed in {'with' if mfa else 'without'} MFA.")

@@ -8,6 +8,9 @@ from mfa_guard_emulator.endpoint import DEFAULT_PORT
 
 
 def sweep(*, port: Port = DEFAULT_PORT) -> None:
-    """Run the sweep's schedule now, in the local account that runs."""
+    """Run the sweep's schedule now.
+
+    It needs a local account that runs.
+    """
     post(port, "sweep", {})
     typer.echo("The schedule invoked SweepFunction. If the sweep finds news, it sends a digest.")
