@@ -205,7 +205,7 @@ def _one_user_of_each_kind(setup: Setup) -> None:
 def _add_checked_resources(setup: Setup) -> None:
     """Add what the health checks look for. The injector responds for CloudFormation."""
     with patch.object(upkeep, "_described", lambda _: lambda **_: None):
-        upkeep.keep_well(setup.account)
+        upkeep.create_baseline(setup.account)
 
 
 def _sweep_is_requested(setup: Setup) -> None:

@@ -23,7 +23,7 @@ from mfa_guard_emulator.aws.moto_patches import patch_moto
 from mfa_guard_emulator.aws.resources import Clients, create_all
 from mfa_guard_emulator.clock import Clock
 
-# What the handlers need. `keep_well` adds what a sweep checks, which would take time in every test.
+# What the handlers need. `create_baseline` adds what a sweep checks, which would take time in every test.
 _CREATED: Final = frozenset(
     {
         "AWS::DynamoDB::Table",

@@ -21,7 +21,7 @@ from mfa_guard_cli.admin import guard as admin_stack
 from mfa_guard_cli.main import app
 from mfa_guard_cli.policy.evaluator import Decision, Request, evaluate, parse_policy
 from support.account import ADMINISTRATOR, Account
-from support.upkeep import keep_well
+from support.upkeep import create_baseline
 
 _DECISIONS: Final = {
     Decision.ALLOW: "allowed",
@@ -152,7 +152,7 @@ Answer = Callable[[Mapping[str, object]], Mapping[str, object]]
 def deploy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """Create what the health checks require, and let the program use the account's session."""
     deployed = Deployed(account)
-    keep_well(account)
+    create_baseline(account)
     # The administrator who runs the program has a password and an MFA device.
     account.iam.create_login_profile(ADMINISTRATOR, "Not-a-real-passw0rd")
     serial = account.iam.create_virtual_mfa_device(f"{ADMINISTRATOR}-phone", "/").serial_number

@@ -16,7 +16,7 @@ _CHECKED: Final = frozenset({"AWS::Events::Rule", "AWS::Scheduler::Schedule"})
 _Answer: TypeAlias = tuple[AWSResponse, Mapping[str, object]]
 
 
-def keep_well(account: Account) -> None:
+def create_baseline(account: Account) -> None:
     """Create what the health checks require, without events. moto confirms every subscription itself."""
     stack = account.stack
     baseline.create_baseline(stack, account.iam, account.clients)

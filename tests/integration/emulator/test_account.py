@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from mfa_guard_cli.stack.template import Resource, Stack
 from mfa_guard_emulator.aws.resources import AccountError
 from support.account import Account, open_account
-from support.upkeep import keep_well
+from support.upkeep import create_baseline
 
 
 class _Changed(Stack):
@@ -44,13 +44,13 @@ def test_both_tables_have_the_keys_in_the_template(account: Account, stack: Stac
 
 
 def test_every_rule_is_there_and_enabled(account: Account, stack: Stack) -> None:
-    keep_well(account)
+    create_baseline(account)
     states = {rule.name: account.clients.events.describe_rule(Name=rule.name)["State"] for rule in stack.rules()}
     assert set(states.values()) == {"ENABLED"}
 
 
 def test_the_schedule_is_there_and_enabled(account: Account, stack: Stack) -> None:
-    keep_well(account)
+    create_baseline(account)
     schedule = account.clients.any("scheduler").get_schedule(Name=stack.physical_id("SweepFunctionDaily"))
     assert schedule["State"] == "ENABLED"
 

@@ -12,7 +12,7 @@ from moto.iam.responses import IamResponse
 
 from mfa_guard_cli.stack.template import Stack
 from support.account import Account, open_account
-from support.upkeep import keep_well
+from support.upkeep import create_baseline
 
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}'
 
@@ -99,7 +99,7 @@ def test_service_specific_credentials_can_be_listed(alice: Account) -> None:
 
 
 def test_an_event_for_a_rule_with_a_function_can_be_put_on_the_bus(account: Account, stack: Stack) -> None:
-    keep_well(account)
+    create_baseline(account)
     events = account.clients.events
     arn = str(stack.resolve({"Fn::GetAtt": ["SweepFunction", "Arn"]}))
     events.put_targets(Rule=stack.physical_id("SweepFunctionSweepRequested"), Targets=[{"Id": "sweep", "Arn": arn}])
