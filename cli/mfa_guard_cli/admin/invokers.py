@@ -74,6 +74,7 @@ class Invokers:
         self._guard = guard
         client: _Scheduler = guard.session.client("scheduler")
         self._scheduler = client
+        # The protocol above has only the calls that are made; every client has its model as well.
         operation = client.meta.service_model.operation_model("UpdateSchedule")  # type: ignore[attr-defined]
         self._updatable = frozenset(operation.input_shape.members)
 

@@ -68,6 +68,7 @@ def _entries(name: str, mfa: str | None) -> "list[ContextEntryTypeDef]":
     values = {"aws:username": ("string", name), "aws:ViaAWSService": ("boolean", "false")}
     if mfa is not None:
         values["aws:MultiFactorAuthPresent"] = ("boolean", mfa)
+    # The type of the kind is a list of literals; IAM itself refuses any other.
     return [
         {"ContextKeyName": key, "ContextKeyType": kind, "ContextKeyValues": [value]}  # type: ignore[typeddict-item]
         for key, (kind, value) in values.items()

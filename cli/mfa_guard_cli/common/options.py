@@ -71,6 +71,7 @@ def stack_command(command: Callable[..., None]) -> Callable[..., None]:
     parameters = dict(inspect.signature(command).parameters)
     del parameters["location"]
     parameters |= inspect.signature(options).parameters
+    # A function has this attribute at run time, though its type does not say so.
     with_options.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
     with_options.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
     return with_options

@@ -264,6 +264,7 @@ def _translate(document: Fields, path: Path) -> Fields:
 
     # Nothing that the translator does for this template depends on the region. The stand-in for a session keeps the
     # translator from reading the AWS configuration.
+    # Its type is a whole boto3 session; of that the translator uses the region name.
     session = SimpleNamespace(region_name=COMMERCIAL.home_region)
     metrics = Metrics("mfa-guard", DummyMetricsPublisher())
     translator = Translator(None, Parser(), boto_session=session, metrics=metrics)  # type: ignore[arg-type]

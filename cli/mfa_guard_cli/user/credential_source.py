@@ -13,6 +13,7 @@ from mfa_guard_cli.user.session_environment import add_waiting_profile, waiting_
 
 if TYPE_CHECKING:
     import boto3
+    import botocore.session
 
 _DEFAULT: Final = "default"
 # This program as a word of a command line, by all of its names.
@@ -76,16 +77,20 @@ def open_source(
     return session
 
 
+def _core_of(session: "boto3.Session") -> "botocore.session.Session":
+    return session._session  # noqa: SLF001 - boto3 has no public access to the configuration files
+
+
 def _check_profile(session: "boto3.Session", name: str, environment: MutableMapping[str, str]) -> None:
     """Raise WrongUse for a profile without an access key, before botocore runs its credential_process.
 
     Otherwise record in the environment that the profile waits for every process that is started from here on.
     """
-    profiles: Mapping[str, Mapping[str, object]] = session._session.full_config.get("profiles", {})  # noqa: SLF001
+    profiles: Mapping[str, Mapping[str, object]] = _core_of(session).full_config.get("profiles", {})
     profile = profiles.get(name, {})
     process = profile.get("credential_process")
     # A key in the credentials file takes precedence over a credential_process; one in the configuration file does not.
-    keys = session._session.get_component("credential_provider").get_provider("shared-credentials-file")  # noqa: SLF001
+    keys = _core_of(session).get_component("credential_provider").get_provider("shared-credentials-file")
     calls_itself = isinstance(process, str) and _runs_this_program(process) and keys.load() is None
     if name in waiting_profiles(environment) or calls_itself:
         raise WrongUse(
@@ -107,7 +112,7 @@ def access_key_id(session: "boto3.Session") -> str:
 
 def check_target_profile(session: "boto3.Session", name: str) -> None:
     """Raise WrongUse if keys that are written as profile `name` would replace the source, or have no effect."""
-    core = session._session  # noqa: SLF001
+    core = _core_of(session)
     credentials = session.get_credentials()
     if name == session.profile_name and credentials is not None and credentials.method != "env":
         raise WrongUse(f"Profile {name} holds the access key that the session is made from; write to another profile.")
@@ -123,7 +128,7 @@ def location_variables(
 
     `region` is the requested one. What the environment sets takes precedence over the profile.
     """
-    settings = session._session.get_scoped_config() if session.profile_name != _DEFAULT else {}  # noqa: SLF001
+    settings = _core_of(session).get_scoped_config() if session.profile_name != _DEFAULT else {}
     requested = {"region": region}
     found: dict[str, str] = {}
     for setting, names in _LOCATION_VARIABLES.items():
