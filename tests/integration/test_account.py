@@ -271,10 +271,10 @@ class LargeAccount:
 
     def get_credential_report(self) -> dict[str, object]:
         columns = (
-            "user,arn,user_creation_time,password_enabled,mfa_active,access_key_1_active,access_key_1_last_used_date,"
-            "access_key_2_active,access_key_2_last_used_date"
+            "user,arn,user_creation_time,password_enabled,mfa_active,access_key_1_active,access_key_1_last_rotated,"
+            "access_key_1_last_used_date,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date"
         )
-        used = "true,2026-02-20T09:15:00Z"
+        used = "true,2025-06-01T08:00:00Z,2026-02-20T09:15:00Z"
         rows = (f"{self.name(n)},{self.arn(n)},2025-06-01T08:00:00Z,true,true,{used},{used}" for n in range(self.users))
         return {"Content": "\n".join([columns, *rows]).encode(), "GeneratedTime": NOW}
 

@@ -85,13 +85,19 @@ class TestIam:
         client.update_access_key(UserName="alice", AccessKeyId=idle, Status="Inactive")
         account.use_key("alice", used, NOW)
         keys = {key.id: key for key in iam.keys("alice")}
-        assert keys[used] == AccessKey(used, active=True, last_used=NOW)
-        assert keys[idle] == AccessKey(idle, active=False, last_used=None)
+        created = {
+            key["AccessKeyId"]: key["CreateDate"]
+            for key in client.list_access_keys(UserName="alice")["AccessKeyMetadata"]
+        }
+        assert keys[used] == AccessKey(used, active=True, last_used=NOW, created_at=created[used])
+        assert keys[idle] == AccessKey(idle, active=False, last_used=None, created_at=created[idle])
 
     def test_a_listed_key_counts_if_its_use_is_not_known_yet(self, iam: IamUsers, faults: Faults) -> None:
-        key = boto3.client("iam").create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
+        key = boto3.client("iam").create_access_key(UserName="alice")["AccessKey"]
         faults.failing["GetAccessKeyLastUsed"] = "NoSuchEntity"
-        assert iam.keys("alice") == (AccessKey(key, active=True, last_used=None),)
+        assert iam.keys("alice") == (
+            AccessKey(key["AccessKeyId"], active=True, last_used=None, created_at=key["CreateDate"]),
+        )
 
     def test_the_guards_tags_are_set_and_removed_and_others_stay(self, iam: IamUsers) -> None:
         iam.mark("alice", NOW)

@@ -18,8 +18,10 @@ COLUMNS = (
     "password_enabled",
     "mfa_active",
     "access_key_1_active",
+    "access_key_1_last_rotated",
     "access_key_1_last_used_date",
     "access_key_2_active",
+    "access_key_2_last_rotated",
     "access_key_2_last_used_date",
 )
 NAMES = st.text("abcXYZ019_+=,.@-", min_size=1, max_size=64)
@@ -28,10 +30,12 @@ TIMES = st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)).map(  # noqa: D
 )
 USES = st.none() | TIMES
 USERS = st.dictionaries(
-    NAMES, st.tuples(TIMES, st.booleans(), st.booleans(), st.booleans(), USES, st.booleans(), USES), max_size=5
+    NAMES,
+    st.tuples(TIMES, st.booleans(), st.booleans(), st.booleans(), TIMES, USES, st.booleans(), TIMES, USES),
+    max_size=5,
 )
 VALUES = st.sampled_from(["true", "FALSE", "N/A", "no_information", "2026-01-01T00:00:00Z", "2026-01-01", "alice"])
-ALMOST = st.lists(st.lists(VALUES | st.text(max_size=5), min_size=7, max_size=9), max_size=4)
+ALMOST = st.lists(st.lists(VALUES | st.text(max_size=5), min_size=9, max_size=11), max_size=4)
 
 
 def written(rows: list[list[str]]) -> bytes:
@@ -48,16 +52,17 @@ def test_any_bytes_are_parsed_or_refused_as_declared(content: bytes) -> None:
 
 @given(USERS, st.permutations([*COLUMNS, "arn", "cert_1_active"]))
 def test_a_written_report_is_read_back(
-    users: dict[str, tuple[datetime, bool, bool, bool, datetime | None, bool, datetime | None]], columns: list[str]
+    users: dict[str, tuple[datetime, bool, bool, bool, datetime, datetime | None, bool, datetime, datetime | None]],
+    columns: list[str],
 ) -> None:
     rows, expected = [], {}
-    for name, (created, device, password, active_1, used_1, active_2, used_2) in users.items():
-        times = [time.isoformat() if time else "N/A" for time in (created, used_1, used_2)]
+    for name, (created, device, password, active_1, made_1, used_1, active_2, made_2, used_2) in users.items():
+        times = [time.isoformat() if time else "N/A" for time in (created, made_1, used_1, made_2, used_2)]
         flags = [str(flag).lower() for flag in (password, device, active_1, active_2)]
-        values = [name, times[0], flags[0], flags[1], flags[2], times[1], flags[3], times[2]]
+        values = [name, times[0], *flags[:3], *times[1:3], flags[3], *times[3:]]
         cells = dict(zip(COLUMNS, values, strict=True)) | {"arn": f"arn:aws:iam::111122223333:user/{name}"}
         rows.append([cells.get(column, "false") for column in columns])
-        keys = (AccessKey("key 1", active_1, used_1), AccessKey("key 2", active_2, used_2))
+        keys = (AccessKey("key 1", active_1, used_1, made_1), AccessKey("key 2", active_2, used_2, made_2))
         expected[name] = ReportRow(device, password, tuple(key for key in keys if key.active or key.last_used))
     created_at = {name: facts[0] for name, facts in users.items()}
     assert parse_report(written([columns, *rows]), created_at) == CredentialReport(expected, 0)

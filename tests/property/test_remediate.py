@@ -133,6 +133,7 @@ def known(account: FakeAccount) -> UserState:
         id=alice.id,
         path=alice.path,
         tags=dict(alice.tags),
+        created_at=alice.created_at,
         exemption=account.exemptions.records.get(alice.id),
         devices=tuple(alice.devices),
         attached=alice.attached,

@@ -35,6 +35,7 @@ def state(account: FakeAccount, user: FakeUser) -> UserState:
         id=user.id,
         path=user.path,
         tags=dict(user.tags),
+        created_at=user.created_at,
         exemption=account.exemptions.records.get(user.id),
         devices=tuple(user.devices),
         attached=user.attached,

@@ -13,12 +13,13 @@ import boto3
 import botocore.session
 from botocore.loaders import Loader, create_loader
 from moto import mock_aws
-from moto.iam.models import AccessKeyLastUsed, IAMBackend, iam_backends
+from moto.iam.models import IAMBackend, iam_backends
 from moto.sns.models import SNSBackend, sns_backends
 
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.baseline import ADMINISTRATOR as ADMINISTRATOR  # noqa: PLC0414 - whose session it is
 from mfa_guard_emulator.aws.iam_reads import IamReads
+from mfa_guard_emulator.aws.key_use import record_key_use
 from mfa_guard_emulator.aws.moto_patches import patch_moto
 from mfa_guard_emulator.aws.resources import Clients, create_all
 from mfa_guard_emulator.clock import Clock
@@ -65,9 +66,8 @@ class Account:
         self.iam_reads.become_consistent()
 
     def use_key(self, user: str, key_id: str, when: datetime) -> None:
-        """Set when an access key was last used, for which there is no API."""
-        key = self.iam.get_user(user).get_access_key_by_id(key_id)
-        key.last_used = AccessKeyLastUsed(when, "s3", self.stack.region)
+        """Set when an access key of an established user was last used, for which there is no API."""
+        record_key_use(self.iam, self.stack.region, user, key_id, when)
 
 
 @contextmanager

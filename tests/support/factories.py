@@ -9,10 +9,12 @@ from pathlib import Path
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
-from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, Device, UserState
+from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, Device, ServiceCredential, UserState
 
 ROOT_OF_THE_PROJECT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+# The age of the users and credentials of the tests: old enough to show work.
+OLD = timedelta(days=400)
 ACCOUNT = "111122223333"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/EnrollMFADeviceThenSignInAgain"
 GROUP = "mfa-guard-enforced"
@@ -45,9 +47,26 @@ def device(serial: str = f"arn:aws:iam::{ACCOUNT}:mfa/phone", *, enabled_at: dat
     return Device(serial, enabled_at)
 
 
-def key(key_id: str = "AKIAEXAMPLE1", *, active: bool = True, used: timedelta | None = timedelta(days=1)) -> AccessKey:
-    """Return an access key that was last used some time before NOW; `used=None` for never."""
-    return AccessKey(key_id, active, None if used is None else NOW - used)
+def key(
+    key_id: str = "AKIAEXAMPLE1",
+    *,
+    active: bool = True,
+    used: timedelta | None = timedelta(days=1),
+    age: timedelta = OLD,
+) -> AccessKey:
+    """Return an access key that was last used, and was created, some time before NOW; `used=None` for never."""
+    return AccessKey(key_id, active, None if used is None else NOW - used, NOW - age)
+
+
+def service_credential(
+    credential_id: str = "ACCA1",
+    service: str = "codecommit.amazonaws.com",
+    *,
+    active: bool = True,
+    age: timedelta = OLD,
+) -> ServiceCredential:
+    """Return a service-specific credential that was created some time before NOW."""
+    return ServiceCredential(credential_id, service, active, NOW - age)
 
 
 def exemption(user_id: str = "AIDAEXAMPLE", *, ends: timedelta = timedelta(days=30)) -> Exemption:
@@ -61,6 +80,7 @@ def state(**changes: object) -> UserState:
         id="AIDAEXAMPLE",
         path="/",
         tags={},
+        created_at=NOW - OLD,
         exemption=None,
         devices=(device(),),
         attached=True,

@@ -27,7 +27,7 @@ from mfa_guard.core.user import (
 )
 from mfa_guard.use_cases.remediate import RemediateDependencies
 from mfa_guard.use_cases.sweep.dependencies import SweepDependencies
-from support.factories import NOW
+from support.factories import NOW, OLD
 
 
 class Crash(BaseException):
@@ -78,6 +78,7 @@ class FakeUser:
     id: str = "AIDAEXAMPLE"
     path: str = "/"
     tags: dict[str, str] = field(default_factory=dict)
+    created_at: datetime = NOW - OLD
     devices: list[Device] = field(default_factory=list)
     attached: bool = False
     in_group: bool = False
@@ -108,7 +109,7 @@ class FakeIam:
 
     def user(self, name: str) -> UserState:
         user = self._user("user", name)
-        return UserState(user.name, user.id, user.path, dict(user.tags))
+        return UserState(user.name, user.id, user.path, dict(user.tags), user.created_at)
 
     def devices(self, name: str) -> tuple[Device, ...]:
         return tuple(self._user("devices", name).devices)
@@ -302,7 +303,7 @@ class FakeAccountReader:
     def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:  # noqa: ARG002
         self.calls.enter("account.read")
         users = tuple(
-            ListedUser(user.name, user.id, user.path, dict(user.tags), user.attached, user.in_group)
+            ListedUser(user.name, user.id, user.path, dict(user.tags), user.created_at, user.attached, user.in_group)
             for user in self.iam.users.values()
         )
         return Snapshot(users, frozenset(self._virtual()), self._rows(), exemptions, self.report_problem)

@@ -23,19 +23,22 @@ from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.mail.notices import alert_message, exemption_message, root_message, user_message
 from mfa_guard.core.notice_kinds import NoticeKind
-from mfa_guard.core.plan import Action, EventContext, EventPlan, Standing, UserPlan, notice_of, plan_for_event
+from mfa_guard.core.plan import Action, EventContext, EventPlan, UserPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
-from mfa_guard.core.user import NOT_LOADED, ServiceCredential, UserState
+from mfa_guard.core.user import NOT_LOADED, UserState
+from mfa_guard.core.user_record import Standing
 from support.factories import (
     ACCOUNT,
     MARKED,
     NOW,
+    OLD,
     ROOT_OF_THE_PROJECT,
     detail,
     device,
     exemption,
     key,
     long_term_key,
+    service_credential,
     settings,
     state,
     stream_record,
@@ -90,7 +93,7 @@ ROOT: Final = {"type": "Root", "accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCO
 GIT_MACHINE: Final = replace(
     NEW,
     password=False,
-    service_credentials=(ServiceCredential("ACCAEXAMPLE1", "codecommit.amazonaws.com", active=True),),
+    service_credentials=(service_credential("ACCAEXAMPLE1"),),
 )
 
 # What a retry reads after an earlier attempt at the same event enforced, and ended before it sent the notice.
@@ -135,7 +138,15 @@ USER_CASES: Final[Mapping[str, UserCase]] = {
             userIdentity=user_identity("bob", sessionContext={"attributes": {"mfaAuthenticated": "false"}}),
         ),
         UserState(
-            "alice", "AIDAEXAMPLE", "/", MARKED, exemption=None, devices=(device(),), attached=True, unfinished=None
+            "alice",
+            "AIDAEXAMPLE",
+            "/",
+            MARKED,
+            NOW - OLD,
+            exemption=None,
+            devices=(device(),),
+            attached=True,
+            unfinished=None,
         ),
         chosen=replace(AUDIT, help_url=""),
     ),

@@ -17,9 +17,14 @@ from mfa_guard_cli.preview.model import (
     Preview,
     UserForecast,
 )
-from support.factories import ACCOUNT, NOW, settings
+from support.factories import (
+    ACCOUNT,
+    NOW,
+    OLD,
+    settings,
+)
 
-KEY = AccessKey("key 1", active=True, last_used=NOW - timedelta(days=1))
+KEY = AccessKey("key 1", active=True, last_used=NOW - timedelta(days=1), created_at=NOW - OLD)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,9 @@ def account_data(*users: SampleUser, **changes: object) -> AccountData:
         caller=role_caller(),
         account=ACCOUNT,
         read_at=NOW,
-        users=tuple(ListedUser(each.name, each.id, each.path, {}, each.attached, in_group=False) for each in users),
+        users=tuple(
+            ListedUser(each.name, each.id, each.path, {}, NOW - OLD, each.attached, in_group=False) for each in users
+        ),
         virtual_device_owners=frozenset(each.name for each in users if each.virtual),
         report={
             each.name: ReportRow(each.device or each.virtual, each.password, each.keys)

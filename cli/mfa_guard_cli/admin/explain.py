@@ -12,10 +12,11 @@ from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.mail.digest import in_use
 from mfa_guard.core.mail.user_notices import about_user
-from mfa_guard.core.plan import Action, Rule, Standing, UserPlan, deciding_rule, plan_for_user
+from mfa_guard.core.plan import Action, Rule, UserPlan, deciding_rule, plan_for_user
 from mfa_guard.core.settings import Mode, Settings
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import GUARD_TAGS, Field, FieldNotLoaded, UserState
+from mfa_guard.core.user_record import Standing
 from mfa_guard_cli.admin.exemption_records import in_words
 from mfa_guard_cli.admin.guard import open_guard
 from mfa_guard_cli.admin.simulation import CONTEXTS, Simulated, Unavailable, simulate

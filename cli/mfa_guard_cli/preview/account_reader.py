@@ -110,10 +110,10 @@ class AccountReader:
         account = IamAccount(self.iam, self.settings.policy_arn, self.settings.group_name, self.clock)
         # Requested first, so that IAM creates the report while the lists are read.
         ready = self._request_report(account, notes)
-        users, created = self._users(account)
+        users = self._users(account)
         virtual = self._virtual_device_owners(account, notes)
         raw = self._report(account, notes, ready=ready)
-        report, last_uses = _parse(raw, created, notes)
+        report, last_uses = _parse(raw, {user.name: user.created_at for user in users}, notes)
         others = [] if virtual is None or report is None else users_with_other_devices(users, virtual, report)
         other_devices, deleted = self._other_devices(others, notes)
         return AccountData(
@@ -137,20 +137,18 @@ class AccountReader:
             notes.append(_note_if_denied(error, "iam:GenerateCredentialReport", _OLD_REPORT))
             return None
 
-    def _users(self, account: IamAccount) -> tuple[list[ListedUser], dict[str, datetime]]:
+    def _users(self, account: IamAccount) -> list[ListedUser]:
         users: list[ListedUser] = []
-        created: dict[str, datetime] = {}
         self.show_progress("Reading users", 0, None)
         try:
             for page in account.users():
-                users.extend(user for user, _ in page)
-                created.update((user.name, since) for user, since in page)
+                users.extend(page)
                 self.show_progress("Reading users", len(users), None)
         except ClientError as error:
             if is_denied(error):
                 raise AwsError(f"{as_program_error(error)} {_REQUIRED}") from error
             raise
-        return users, created
+        return users
 
     def _virtual_device_owners(self, account: IamAccount, notes: list[str]) -> frozenset[str] | None:
         self.show_progress("Reading virtual MFA devices", 0, None)

@@ -7,9 +7,9 @@ from typing import Final
 
 from mfa_guard.core.account.assessment import Assessment, assess
 from mfa_guard.core.account.snapshot import ListedUser, Snapshot, state_of
-from mfa_guard.core.plan import Standing
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import AccessKey, NotLoaded, UserState
+from mfa_guard.core.user_record import Standing
 from mfa_guard_cli.preview.model import (
     AccountData,
     CallerKind,

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from moto.iam.models import AccessKeyLastUsed
-
 from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard_cli.stack.intrinsics import as_text
 from mfa_guard_cli.stack.template import Fields
 from mfa_guard_emulator.account import LocalAccount
 from mfa_guard_emulator.aws.callers import Caller
 from mfa_guard_emulator.aws.delivery import Delivery, Invocation
+from mfa_guard_emulator.aws.key_use import record_key_use
 from mfa_guard_emulator.aws.mailbox import Mail
 from mfa_guard_emulator.aws.resources import Clients
 from mfa_guard_emulator.aws.snapshot import Snapshot, snapshots
@@ -160,8 +159,7 @@ class Harness:
 
     def set_key_last_used(self, user: str, key_id: str, when: datetime) -> None:
         """Set when an access key was last used, which no API can."""
-        key = self.account.iam.get_user(user).get_access_key_by_id(key_id)
-        key.last_used = AccessKeyLastUsed(when, "s3", self.account.stack.region)
+        record_key_use(self.account.iam, self.account.stack.region, user, key_id, when)
 
     def advance(self, span: timedelta) -> None:
         """Skip a span of time, after which IAM's reads are consistent."""

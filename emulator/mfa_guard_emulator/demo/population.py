@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
-from moto.iam.models import AccessKeyLastUsed, IAMBackend
+from moto.iam.models import IAMBackend
 
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.baseline import ADMINISTRATOR
+from mfa_guard_emulator.aws.key_use import record_key_use
 from mfa_guard_emulator.aws.moto_patches import GROUPS_PER_USER, POLICIES_PER_USER
 from mfa_guard_emulator.aws.resources import Clients
 from mfa_guard_emulator.clock import Clock
@@ -135,7 +136,8 @@ def _set_up(account: Populated, name: str, setup: UserSetup) -> None:
         serial = f"arn:{stack.partition}:iam::{stack.account}:u2f/user/{name}/key"
         iam.enable_mfa_device(name, serial, "", "")
     if setup.key_used is not None:
-        iam.create_access_key(name).last_used = AccessKeyLastUsed(now - setup.key_used, "s3", stack.region)
+        key_id = iam.create_access_key(name).access_key_id
+        record_key_use(iam, stack.region, name, key_id, now - setup.key_used)
     if setup.enforced:
         iam.attach_user_policy(str(stack.resolve({"Ref": "EnforcementPolicy"})), name)
     if setup.tagged_for is not None:

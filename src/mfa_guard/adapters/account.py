@@ -61,20 +61,17 @@ class IamAccount:
         """
         # The first call, so that IAM generates the report while the lists are read.
         ready = self.generate_report()
-        users: list[ListedUser] = []
-        created: dict[str, datetime] = {}
-        for page in self.users():
-            users.extend(user for user, _ in page)
-            created.update((user.name, since) for user, since in page)
+        users = tuple(user for page in self.users() for user in page)
         virtual = self.virtual_device_owners()
+        created = {user.name: user.created_at for user in users}
         report, late = self._report(created, patience, ready=ready)
-        return Snapshot(tuple(users), virtual, report.rows if report else None, exemptions, late)
+        return Snapshot(users, virtual, report.rows if report else None, exemptions, late)
 
-    def users(self) -> Iterator[tuple[tuple[ListedUser, datetime], ...]]:
-        """Yield pages of users, each with the time of the user's creation."""
+    def users(self) -> Iterator[tuple[ListedUser, ...]]:
+        """Yield pages of users."""
         pages = self._client.get_paginator("get_account_authorization_details")
         for page in pages.paginate(Filter=["User"], PaginationConfig=_PAGE):
-            yield tuple((self._listed(user), user["CreateDate"]) for user in page["UserDetailList"])
+            yield tuple(self._listed(user) for user in page["UserDetailList"])
 
     def _listed(self, user: "UserDetailTypeDef") -> ListedUser:
         policies = user.get("AttachedManagedPolicies", [])
@@ -83,6 +80,7 @@ class IamAccount:
             id=user["UserId"],
             path=user["Path"],
             tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", []) if tag["Key"] in GUARD_TAGS},
+            created_at=user["CreateDate"],
             attached=any(policy["PolicyArn"] == self._policy_arn for policy in policies),
             in_group=self._group_name in user.get("GroupList", []),
         )

@@ -52,7 +52,9 @@ class IamUsers:
         with translate_errors():
             user = self._client.get_user(UserName=name)["User"]
         tags = {tag["Key"]: tag["Value"] for tag in user.get("Tags", [])}
-        return UserState(name=user["UserName"], id=user["UserId"], path=user["Path"], tags=tags)
+        return UserState(
+            name=user["UserName"], id=user["UserId"], path=user["Path"], tags=tags, created_at=user["CreateDate"]
+        )
 
     def devices(self, name: str) -> tuple[Device, ...]:
         """Return the user's MFA devices of every type."""
@@ -87,7 +89,9 @@ class IamUsers:
             pages = self._client.get_paginator("list_access_keys").paginate(UserName=name)
             listed = [key for page in pages for key in page["AccessKeyMetadata"]]
         return tuple(
-            AccessKey(key["AccessKeyId"], key["Status"] == "Active", self._last_used(key["AccessKeyId"]))
+            AccessKey(
+                key["AccessKeyId"], key["Status"] == "Active", self._last_used(key["AccessKeyId"]), key["CreateDate"]
+            )
             for key in listed
         )
 
@@ -105,7 +109,9 @@ class IamUsers:
         with translate_errors():
             listed = self._client.list_service_specific_credentials(UserName=name)["ServiceSpecificCredentials"]
         return tuple(
-            ServiceCredential(c["ServiceSpecificCredentialId"], c["ServiceName"], active=c["Status"] == "Active")
+            ServiceCredential(
+                c["ServiceSpecificCredentialId"], c["ServiceName"], c["Status"] == "Active", c["CreateDate"]
+            )
             for c in listed
         )
 

@@ -17,15 +17,7 @@ from mfa_guard.core.notice_kinds import ENDS, SOLVING, NoticeKind, Severity
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.settings import EnforceOn, Settings, WorkingMachineUsers
 from mfa_guard.core.user import Field, FieldNotLoaded, UserState
-
-
-class Standing(StrEnum):
-    """How the guard treats a user, by the rule that decides."""
-
-    EXEMPT = "exempt"
-    ACTIVE_MACHINE = "active machine user"
-    WITHOUT_PASSWORD = "without console password"  # nosec B105 # noqa: S105 - a standing, not a password
-    ENFORCED = "enforced"
+from mfa_guard.core.user_record import Standing
 
 
 class Rule(StrEnum):

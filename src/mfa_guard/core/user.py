@@ -24,6 +24,9 @@ NONCOMPLIANT: Final = "noncompliant"
 # The period of AWS Config's iam-user-unused-credentials-check and of the IAM guide's advice on unused credentials.
 IN_USE: Final = timedelta(days=90)
 
+# A user or a credential that is younger has no work that could break.
+ESTABLISHED: Final = timedelta(days=7)
+
 
 class Field(StrEnum):
     """A part of a user's state that one read from AWS loads."""
@@ -70,10 +73,15 @@ class AccessKey:
     id: str
     active: bool
     last_used: datetime | None
+    created_at: datetime
 
     def in_use(self, now: datetime) -> bool:
         """Tell whether the key, active or not, was used in the last 90 days."""
         return self.last_used is not None and now - self.last_used <= IN_USE
+
+    def shows_work(self, now: datetime) -> bool:
+        """Tell whether the key, active or not, is in use and at least 7 days old."""
+        return self.in_use(now) and now - self.created_at >= ESTABLISHED
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,11 @@ class ServiceCredential:
     id: str
     service: str
     active: bool
+    created_at: datetime
+
+    def shows_work(self, now: datetime) -> bool:
+        """Tell whether the credential is active and at least 7 days old."""
+        return self.active and now - self.created_at >= ESTABLISHED
 
 
 T = TypeVar("T")
@@ -102,6 +115,7 @@ class UserState:
     id: str
     path: str
     tags: Mapping[str, str]
+    created_at: datetime
     exemption: Exemption | MalformedExemption | NotLoaded | None = NOT_LOADED
     devices: tuple[Device, ...] | NotLoaded = NOT_LOADED
     attached: bool | NotLoaded = NOT_LOADED
@@ -154,16 +168,17 @@ class UserState:
         return tuple(key for key in self.access_keys() if key.active and key.in_use(now))
 
     def is_active_machine_user(self, now: datetime) -> bool:
-        """Tell whether this is an active machine user: no password, and a credential in use.
+        """Tell whether this is an active machine user: no password, and a credential that shows work.
 
-        An inactive key in use counts, because a key that was just rotated is inactive. An active service-specific
-        credential counts as used, because IAM does not record its use.
+        A user younger than 7 days is never one, because a new user has no work that could break. An inactive key in use
+        counts, because a key that was just rotated is inactive. An active service-specific credential counts as used,
+        because IAM does not record its use.
         """
-        if self.has_password():
+        if now - self.created_at < ESTABLISHED or self.has_password():
             return False
-        if any(key.in_use(now) for key in self.access_keys()):
+        if any(key.shows_work(now) for key in self.access_keys()):
             return True
-        return any(credential.active for credential in _loaded(self.service_credentials, Field.SERVICE_CREDENTIALS))
+        return any(each.shows_work(now) for each in _loaded(self.service_credentials, Field.SERVICE_CREDENTIALS))
 
     def unfinished_kind(self) -> NoticeKind | None:
         """Return the kind of notice that an earlier attempt to process this event prepared and may not have sent."""

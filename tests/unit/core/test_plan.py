@@ -13,7 +13,6 @@ from mfa_guard.core.plan import (
     EventContext,
     EventPlan,
     Rule,
-    Standing,
     UserPlan,
     deciding_rule,
     notice_of,
@@ -22,6 +21,7 @@ from mfa_guard.core.plan import (
 )
 from mfa_guard.core.settings import EnforceOn, Settings, WorkingMachineUsers
 from mfa_guard.core.user import NOT_LOADED, Field, FieldNotLoaded, UserState
+from mfa_guard.core.user_record import Standing
 from support.factories import MARKED, NOW, exemption, key, settings, state
 
 MACHINES = settings(exempt_path_prefixes=("/machines/",), enforce_on=EnforceOn.CONSOLE)

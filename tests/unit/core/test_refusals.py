@@ -228,24 +228,24 @@ class TestSettings:
 
 class TestReport:
     HEADER = (
-        "user,user_creation_time,password_enabled,mfa_active,access_key_1_active,access_key_1_last_used_date,"
-        "access_key_2_active,access_key_2_last_used_date\n"
+        "user,user_creation_time,password_enabled,mfa_active,access_key_1_active,access_key_1_last_rotated,"
+        "access_key_1_last_used_date,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date\n"
     )
 
     def test_every_row_that_cannot_be_read_is_counted(self) -> None:
-        row = "alice,2026-01-01T00:00:00Z,maybe,true,false,N/A,false,N/A\n"
+        row = "alice,2026-01-01T00:00:00Z,maybe,true,false,N/A,N/A,false,N/A,N/A\n"
         found = parse_report(
             f"{self.HEADER}{row}{row}short\nshort\n".encode(), {"alice": NOW.replace(month=1, day=1, hour=0)}
         )
         assert found.unread == 4
 
     def test_a_creation_a_minute_apart_is_the_same_user_and_no_more(self) -> None:
-        row = "alice,2026-03-01T12:01:0{},true,true,false,N/A,false,N/A\n"
+        row = "alice,2026-03-01T12:01:0{},true,true,false,N/A,N/A,false,N/A,N/A\n"
         for second, known in ((0, True), (1, False)):
             report = f"{self.HEADER}{row.format(f'{second}Z')}".encode()
             assert ("alice" in parse_report(report, {"alice": NOW}).rows) is known
 
     def test_names_are_read_as_utf_8_and_line_ends_inside_of_quotes_stay(self) -> None:
-        rest = ",2026-03-01T12:00:00Z,true,true,false,N/A,false,N/A\n"
+        rest = ",2026-03-01T12:00:00Z,true,true,false,N/A,N/A,false,N/A,N/A\n"
         report = (self.HEADER + "M\u00fcller" + rest + '"a\r\nb"' + rest).encode()
         assert parse_report(report, {"M\u00fcller": NOW, "a\r\nb": NOW}).rows.keys() == {"M\u00fcller", "a\r\nb"}

@@ -11,10 +11,21 @@ from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.metrics import Metric
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
-from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, ServiceCredential
+from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG
 from mfa_guard.use_cases.remediate import EnforcementMissing, Outcome, remediate
 from support import factories
-from support.factories import MARKED, NOW, detail, device, exemption, key, long_term_key, settings, user_identity
+from support.factories import (
+    MARKED,
+    NOW,
+    detail,
+    device,
+    exemption,
+    key,
+    long_term_key,
+    service_credential,
+    settings,
+    user_identity,
+)
 from support.fakes import Crash, FakeAccount, FakeUser
 
 MEMBERSHIP = ("in_group", "add_to_group", "remove_from_group")
@@ -349,7 +360,7 @@ class TestActiveMachineUsers:
         assert not account.alice.attached
 
     def test_an_active_service_specific_credential_makes_an_active_machine_user(self) -> None:
-        account = FakeAccount(FakeUser(service_credentials=[ServiceCredential("ACCA1", "codecommit", active=True)]))
+        account = FakeAccount(FakeUser(service_credentials=[service_credential()]))
         run(account, detail("CreateAccessKey"))
         assert not account.alice.attached
 

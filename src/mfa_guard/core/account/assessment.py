@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from mfa_guard.core.account.key_deactivation import NO_DEACTIVATION, KeyDeactivation, key_deactivation
 from mfa_guard.core.account.snapshot import Snapshot, state_of
-from mfa_guard.core.plan import Standing, UserPlan, plan_for_user
+from mfa_guard.core.plan import UserPlan, plan_for_user
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import Field, ServiceCredential, UserState, noncompliant_since
+from mfa_guard.core.user_record import Standing
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def _matters(state: UserState, settings: Settings, now: datetime) -> bool:
     return len({plan.actions if isinstance(plan, UserPlan) else plan for plan in plans}) > 1
 
 
-_SOME_CREDENTIAL: Final = ServiceCredential("a credential", "a service", active=True)
+_SOME_CREDENTIAL: Final = ServiceCredential(
+    "a credential", "a service", active=True, created_at=datetime.min.replace(tzinfo=UTC)
+)
 
 _ASSUMED: Final = {
     Field.DEVICES: {"devices": ()},

@@ -69,7 +69,9 @@ class _Columns:
     at: Mapping[str, int]
 
 
-_KEY_COLUMNS: Final = tuple((f"access_key_{n}_active", f"access_key_{n}_last_used_date") for n in (1, 2))
+_KEY_COLUMNS: Final = tuple(
+    (f"access_key_{n}_active", f"access_key_{n}_last_used_date", f"access_key_{n}_last_rotated") for n in (1, 2)
+)
 _REQUIRED: Final = (
     "user",
     "user_creation_time",
@@ -94,9 +96,15 @@ def _columns(header: Sequence[str]) -> _Columns:
 
 
 def _row(values: Sequence[str], at: Mapping[str, int]) -> ReportRow:
+    created = _time(values[at["user_creation_time"]])
     keys = (
-        AccessKey(f"key {slot}", _boolean(values[at[active]]), _time_or_never(values[at[used]]))
-        for slot, (active, used) in enumerate(_KEY_COLUMNS, 1)
+        AccessKey(
+            f"key {slot}",
+            _boolean(values[at[active]]),
+            _time_or_never(values[at[used]]),
+            _time_or_never(values[at[rotated]]) or created,
+        )
+        for slot, (active, used, rotated) in enumerate(_KEY_COLUMNS, 1)
     )
     return ReportRow(
         device=_boolean(values[at["mfa_active"]]),

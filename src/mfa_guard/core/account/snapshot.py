@@ -24,6 +24,7 @@ class ListedUser:
     id: str
     path: str
     tags: Mapping[str, str]
+    created_at: datetime
     attached: bool
     in_group: bool
 
@@ -33,7 +34,7 @@ class ReportRow:
     """One user of the credential report, up to four hours old. `device` counts devices of every type.
 
     `keys` are the keys that are active or have a recorded use. The report has no ids of keys, so their ids are "key 1"
-    and "key 2".
+    and "key 2". Their `created_at` is the time of the key's last change, which may be later than its creation.
     """
 
     device: bool
@@ -66,6 +67,7 @@ def state_of(user: ListedUser, snapshot: Snapshot) -> UserState:
         id=user.id,
         path=user.path,
         tags=user.tags,
+        created_at=user.created_at,
         exemption=snapshot.exemptions.get(user.id),
         devices=NOT_LOADED if device is None else (_SOME_DEVICE,) if device else (),
         attached=user.attached,
@@ -79,16 +81,16 @@ def state_of(user: ListedUser, snapshot: Snapshot) -> UserState:
 def unload_stale_fields(state: UserState, now: datetime, assumed: frozenset[Field] = frozenset()) -> UserState:
     """Return `state` without the fields that are `assumed`, or too old to change the user for.
 
-    Keys that the report shows in use stay loaded: they can keep the guard from enforcing, and never make it enforce.
+    Keys that the report shows at work stay loaded: they can keep the guard from enforcing, and never make it enforce.
     For a user with such keys, the password decides between a person and a machine user. It is read again if the user
     has a device: such a user needs no tags, so the budget of three calls for each user has room for it.
     """
-    in_use = isinstance(state.keys, tuple) and any(key.in_use(now) for key in state.keys)
+    at_work = isinstance(state.keys, tuple) and any(key.shows_work(now) for key in state.keys)
     return replace(
         state,
         devices=NOT_LOADED,
-        password=NOT_LOADED if Field.PASSWORD in assumed or (in_use and state.devices) else state.password,
-        keys=state.keys if in_use else NOT_LOADED,
+        password=NOT_LOADED if Field.PASSWORD in assumed or (at_work and state.devices) else state.password,
+        keys=state.keys if at_work else NOT_LOADED,
         service_credentials=NOT_LOADED,
     )
 

@@ -12,11 +12,12 @@ from mfa_guard.core.health.checks import Check, Verdict, problems
 from mfa_guard.core.mail.layout import LARGEST, Message, as_json
 from mfa_guard.core.mail.shell_commands import cli_command
 from mfa_guard.core.notice_kinds import Severity
-from mfa_guard.core.plan import Action, Standing
+from mfa_guard.core.plan import Action
 from mfa_guard.core.sanitize import sanitize, subject_line
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import STATUS_TAG
+from mfa_guard.core.user_record import Standing
 
 SCHEMA: Final = "mfa-guard/digest/1"
 KIND: Final = "digest"

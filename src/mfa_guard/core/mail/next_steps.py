@@ -13,8 +13,8 @@ from mfa_guard.core.mail.shell_commands import (
     undo_command,
 )
 from mfa_guard.core.notice_kinds import NoticeKind
-from mfa_guard.core.plan import Standing
 from mfa_guard.core.sanitize import sanitize
+from mfa_guard.core.user_record import Standing
 
 # Notices about a user who is enforced, or would be, and may have no device yet.
 _BLOCKS_USER: Final = {

@@ -7,10 +7,11 @@ from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.notice_kinds import NoticeKind
-from mfa_guard.core.plan import Action, Standing
+from mfa_guard.core.plan import Action
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, UserState
+from mfa_guard.core.user_record import Standing
 
 
 def headline_and_lead(kind: NoticeKind, context: NoticeContext) -> tuple[str, list[str]]:

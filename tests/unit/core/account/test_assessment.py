@@ -9,9 +9,15 @@ from mfa_guard.core.account.assessment import Assessment, assess
 from mfa_guard.core.account.key_deactivation import DeactivationStep
 from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot
 from mfa_guard.core.settings import Mode, Settings
-from support.factories import MARKED, NOW, key, settings
+from support.factories import (
+    MARKED,
+    NOW,
+    OLD,
+    key,
+    settings,
+)
 
-ALICE = ListedUser("alice", "AIDAEXAMPLE", "/", {}, attached=True, in_group=False)
+ALICE = ListedUser("alice", "AIDAEXAMPLE", "/", {}, NOW - OLD, attached=True, in_group=False)
 DEVICE = ReportRow(device=True, password=True, keys=())
 LATE = {**MARKED, "mfa-guard:since": "2025-01-01T00:00:00Z"}
 

@@ -11,6 +11,7 @@ from mfa_guard.core.user import AccessKey
 
 CREATED = datetime(2025, 6, 1, 8, 0, 0, tzinfo=UTC)
 USED = datetime(2026, 2, 20, 9, 15, 0, tzinfo=UTC)
+CHANGED = datetime(2025, 7, 1, tzinfo=UTC)
 
 # The columns in IAM's order, for a user without credentials.
 BARE = {
@@ -53,8 +54,10 @@ REQUIRED = [
     "password_enabled",
     "mfa_active",
     "access_key_1_active",
+    "access_key_1_last_rotated",
     "access_key_1_last_used_date",
     "access_key_2_active",
+    "access_key_2_last_rotated",
     "access_key_2_last_used_date",
 ]
 
@@ -91,19 +94,32 @@ def test_a_password_that_is_not_supported_is_none() -> None:
 
 @pytest.mark.parametrize("time", ["2026-02-20T09:15:00Z", "2026-02-20T09:15:00+00:00"])
 def test_the_use_of_a_key_in_both_forms_of_time(time: str) -> None:
-    row = alice(access_key_1_active="true", access_key_1_last_used_date=time)
-    assert row.keys == (AccessKey("key 1", active=True, last_used=USED),)
+    row = alice(
+        access_key_1_active="true",
+        access_key_1_last_rotated="2025-07-01T00:00:00Z",
+        access_key_1_last_used_date=time,
+    )
+    assert row.keys == (AccessKey("key 1", active=True, last_used=USED, created_at=CHANGED),)
 
 
 @pytest.mark.parametrize("never", ["N/A", "no_information", "not_supported"])
 def test_an_active_key_without_use_on_record(never: str) -> None:
-    row = alice(access_key_2_active="true", access_key_2_last_used_date=never)
-    assert row.keys == (AccessKey("key 2", active=True, last_used=None),)
+    row = alice(
+        access_key_2_active="true",
+        access_key_2_last_rotated="2025-07-01T00:00:00Z",
+        access_key_2_last_used_date=never,
+    )
+    assert row.keys == (AccessKey("key 2", active=True, last_used=None, created_at=CHANGED),)
+
+
+def test_a_key_without_a_date_is_as_old_as_the_user() -> None:
+    row = alice(access_key_1_active="true")
+    assert row.keys == (AccessKey("key 1", active=True, last_used=None, created_at=CREATED),)
 
 
 def test_the_use_of_an_inactive_key_counts() -> None:
-    row = alice(access_key_1_last_rotated="2026-02-21T00:00:00Z", access_key_1_last_used_date="2026-02-20T09:15:00Z")
-    assert row.keys == (AccessKey("key 1", active=False, last_used=USED),)
+    row = alice(access_key_1_last_rotated="2025-07-01T00:00:00Z", access_key_1_last_used_date="2026-02-20T09:15:00Z")
+    assert row.keys == (AccessKey("key 1", active=False, last_used=USED, created_at=CHANGED),)
 
 
 def test_root_is_not_a_user() -> None:

@@ -8,9 +8,16 @@ import pytest
 from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, state_of, unload_stale_fields
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.user import NOT_LOADED
-from support.factories import MARKED, NOW, exemption, key, state
+from support.factories import (
+    MARKED,
+    NOW,
+    OLD,
+    exemption,
+    key,
+    state,
+)
 
-ALICE = ListedUser("alice", "AIDAEXAMPLE", "/staff/", MARKED, attached=True, in_group=False)
+ALICE = ListedUser("alice", "AIDAEXAMPLE", "/staff/", MARKED, NOW - OLD, attached=True, in_group=False)
 ROW = ReportRow(device=True, password=True, keys=(key("key 1"),))
 SNAPSHOT = Snapshot(users=(ALICE,), virtual_device_owners=frozenset(), report={"alice": ROW}, exemptions={})
 

@@ -10,8 +10,9 @@ from mfa_guard.core.account.key_deactivation import DeactivationStep, KeyDeactiv
 from mfa_guard.core.account.treatment import Treatment
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.mail.changes import describe_changes
-from mfa_guard.core.plan import Action, Standing, UserPlan
+from mfa_guard.core.plan import Action, UserPlan
 from mfa_guard.core.user import UserState
+from mfa_guard.core.user_record import Standing
 from support.factories import NOW, exemption, key, state
 
 ENFORCED = WriteResult(route=AttachmentRoute.DIRECT)

@@ -14,8 +14,9 @@ from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message, pending, problem_names
 from mfa_guard.core.mail.layout import LARGEST, Message
 from mfa_guard.core.mail.shell_commands import cli_command
-from mfa_guard.core.plan import Action, Standing, UserPlan
+from mfa_guard.core.plan import Action, UserPlan
 from mfa_guard.core.settings import Mode, Settings
+from mfa_guard.core.user_record import Standing
 from support.factories import MARKED, NOW, POLICY, exemption, key, settings
 from support.mails import (
     ADVICE,

@@ -16,8 +16,9 @@ from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.mail.notices import alert_message, root_message, user_message
 from mfa_guard.core.mail.shell_commands import cli_command
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
-from mfa_guard.core.plan import Action, DueNotice, EventPlan, Standing
+from mfa_guard.core.plan import Action, DueNotice, EventPlan
 from mfa_guard.core.settings import Mode
+from mfa_guard.core.user_record import Standing
 from support.factories import GROUP, MARKED, NOW, POLICY, detail, settings, state
 from support.mails import (
     EXEMPTION_ITEM,

@@ -7,8 +7,17 @@ import pytest
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.mail.user_notices import about_user
 from mfa_guard.core.notice_kinds import NoticeKind
-from mfa_guard.core.user import ServiceCredential, UserState
-from support.factories import MARKED, device, key, long_term_key, settings, state
+from mfa_guard.core.user import UserState
+from support.factories import (
+    MARKED,
+    NOW,
+    device,
+    key,
+    long_term_key,
+    service_credential,
+    settings,
+    state,
+)
 from support.mails import ATTACHED, AUDIT, NEW, USER_CASES, UserCase, call
 from support.messages import data, mail
 
@@ -19,7 +28,7 @@ def summary(case: UserCase) -> str:
 
 class TestAboutTheUser:
     def test_a_field_that_was_not_loaded_has_no_line(self) -> None:
-        assert about_user(UserState("alice", "AIDAEXAMPLE", "/x/", {})) == ["alice (id AIDAEXAMPLE, path /x/)"]
+        assert about_user(UserState("alice", "AIDAEXAMPLE", "/x/", {}, NOW)) == ["alice (id AIDAEXAMPLE, path /x/)"]
 
     def test_every_field_that_was_loaded_has_a_line(self) -> None:
         user = state(
@@ -27,8 +36,8 @@ class TestAboutTheUser:
             password=False,
             keys=(key("AKIA1", used=None), key("AKIA2", active=False)),
             service_credentials=(
-                ServiceCredential("ACCA1", "codecommit.amazonaws.com", active=True),
-                ServiceCredential("ACCA2", "cassandra.amazonaws.com", active=False),
+                service_credential("ACCA1"),
+                service_credential("ACCA2", "cassandra.amazonaws.com", active=False),
             ),
         )
         assert about_user(user)[1:] == [

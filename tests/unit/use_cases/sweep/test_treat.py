@@ -11,8 +11,15 @@ from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
-from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, WARNED_TAG, Device, ServiceCredential
-from support.factories import MARKED, NOW, device, exemption, key
+from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, WARNED_TAG, Device
+from support.factories import (
+    MARKED,
+    NOW,
+    device,
+    exemption,
+    key,
+    service_credential,
+)
 from support.fakes import FakeAccount, FakeUser
 from support.sweeps import ALL, compliant_user, digest, iam_calls, lines, run, user
 
@@ -109,7 +116,7 @@ class TestTheCredentialReportIsLate:
         assert not account.iam.users["ci"].attached
 
     def test_service_specific_credentials_are_read_before_enforcing(self) -> None:
-        account = FakeAccount(user("git", service_credentials=[ServiceCredential("A", "codecommit", active=True)]))
+        account = FakeAccount(user("git", service_credentials=[service_credential()]))
         run(account)
         assert not account.iam.users["git"].attached
 
