@@ -67,7 +67,7 @@ def _grid(bottom: int) -> Iterator[str]:
 
 
 def _bar(y: int, label: str, row: Row) -> Iterator[str]:
-    times = 1 / row.ratio
+    times = 1 / row.ratio if row.ratio else 1.0
     ends = sorted((_x(1), _x(min(max(times, _MIN), _MAX))))
     kind = "more" if times >= 1 else "less"
     yield f'<text x="8" y="{y + 14}">{escape(label)}</text>'

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import ceil
 from pathlib import Path
@@ -34,7 +34,10 @@ _PROCESSOR_SHARE: Final = 512 / 1769
 _DAYS: Final = 30
 _EVENTS_PER_USER: Final = 3
 _LOG_KB_PER_EVENT: Final = 3
-# The metrics of a sweep, once a day, and of an event, in its hour.
+_SWEEPS_A_DAY: Final = 24
+# A read of the state table returns the record of every user, and costs one unit for 4 KB.
+_RECORDS_PER_READ: Final = 12
+# The metrics of a sweep, every hour, and of an event, in its hour.
 _SWEEP_METRICS: Final = 12
 _EVENT_METRICS: Final = 5
 _SIZES: Final = (50, 500, 5000)
@@ -42,13 +45,17 @@ _SIZES: Final = (50, 500, 5000)
 
 @dataclass(frozen=True)
 class Month:
-    """The cost of one month in one account, in US dollars. `config_rule` is for comparison."""
+    """The cost of one month in one account, in US dollars.
+
+    `daily` is the total with one sweep a day. `config_rule` is for comparison.
+    """
 
     users: int
     events: float
     sweeps: float
     metrics: float
     fixed: float
+    daily: float
     config_rule: float
 
     @property
@@ -74,10 +81,11 @@ def event_price(results: Results, *, cold: bool) -> float:
 def sweep_price(results: Results, users: int) -> float:
     """Return the price of a sweep that changes nothing, without metrics, interpolated between the measured sizes."""
     small, large = (results.sweep(GUARD, size, 0.02, "steady") for size in (results.sizes[0], results.sizes[-1]))
-    low, high = (billed_seconds(run.span.wall, run.span.cpu) for run in (small, large))
+    low, high = (billed_seconds(run.wall.median, run.cpu.median) for run in (small, large))
     slope = (high - low) / (large.users - small.users)
     taken = max(low + slope * (users - small.users), 1.0)
-    return taken * MEMORY_GB * _GB_SECOND + _REQUEST + _calls_price(small.calls)
+    records = users / _RECORDS_PER_READ * _READ
+    return taken * MEMORY_GB * _GB_SECOND + _REQUEST + _calls_price(small.calls) + records
 
 
 def _calls_price(calls: Mapping[str, float]) -> float:
@@ -101,15 +109,21 @@ def month(results: Results, users: int, alarms: int) -> Month:
     """Return the cost of a month with this number of users."""
     events = users * _EVENTS_PER_USER
     hours = min(events, 730)
-    return Month(
+    by_sweeps = {
+        sweeps: sweeps * _DAYS * (sweep_price(results, users) + _SWEEP_METRICS * _METRIC_HOUR)
+        for sweeps in (1, _SWEEPS_A_DAY)
+    }
+    found = Month(
         users=users,
         # With so few events in an hour, no function is warm.
         events=events * event_price(results, cold=True),
-        sweeps=_DAYS * sweep_price(results, users),
-        metrics=(hours * _EVENT_METRICS + _DAYS * _SWEEP_METRICS) * _METRIC_HOUR,
+        sweeps=_SWEEPS_A_DAY * _DAYS * sweep_price(results, users),
+        metrics=(hours * _EVENT_METRICS + _SWEEPS_A_DAY * _DAYS * _SWEEP_METRICS) * _METRIC_HOUR,
         fixed=alarms * _ALARM + _DASHBOARD,
+        daily=0.0,
         config_rule=evaluations_price(users * _DAYS),
     )
+    return replace(found, daily=found.total - by_sweeps[_SWEEPS_A_DAY] + by_sweeps[1])
 
 
 def alarms_of(template: Path) -> int:
@@ -121,7 +135,8 @@ def page(results: Results, alarms: int) -> str:
     """Return docs/cost.md."""
     months = [month(results, users, alarms) for users in _SIZES]
     event = results.event(GUARD, 0.02)
-    sweeps: Mapping[int, float] = {size: results.sweep(GUARD, size, 0.02, "steady").span.wall for size in results.sizes}
+    steady = (results.sweep(GUARD, size, 0.02, "steady") for size in results.sizes)
+    sweeps: Mapping[int, float] = {run.users: run.wall.median for run in steady}
     return _PAGE.format(
         date=PRICED.isoformat(),
         measured=results.date.isoformat(),
@@ -130,15 +145,24 @@ def page(results: Results, alarms: int) -> str:
         taken_warm=f"{billed_seconds(event.warm.wall, event.warm.cpu) * 1000:,.0f}",
         taken_cold=f"{billed_seconds(event.cold.wall, event.cold.cpu) * 1000:,.0f}",
         sweeps=" and ".join(f"{wall:.1f} s for {size:,} users" for size, wall in sweeps.items()),
-        memory=ceil(max(run.peak_mib for run in results.sweeps if run.tool == GUARD)),
+        memory=ceil(max(run.peak.most for run in results.sweeps if run.tool == GUARD)),
         per_user=_EVENTS_PER_USER,
         alarms=alarms,
+        sweep_metrics=_SWEEP_METRICS,
         rows="\n".join(_row(each) for each in months),
     )
 
 
 def _row(each: Month) -> str:
-    cells: Sequence[float] = (each.events, each.sweeps, each.metrics, each.fixed, each.total, each.config_rule)
+    cells: Sequence[float] = (
+        each.events,
+        each.sweeps,
+        each.metrics,
+        each.fixed,
+        each.total,
+        each.daily,
+        each.config_rule,
+    )
     return f"| {each.users:,} | {' | '.join(f'{cell:.2f}' for cell in cells)} |"
 
 
@@ -154,16 +178,19 @@ warm and {taken_cold} ms cold on a function with 512 MB, which gets 0.29 of a pr
 measured, computing time is the measured time divided by 0.29.
 
 A month has {per_user} such events for each user, all of them cold and spread over as many hours as possible, and one
-sweep a day ({sweeps}, at most {memory} MiB, at 20 ms per call):
+sweep an hour, the default of SweepEveryHours ({sweeps}, at most {memory} MiB, at 20 ms per call):
 
-| users | events | sweeps | metrics | {alarms} alarms, one dashboard | total | AWS Config rule, for comparison |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| users | events | sweeps | metrics | {alarms} alarms, one dashboard | total | with one sweep a day | AWS Config rule |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
 
-The comparison is the AWS Config rule `iam-user-mfa-enabled`, evaluated once a day for every user. It finds users
-without a device and does nothing about them. The configuration recorder also charges for recording users (0.003 an
-item), which is not included. The CloudTrail trail, which both need, is not included either: the first copy of
-management events is free, but its storage in S3 is not. The notices topic uses the AWS managed key of SNS, which is
+Most of what hourly sweeps add are the {sweep_metrics} metrics of a sweep: CloudWatch charges a custom metric for each
+hour in which it has data.
+
+The last column is for comparison: the AWS Config rule `iam-user-mfa-enabled`, evaluated once a day for every user. It
+finds users without a device and does nothing about them. The configuration recorder also charges for recording users
+(0.003 an item), which is not included. The CloudTrail trail, which both need, is not included either: the first copy
+of management events is free, but its storage in S3 is not. The notices topic uses the AWS managed key of SNS, which is
 free. A customer managed key costs 1.00 a month.
 
 Prices: [Lambda](https://aws.amazon.com/lambda/pricing/), [DynamoDB](https://aws.amazon.com/dynamodb/pricing/on-demand/),

@@ -1,7 +1,8 @@
 """The results of the measurements."""
 
+import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -15,16 +16,35 @@ CUSTODIAN_UNCONDITIONAL: Final = "Cloud Custodian, attaching every time"
 
 
 @dataclass(frozen=True)
+class Spread:
+    """One figure of several runs of the same work."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, figures: Iterable[float]) -> "Spread":
+        """Return the spread of at least one figure."""
+        found = sorted(figures)
+        return cls(statistics.median(found), found[0], found[-1])
+
+
+@dataclass(frozen=True)
 class SweepRun:
-    """One sweep, from the first import to its end. `latency` is in seconds a call, `round` is first or steady."""
+    """The runs of one sweep, each from the first import to its end.
+
+    `latency` is in seconds a call, `round` is first or steady. `wall` and `cpu` are in seconds, `peak` is in MiB.
+    """
 
     tool: str
     users: int
     latency: float
     round: str
     calls: Counter[str]
-    span: Span
-    peak_mib: float
+    wall: Spread
+    cpu: Spread
+    peak: Spread
 
     @property
     def iam_calls(self) -> int:
@@ -56,9 +76,13 @@ class Results:
     date: date
 
     def sweep(self, tool: str, users: int, latency: float, round_: str) -> SweepRun:
-        """Return one sweep."""
+        """Return one sweep that was measured."""
         wanted = (tool, users, latency, round_)
         return next(run for run in self.sweeps if (run.tool, run.users, run.latency, run.round) == wanted)
+
+    def measured(self, tool: str, users: int, latency: float) -> bool:
+        """Tell whether the tool swept this many users with this latency."""
+        return any((run.tool, run.users, run.latency) == (tool, users, latency) for run in self.sweeps)
 
     def event(self, tool: str, latency: float) -> EventRun:
         """Return the events with one latency."""
