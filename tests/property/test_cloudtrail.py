@@ -5,6 +5,10 @@ from hypothesis import strategies as st
 
 from mfa_guard.core.alerts import Alert, parse_alert
 from mfa_guard.core.cloudtrail import (
+    CREDENTIAL_ID,
+    IAM,
+    SIGN_IN,
+    USER_ID,
     USER_NAME,
     Actor,
     EventNotUnderstood,
@@ -22,20 +26,80 @@ anything = st.recursive(
     max_leaves=8,
 )
 names = st.sampled_from(
-    ["CreateUser", "CreateAccessKey", "DeactivateMFADevice", "UpdateUser", "TagUser", "StopLogging"]
+    [
+        "CreateUser",
+        "CreateAccessKey",
+        "UpdateAccessKey",
+        "CreateServiceSpecificCredential",
+        "UploadSSHPublicKey",
+        "UpdateSigningCertificate",
+        "UpdateLoginProfile",
+        "PutUserPermissionsBoundary",
+        "DeactivateMFADevice",
+        "UpdateUser",
+        "TagUser",
+        "StopLogging",
+        "ConsoleLogin",
+    ]
 )
 fields = st.sampled_from(
-    ["eventID", "eventName", "eventSource", "eventTime", "userIdentity", "requestParameters", "responseElements"]
+    [
+        "eventID",
+        "eventName",
+        "eventSource",
+        "eventTime",
+        "userIdentity",
+        "requestParameters",
+        "responseElements",
+        "additionalEventData",
+    ]
 )
-identities = st.sampled_from([user_identity(), role_identity(), long_term_key(), {"type": "Root"}]) | anything
+# Some are names and ids that IAM allows, and some are not.
+words = st.sampled_from(["alice", "AIDA1", "AKIA1", "Active", "AIDA 1", "AKIA1; rm", "", "x" * 129]) | anything
+identities = (
+    st.sampled_from([user_identity(), role_identity(), long_term_key(), {"type": "Root"}])
+    | st.fixed_dictionaries({"type": st.just("IAMUser")}, optional={"principalId": words, "userName": words})
+    | anything
+)
+credentials = ("accessKeyId", "serviceSpecificCredentialId", "sSHPublicKeyId", "certificateId")
 parameters = st.fixed_dictionaries(
-    {}, optional={"userName": anything, "newUserName": anything, "serialNumber": anything}
+    {},
+    optional={
+        "userName": words,
+        "newUserName": words,
+        "serialNumber": anything,
+        "status": words,
+        **dict.fromkeys(credentials, words),
+    },
+)
+answers = st.fixed_dictionaries(
+    {},
+    optional={
+        "user": st.fixed_dictionaries({}, optional={"userName": words, "userId": words}),
+        "accessKey": parameters,
+        "serviceSpecificCredential": parameters,
+        "sSHPublicKey": parameters,
+        "certificate": parameters,
+        "ConsoleLogin": st.just("Success"),
+    },
 )
 records = st.builds(
-    lambda name, identity, request, broken: detail(name, userIdentity=identity, requestParameters=request) | broken,
+    lambda name, identity, request, answer, data, broken: (
+        detail(
+            name,
+            eventSource=SIGN_IN if name == "ConsoleLogin" else IAM,
+            userIdentity=identity,
+            requestParameters=request,
+            responseElements=answer,
+            additionalEventData=data,
+        )
+        | broken
+    ),
     names,
     identities,
     parameters | anything,
+    answers | anything,
+    st.fixed_dictionaries({}, optional={"MFAUsed": st.sampled_from(["Yes", "YES", "No"]) | anything}) | anything,
     st.dictionaries(fields, anything, max_size=2),
 )
 
@@ -47,11 +111,11 @@ def test_a_record_is_understood_or_refused_as_declared(record: dict[str, object]
     except EventNotUnderstood:
         return
     assert isinstance(event, UserEvent)
-    if event.subject.kind is SubjectKind.USER:
-        assert event.subject.name is not None
-        assert USER_NAME.fullmatch(event.subject.name)
-    else:
-        assert event.subject.name is None
+    subject = event.subject
+    assert bool(subject.name or subject.id) == (subject.kind is SubjectKind.USER)
+    assert all(USER_NAME.fullmatch(name) for name in (subject.name, event.old_name) if name is not None)
+    assert all(USER_ID.fullmatch(each) for each in (subject.id, event.record.actor.id) if each is not None)
+    assert all(CREDENTIAL_ID.fullmatch(each) for each in (event.announced, event.key_id) if each is not None)
 
 
 @given(records)
@@ -71,9 +135,11 @@ def test_an_actor_is_always_found_and_has_a_label(record: dict[str, object]) -> 
 
 
 @given(records)
-def test_a_subject_is_a_name_that_iam_allows_or_root_or_none(record: dict[str, object]) -> None:
+def test_a_subject_has_a_name_and_an_id_that_iam_allows_or_is_root_or_none(record: dict[str, object]) -> None:
     try:
         subject = subject_of(record)
     except EventNotUnderstood:
         return
-    assert subject is None or subject.name is None or USER_NAME.fullmatch(subject.name)
+    if subject is not None:
+        assert subject.name is None or USER_NAME.fullmatch(subject.name)
+        assert subject.id is None or USER_ID.fullmatch(subject.id)

@@ -3,7 +3,7 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from mfa_guard.composition.user_event import remediate_dependencies
-from mfa_guard.core.cloudtrail import SubjectKind, UserEvent, parse_user_event
+from mfa_guard.core.cloudtrail import UserEvent, parse_user_event
 from mfa_guard.runtime.idempotency import idempotent
 from mfa_guard.runtime.observability import LOGGER, METRICS, HandlerResult, count_event, read_settings
 from mfa_guard.runtime.parsing import parse_cloudtrail_event
@@ -19,8 +19,7 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerR
     """
     count_event()
     user_event = parse_cloudtrail_event(event, parse_user_event)
-    subject = user_event.subject
-    LOGGER.append_keys(subject="root" if subject.kind is SubjectKind.ROOT else f"user/{subject.name}")
+    LOGGER.append_keys(subject=user_event.subject.label)
     return _remediate(user_event, context)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from mfa_guard.core.attachments import NOTHING_WRITTEN, WriteResult
-from mfa_guard.core.cloudtrail import UserEvent
+from mfa_guard.core.cloudtrail import EventNotUnderstood, SubjectKind, UserEvent
 from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.leases import Lease
@@ -90,9 +90,11 @@ def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDepen
     does not exist, and AWS's own errors once botocore stops retrying. Lambda then retries, and in the end the
     dead-letter queue keeps the event.
     """
+    if event.subject.kind is SubjectKind.ROOT:
+        return _notify_of_root(event, settings, dependencies)
     name = event.subject.name
     if name is None:
-        return _notify_of_root(event, settings, dependencies)
+        raise EventNotUnderstood(f"{event.record.name} names its user by id only: {event.subject.id}.")
     try:
         state = dependencies.iam.user(name)
     except UserGone as missing:

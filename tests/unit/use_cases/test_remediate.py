@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from mfa_guard.core.attachments import AttachmentRoute
-from mfa_guard.core.cloudtrail import parse_user_event
+from mfa_guard.core.cloudtrail import EventNotUnderstood, parse_user_event
 from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.metrics import Metric
@@ -114,6 +114,15 @@ class TestUserWithoutDevice:
         account = FakeAccount(FakeUser(keys=[key(active=False, used=None)]))
         run(account, detail("CreateUser"))
         assert severity(account) == "medium"
+
+
+class TestEventAboutAnId:
+    def test_without_a_name_it_fails_and_is_never_taken_for_root(self) -> None:
+        account = FakeAccount(FakeUser(password=True))
+        identity = {"type": "IAMUser", "principalId": "AIDAALICE"}
+        with pytest.raises(EventNotUnderstood, match="UpdateAccessKey names its user by id only: AIDAALICE"):
+            run(account, detail("UpdateAccessKey", {"status": "Active"}, userIdentity=identity))
+        assert account.notifier.kinds == []
 
 
 class TestOneNoticeOutOfABurst:
