@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
 from mfa_guard_cli.policy.evaluator import Request
 from mfa_guard_cli.stack.template import Stack
 
@@ -25,6 +26,7 @@ ADMINISTRATOR_ACCESS: Final = "arn:aws:iam::aws:policy/AdministratorAccess"
 ANOTHER_POLICY: Final = "arn:aws:iam::111122223333:policy/Other"
 LOOKALIKE_POLICY: Final = "arn:aws:iam::111122223333:policy/EnrollMFADeviceThenSignInAgain2"
 FOREIGN_POLICY: Final = "arn:aws:iam::444455556666:policy/EnrollMFADeviceThenSignInAgain"
+BUS: Final = "arn:aws:events:us-east-1:111122223333:event-bus/default"
 ANOTHER_BUS: Final = "arn:aws:events:us-east-1:111122223333:event-bus/payments"
 ANOTHER_FUNCTION: Final = "arn:aws:lambda:us-east-1:111122223333:function:payments"
 ANOTHER_STACK: Final = "arn:aws:cloudformation:us-east-1:111122223333:stack/mfa-guard-2/1"
@@ -192,34 +194,35 @@ THE_GUARD: Final = (
     Attack("deletes logs", EVERY, "logs:DeleteLogGroup", "UserEventFunctionLogGroup.Arn"),
     Attack("reads secrets", EVERY, "secretsmanager:GetSecretValue", "*"),
     Attack("reads objects", EVERY, "s3:GetObject", "arn:aws:s3:::payroll/january.csv"),
-    Attack(
-        "sends an event of another source",
-        EVERY,
-        "events:PutEvents",
-        "arn:aws:events:us-east-1:111122223333:event-bus/default",
-        {"events:source": ["payments"], "events:detail-type": "Sweep requested"},
-    ),
-    Attack(
-        "sends an event of another source besides its own",
-        EVERY,
-        "events:PutEvents",
-        "arn:aws:events:us-east-1:111122223333:event-bus/default",
-        {"events:source": ["mfa-guard", "payments"], "events:detail-type": "Sweep requested"},
-    ),
-    Attack(
-        "sends an event of another detail type",
-        EVERY,
-        "events:PutEvents",
-        "arn:aws:events:us-east-1:111122223333:event-bus/default",
-        {"events:source": ["mfa-guard"], "events:detail-type": "Paid"},
-    ),
-    Attack(
-        "sends its event to another bus",
-        EVERY,
-        "events:PutEvents",
-        ANOTHER_BUS,
-        {"events:source": ["mfa-guard"], "events:detail-type": "Sweep requested"},
-    ),
 )
 
-ATTACKS: Final = (*PRIVILEGE_ESCALATION, *WEAKER_ENFORCEMENT, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD)
+
+def _put_events(goal: str, functions: tuple[str, ...], entries: Sequence[tuple[str, str]], bus: str = BUS) -> Attack:
+    """Return a request with entries of a source and a detail type each. Without entries, it has no condition keys."""
+    sources, detail_types = [source for source, _ in entries], [detail_type for _, detail_type in entries]
+    return Attack(
+        goal, functions, "events:PutEvents", bus, {"events:source": sources, "events:detail-type": detail_types}
+    )
+
+
+_OWN: Final = (SOURCE, DETAIL_TYPE)
+_BOTH_FOREIGN: Final = ("payments", "Paid")
+
+EVENTS: Final = (
+    _put_events("requests a sweep", (USER_EVENT, ALERT), [_OWN]),
+    _put_events("requests two sweeps at once", (USER_EVENT, ALERT), [_OWN, _OWN]),
+    _put_events("sends an event of another application", EVERY, [_BOTH_FOREIGN]),
+    _put_events("sends an event of another application before its own", EVERY, [_BOTH_FOREIGN, _OWN]),
+    _put_events("sends an event of another application after its own", EVERY, [_OWN, _BOTH_FOREIGN]),
+    _put_events("sends an event of another source", EVERY, [("payments", DETAIL_TYPE)]),
+    _put_events("sends an event of another source besides its own", EVERY, [_OWN, ("payments", DETAIL_TYPE)]),
+    _put_events("sends an event of a source that begins the same", EVERY, [("mfa-guard-2", DETAIL_TYPE)]),
+    _put_events("sends an event of another detail type", EVERY, [(SOURCE, "Paid")]),
+    _put_events("sends an event of another detail type besides its own", EVERY, [_OWN, (SOURCE, "Paid")]),
+    _put_events("sends no event", EVERY, []),
+    Attack("sends events without a source", EVERY, "events:PutEvents", BUS, {"events:detail-type": [DETAIL_TYPE]}),
+    Attack("sends events without a detail type", EVERY, "events:PutEvents", BUS, {"events:source": [SOURCE]}),
+    _put_events("sends its event to another bus", EVERY, [_OWN], ANOTHER_BUS),
+)
+
+ATTACKS: Final = (*PRIVILEGE_ESCALATION, *WEAKER_ENFORCEMENT, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD, *EVENTS)

@@ -172,10 +172,14 @@ def _requests(service: str, operation: str, params: Params, names: _Names) -> It
     if service == "iam":
         yield Request(f"iam:{operation}", _iam_resource(params, names), _iam_context(params))
     elif operation == "PutEvents":
-        for entry in params["Entries"]:
-            context = {"events:source": [entry["Source"]], "events:detail-type": entry["DetailType"]}
-            bus = names.regional("events", f"event-bus/{entry.get('EventBusName', 'default')}")
-            yield Request("events:PutEvents", bus, context)
+        entries = params["Entries"]
+        # The request has the values of all of its entries at once.
+        context = {
+            "events:source": [entry["Source"] for entry in entries],
+            "events:detail-type": [entry["DetailType"] for entry in entries],
+        }
+        for bus in sorted({entry.get("EventBusName", "default") for entry in entries}):
+            yield Request("events:PutEvents", names.regional("events", f"event-bus/{bus}"), context)
     else:
         action = "InvokeFunction" if service == "lambda" and operation == "Invoke" else operation
         yield Request(f"{service}:{action}", _RESOURCES[service](params, names))

@@ -167,8 +167,8 @@ def test_a_sweep_may_send_only_its_own_events() -> None:
     statements = render("all").role_statements("SweepFunctionRole")
     [statement] = [each for each in statements if "events:PutEvents" in each["Action"]]  # type: ignore[operator]
     assert statement["Condition"] == {
-        "ForAllValues:StringEquals": {"events:source": SOURCE},
-        "StringEquals": {"events:detail-type": DETAIL_TYPE},
+        "ForAllValues:StringEquals": {"events:source": SOURCE, "events:detail-type": DETAIL_TYPE},
+        "Null": {"events:source": "false", "events:detail-type": "false"},
     }
 
 

@@ -239,8 +239,8 @@ class TestRole:
 
     def test_only_a_sweep_can_be_requested(self, region: str) -> None:
         assert statement(TEMPLATE.render(region=region), "events:PutEvents")["Condition"] == {
-            "ForAllValues:StringEquals": {"events:source": SOURCE},
-            "StringEquals": {"events:detail-type": DETAIL_TYPE},
+            "ForAllValues:StringEquals": {"events:source": SOURCE, "events:detail-type": DETAIL_TYPE},
+            "Null": {"events:source": "false", "events:detail-type": "false"},
         }
 
     def test_only_lambda_assumes_it(self, region: str) -> None:

@@ -41,26 +41,41 @@ class Version(StrEnum):
 
 
 class KeyType(Enum):
-    """The type of a condition key's values (page reference_policies_condition-keys)."""
+    """The type of a condition key, named as in AWS's service authorization data.
+
+    That data also has types such as Date, Numeric and IPAddress. No policy of this project uses a key of those.
+    """
 
     STRING = "String"
     BOOL = "Bool"
     ARN = "ARN"
-    STRINGS = "ArrayOfString"
+    ARRAY_OF_STRING = "ArrayOfString"
+
+    @property
+    def is_multivalued(self) -> bool:
+        """Return whether a request can have several values. Only such keys take ForAllValues and ForAnyValue."""
+        return self is KeyType.ARRAY_OF_STRING
 
 
-# The keys from aws:sourcearn on are in AWS's own examples, which test the evaluator.
+# The keys that the project's policies use, and at the end those in AWS's own examples, which test the evaluator.
+# events:source and events:detail-type have the values of all entries of one PutEvents request.
 KEY_TYPES: Final[Mapping[str, KeyType]] = MappingProxyType(
     {
         "aws:multifactorauthpresent": KeyType.BOOL,
-        "aws:tagkeys": KeyType.STRINGS,
-        "aws:username": KeyType.STRING,
-        "aws:viaawsservice": KeyType.BOOL,
-        "events:detail-type": KeyType.STRING,
-        "events:source": KeyType.STRINGS,
-        "iam:policyarn": KeyType.ARN,
+        "aws:principalarn": KeyType.ARN,
+        "aws:securetransport": KeyType.BOOL,
+        "aws:sourceaccount": KeyType.STRING,
         "aws:sourcearn": KeyType.ARN,
-        "dynamodb:attributes": KeyType.STRINGS,
+        "aws:tagkeys": KeyType.ARRAY_OF_STRING,
+        "aws:username": KeyType.STRING,
+        "aws:viaawsmcpservice": KeyType.BOOL,
+        "aws:viaawsservice": KeyType.BOOL,
+        "dynamodb:leadingkeys": KeyType.ARRAY_OF_STRING,
+        "events:detail-type": KeyType.ARRAY_OF_STRING,
+        "events:source": KeyType.ARRAY_OF_STRING,
+        "iam:policyarn": KeyType.ARN,
+        "lambda:sourcefunctionarn": KeyType.ARN,
+        "dynamodb:attributes": KeyType.ARRAY_OF_STRING,
         "ec2:instancetype": KeyType.STRING,
         "s3:prefix": KeyType.STRING,
     },
@@ -106,7 +121,7 @@ class Request:
         """
         values: dict[str, tuple[str, ...]] = {}
         for key, value in self.context.items():
-            if isinstance(value, str) is (_key_type(key) is KeyType.STRINGS):
+            if isinstance(value, str) is _key_type(key).is_multivalued:
                 raise UnsupportedPolicyError(f"{key} cannot have the value {value!r}; give a value of the key's type.")
             values[key.lower()] = (value,) if isinstance(value, str) else tuple(value)
         return {key: found for key, found in values.items() if found}
@@ -144,7 +159,8 @@ class Condition:
         quantifier: `ForAllValues`, `ForAnyValue`, or empty.
         if_exists: whether the operator ends in `IfExists`.
         key: in lower case.
-        wanted: the values in the policy, of which one must match.
+        wanted: the values in the policy, of which one must match; none of them if `negated`.
+        negated: whether the operator is one such as `StringNotEquals`.
     """
 
     operator: str
@@ -152,21 +168,22 @@ class Condition:
     if_exists: bool
     key: str
     wanted: tuple[Pattern, ...]
+    negated: bool
 
     def is_met(self, values: Values) -> bool:
         """Return whether the condition is true for a request.
 
-        An absent key makes it false. Exceptions are `...IfExists` and `ForAllValues`, which it makes true, and `Null`,
-        which tests for absence. Follows reference_policies_elements_condition_operators ("If the key that you
-        specify in a policy condition is not present", "...IfExists", "Null") and
-        reference_policies_condition-single-vs-multi-valued-context-keys.
+        An absent key makes it false. Exceptions are `...IfExists`, `ForAllValues`, and a negated operator without
+        `ForAnyValue`, which it makes true, and `Null`, which tests for absence. Follows
+        reference_policies_elements_condition_operators ("If the key that you specify in a policy condition is not
+        present", "...IfExists", "Null") and reference_policies_condition-single-vs-multi-valued-context-keys.
         """
         found = values.get(self.key, ())
         if self.operator == "Null":
             found = ("false" if found else "true",)
         if not found:
-            return self.if_exists or self.quantifier == "ForAllValues"
-        matches = (any(wanted.matches(value, values) for wanted in self.wanted) for value in found)
+            return self.if_exists or self.quantifier == "ForAllValues" or (self.negated and not self.quantifier)
+        matches = (any(wanted.matches(value, values) for wanted in self.wanted) is not self.negated for value in found)
         return all(matches) if self.quantifier == "ForAllValues" else any(matches)
 
 
@@ -273,14 +290,14 @@ def _parse_condition(written: str, key: str, wanted: tuple[str, ...], version: V
         raise UnsupportedPolicyError(f"The condition operator {written} is not supported.")
     if _key_type(key) not in operator.key_types:
         raise UnsupportedPolicyError(f"{written} does not work with {key}.")
-    if name != "Null" and (_key_type(key) is KeyType.STRINGS) is not bool(quantifier):
+    if name != "Null" and _key_type(key).is_multivalued is not bool(quantifier):
         raise UnsupportedPolicyError(
             f"{written} on {key}: multivalued keys, and only they, need ForAllValues or ForAnyValue."
         )
     if operator.booleans and not set(wanted) <= {"true", "false"}:
         raise UnsupportedPolicyError(f"{written} compares with true or false, not with {wanted!r}.")
     patterns = tuple(operator.pattern(value, version) for value in wanted)
-    return Condition(name, quantifier or "", suffix is not None, key.lower(), patterns)
+    return Condition(name, quantifier or "", suffix is not None, key.lower(), patterns, operator.negated)
 
 
 def _refuse_unknown(elements: Mapping[str, object], known: frozenset[str]) -> None:
@@ -371,7 +388,7 @@ def _equal(text: str, version: Version) -> Pattern:
 def _pattern(text: str, version: Version, expression: Callable[[str], str]) -> Pattern:
     """Return the pattern of a string. Variables with many values or defaults, and escapes such as `${*}`, raise."""
     parts = _VARIABLE.split(text) if version.has_variables else [text]
-    if any(_key_type(key) is KeyType.STRINGS for key in parts[1::2]):
+    if any(_key_type(key).is_multivalued for key in parts[1::2]):
         raise UnsupportedPolicyError(f"{text!r} has a variable with many values.")
     return Pattern(tuple(part.lower() if index % 2 else expression(part) for index, part in enumerate(parts)))
 
@@ -387,18 +404,24 @@ class Operator:
     pattern: Callable[[str, Version], Pattern]
     key_types: frozenset[KeyType]
     booleans: bool = False
+    negated: bool = False
 
 
-_TEXTS: Final = frozenset({KeyType.STRING, KeyType.STRINGS, KeyType.ARN})
+_TEXTS: Final = frozenset({KeyType.STRING, KeyType.ARRAY_OF_STRING, KeyType.ARN})
+_ARNS: Final = frozenset({KeyType.ARN})
 
 # Page reference_policies_elements_condition_operators. ArnEquals and ArnLike behave identically.
 OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType(
     {
-        "ArnEquals": Operator(_arn_like, frozenset({KeyType.ARN})),
-        "ArnLike": Operator(_arn_like, frozenset({KeyType.ARN})),
+        "ArnEquals": Operator(_arn_like, _ARNS),
+        "ArnLike": Operator(_arn_like, _ARNS),
+        "ArnNotEquals": Operator(_arn_like, _ARNS, negated=True),
+        "ArnNotLike": Operator(_arn_like, _ARNS, negated=True),
         "Bool": Operator(_equal, frozenset({KeyType.BOOL}), booleans=True),
         "Null": Operator(_equal, frozenset(KeyType), booleans=True),
         "StringEquals": Operator(_equal, _TEXTS),
         "StringLike": Operator(_like, _TEXTS),
+        "StringNotEquals": Operator(_equal, _TEXTS, negated=True),
+        "StringNotLike": Operator(_like, _TEXTS, negated=True),
     },
 )

@@ -276,6 +276,29 @@ class TestConditions:
         assert not is_met(condition, {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"})
         assert not is_met(condition, {})
 
+    @pytest.mark.parametrize("operator", ["StringNotEquals", "StringNotLike"])
+    def test_a_negated_operator_needs_that_no_value_matches(self, operator: str) -> None:
+        condition = {operator: {"aws:username": ["john", "jane"]}}
+        assert is_met(condition, {"aws:username": "joe"})
+        assert not is_met(condition, {"aws:username": "jane"})
+
+    def test_only_string_not_like_has_wildcards(self) -> None:
+        assert not is_met({"StringNotLike": {"aws:username": "j*"}}, {"aws:username": "john"})
+        assert is_met({"StringNotEquals": {"aws:username": "j*"}}, {"aws:username": "john"})
+
+    @pytest.mark.parametrize("operator", ["ArnNotEquals", "ArnNotLike"])
+    def test_another_function_is_recognized_by_its_arn(self, operator: str) -> None:
+        arn = "arn:aws:lambda:us-east-1:111122223333:function:"
+        condition = {operator: {"lambda:SourceFunctionArn": arn + "mine*"}}
+        assert is_met(condition, {"lambda:SourceFunctionArn": arn + "other"})
+        assert not is_met(condition, {"lambda:SourceFunctionArn": arn + "mine"})
+
+    # "If the policy condition requires that the key is not matched, and the right key is not present, the condition is
+    # true."
+    def test_an_absent_key_makes_a_negated_operator_true(self) -> None:
+        assert is_met({"StringNotEquals": {"aws:username": "john"}}, {})
+        assert is_met({"ArnNotEquals": {"lambda:SourceFunctionArn": "arn:aws:lambda:::function:mine"}}, {})
+
 
 class TestSets:
     """Page reference_policies_condition-single-vs-multi-valued-context-keys."""
@@ -301,6 +324,34 @@ class TestSets:
         assert is_met({"ForAllValues:StringEquals": listed}, {})
         assert not is_met({"ForAnyValue:StringEquals": listed}, {})
         assert is_met({"ForAnyValue:StringEqualsIfExists": listed}, {})
+
+    # The page's examples for the deny statements with ForAnyValue:StringNotEquals and ForAllValues:StringNotEquals.
+    @pytest.mark.parametrize(
+        ("keys", "one_is_other", "all_are_other"),
+        [
+            (["environment", "cost-center"], True, False),
+            (["environment"], False, False),
+            (["cost-center"], True, True),
+            ([], False, True),
+        ],
+    )
+    def test_negated(self, keys: list[str], *, one_is_other: bool, all_are_other: bool) -> None:
+        wanted = {"aws:TagKeys": ["environment", "webserver"]}
+        assert is_met({"ForAnyValue:StringNotEquals": wanted}, {"aws:TagKeys": keys}) is one_is_other
+        assert is_met({"ForAllValues:StringNotEquals": wanted}, {"aws:TagKeys": keys}) is all_are_other
+
+    @pytest.mark.parametrize(
+        ("sources", "all_listed", "any_listed"),
+        [
+            (["mfa-guard"], True, True),
+            (["mfa-guard", "payments"], False, True),
+            (["payments"], False, False),
+        ],
+    )
+    def test_the_sources_of_several_events(self, sources: list[str], *, all_listed: bool, any_listed: bool) -> None:
+        context = {"events:source": sources}
+        assert is_met({"ForAllValues:StringEquals": {"events:source": "mfa-guard"}}, context) is all_listed
+        assert is_met({"ForAnyValue:StringEquals": {"events:source": "mfa-guard"}}, context) is any_listed
 
     @pytest.mark.parametrize(
         ("keys", "allowed"),
@@ -339,13 +390,18 @@ class TestRefusals:
             {"Resource": "arn:aws:s3:::b/${aws:TagKeys}"},
             {"Condition": ["Bool"]},
             {"Condition": {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}},
-            {"Condition": {"StringNotEquals": {"aws:username": "john"}}},
-            {"Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+            {"Condition": {"StringEqualsIgnoreCase": {"aws:username": "john"}}},
+            {"Condition": {"Bool": {"aws:PrincipalIsAWSService": "false"}}},
             {"Condition": {"Bool": {MFA: "maybe"}}},
             {"Condition": {"Bool": {"aws:username": "true"}}},
             {"Condition": {"StringEquals": {MFA: "true"}}},
             {"Condition": {"ForAnyValue:Bool": {MFA: "true"}}},
             {"Condition": {"StringEquals": {"aws:TagKeys": "a"}}},
+            {"Condition": {"StringEquals": {"events:detail-type": "a"}}},
+            {"Condition": {"StringNotEquals": {"events:source": "a"}}},
+            {"Condition": {"StringLike": {"dynamodb:LeadingKeys": "a"}}},
+            {"Condition": {"ForAllValues:ArnEquals": {"iam:PolicyARN": "arn:aws:iam::aws:policy/x"}}},
+            {"Condition": {"ArnNotEquals": {"aws:username": "arn:aws:iam::aws:policy/x"}}},
             {"Condition": {"ForAnyValue:StringEquals": {"aws:username": "john"}}},
             {"Condition": {"NullIfExists": {MFA: "true"}}},
             {"Condition": {"ArnEquals": {"iam:PolicyARN": "AdministratorAccess"}}},
@@ -377,6 +433,7 @@ class TestRefusals:
             Request("s3:GetObject", "examplebucket"),
             Request("s3:GetObject", "*", {"aws:SourceIp": "192.0.2.1"}),
             Request("s3:GetObject", "*", {"aws:TagKeys": "one"}),
+            Request("events:PutEvents", "*", {"events:detail-type": "one"}),
             Request("s3:GetObject", "*", {"aws:username": ["one", "two"]}),
         ],
         ids=str,
