@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mfa_guard_cli.policy import requests
-from mfa_guard_cli.policy.requests import Row
+from mfa_guard_cli.policy.row import Row
 from roles import attacks
 from roles.attacks import Attack
 

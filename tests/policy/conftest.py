@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from mfa_guard_cli.policy.evaluator import Document, Policy, parse_policy
-from mfa_guard_cli.policy.requests import ACCOUNT, DEPLOYMENTS, HOME_REGIONS, Deployment
+from mfa_guard_cli.policy.row import ACCOUNT, DEPLOYMENTS, HOME_REGIONS, Deployment
 from mfa_guard_cli.stack.template import load_template
 
 

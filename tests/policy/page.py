@@ -13,7 +13,6 @@ from typing import Final
 
 from mfa_guard_cli.policy.evaluator import Decision, Document, Policy, evaluate, parse_policy
 from mfa_guard_cli.policy.requests import (
-    ACCOUNT,
     ALICE,
     ANN,
     ANNS_ARN,
@@ -24,17 +23,13 @@ from mfa_guard_cli.policy.requests import (
     CONSOLE_MFA,
     DANA,
     DANAS_ARN,
-    DEPLOYMENTS,
     EVES_ARN,
     FORWARDED,
-    HOME_REGIONS,
     KEY,
+    MCP,
     SECTIONS,
-    Caller,
-    Credentials,
-    Deployment,
-    Row,
 )
+from mfa_guard_cli.policy.row import ACCOUNT, DEPLOYMENTS, HOME_REGIONS, Caller, Credentials, Deployment, Row
 from mfa_guard_cli.stack.template import load_template
 from policy.published import Published, published
 
@@ -83,6 +78,7 @@ QUESTIONS: Final = (
     Question("... deactivate the administrator's device?", ANN, KEY, "iam:DeactivateMFADevice", ANNS_ARN),
     Question("... list all users?", ANN, KEY, "iam:ListUsers", "*"),
     Question("May Athena read for a user with MFA?", ALICE, FORWARDED, "s3:GetObject", BUCKET_OBJECT),
+    Question("May an agent read through an MCP server without MFA?", ALICE, MCP, "s3:GetObject", BUCKET_OBJECT),
     Question(
         "May a user with MFA delete their device?", BOB, CONSOLE_MFA, "iam:DeleteVirtualMFADevice", f"{_DEVICE}bob"
     ),

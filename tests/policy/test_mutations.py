@@ -13,7 +13,8 @@ from typing import Final
 import pytest
 
 from mfa_guard_cli.policy.evaluator import Document, Request, evaluate, parse_policy
-from mfa_guard_cli.policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row, Switch
+from mfa_guard_cli.policy.requests import ROWS
+from mfa_guard_cli.policy.row import ACCOUNT, DEPLOYMENTS, Deployment, Row, Switch
 
 Statement = dict[str, object]
 # An element of a statement and one of its items. A part begins with the Sid of the statement.

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 import botocore.session
 import pytest
 
 from mfa_guard_cli.policy.evaluator import Document, Policy, evaluate
-from mfa_guard_cli.policy.requests import ACCOUNT, DEPLOYMENTS, ROWS, Deployment, Row
+from mfa_guard_cli.policy.requests import ROWS
+from mfa_guard_cli.policy.row import ACCOUNT, DEPLOYMENTS, Deployment, Row
 
 # The quota of a managed policy, without white space.
 MANAGED_POLICY_CHARACTERS: Final = 6144
@@ -93,12 +95,29 @@ def test_every_statement_has_a_unique_sid(document: Document) -> None:
 
 
 def test_the_block_excepts_enrollment_and_nothing_else(document: Document, deployment: Deployment) -> None:
-    (block,) = [
-        statement for statement in _statements(document) if statement["Sid"] == "BlockMostAccessUnlessSignedInWithMFA"
-    ]
-    excepted = NOT_BLOCKED | (NOT_BLOCKED_FOR_A_PASSWORD_CHANGE if deployment.passwords == "yes" else set())
+    block = _statement(document, "BlockMostAccessUnlessSignedInWithMFA")
     assert (block["Effect"], block["Resource"]) == ("Deny", "*")
-    assert set(_listed(block["NotAction"])) == excepted
+    assert set(_listed(block["NotAction"])) == _excepted(deployment)
+
+
+def test_the_block_of_mcp_servers_excepts_the_same_but_no_enrollment_that_a_key_could_make(
+    document: Document, deployment: Deployment
+) -> None:
+    block = _statement(document, "BlockMostAccessThroughMCPUnlessSignedInWithMFA")
+    enrolling = set() if deployment.keys == "yes" else {"iam:CreateVirtualMFADevice", "iam:EnableMFADevice"}
+    assert (block["Effect"], block["Resource"]) == ("Deny", "*")
+    assert set(_listed(block["NotAction"])) == _excepted(deployment) - enrolling
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.credentials.through_mcp], ids=str)
+def test_a_call_without_an_mcp_server_is_decided_the_same_if_it_says_so(
+    row: Row, policies: Mapping[Deployment, Policy]
+) -> None:
+    for deployment in DEPLOYMENTS:
+        if row.holds_in(deployment):
+            request = row.request(deployment)
+            saying = replace(request, context={**request.context, "aws:ViaAWSMCPService": "false"})
+            assert evaluate(row.policies(policies[deployment]), saying) is row.expected
 
 
 def test_the_policy_lists_real_actions_without_wildcards(document: Document, real_actions: set[str]) -> None:
@@ -128,6 +147,15 @@ def test_the_policy_names_only_its_own_account_and_partition(document: Document,
     }
     own = f"arn:{deployment.partition}:iam::{ACCOUNT}:"
     assert {resource for resource in resources if not resource.startswith(own)} == {"*"}
+
+
+def _excepted(deployment: Deployment) -> set[str]:
+    return NOT_BLOCKED | (NOT_BLOCKED_FOR_A_PASSWORD_CHANGE if deployment.passwords == "yes" else set())
+
+
+def _statement(document: Document, sid: str) -> Document:
+    [found] = [statement for statement in _statements(document) if statement["Sid"] == sid]
+    return found
 
 
 def _statements(document: Document) -> list[Document]:

@@ -4,135 +4,18 @@ Expected decisions come from the requirements of the policy and from AWS's docum
 in every partition and for both values of both parameters, unless it says otherwise.
 
 A decision is that of the identity-based policies. AWS adds rules of its own: GetSessionToken needs no permission,
-GetCallerIdentity cannot be denied, a session from GetSessionToken without a code cannot call IAM at all, and a user
-who has a device must sign in with it to add another one (User Guide, pages
-id_credentials_temp_control-access_getsessiontoken, id_credentials_temp_request and id_credentials_mfa_enable).
+GetCallerIdentity cannot be denied, a session from GetSessionToken without a code cannot call IAM at all, and access
+keys without MFA cannot add a device to a user who has one (User Guide, pages
+id_credentials_temp_control-access_getsessiontoken, id_credentials_temp_request and id_credentials_mfa_enable;
+security bulletin AWS-2023-001).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import product
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
-from mfa_guard.core.partitions import PARTITIONS
-from mfa_guard_cli.policy.evaluator import Decision, Policy, Request, parse_policy
-
-Switch = Literal["yes", "no"]
-
-ACCOUNT: Final = "111122223333"
-OTHER_ACCOUNT: Final = "444455556666"
-HOME_REGIONS: Final[Mapping[str, str]] = {each.name: each.home_region for each in PARTITIONS}
-SWITCHES: Final[tuple[Switch, ...]] = ("yes", "no")
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """Where a stack is deployed, and the two parameters that change its enforcement policy.
-
-    Attributes:
-        partition: the partition of the stack.
-        passwords: the parameter AllowPasswordChangeWithoutMfa.
-        keys: the parameter AllowEnrollmentWithAccessKeys.
-    """
-
-    partition: str
-    passwords: Switch
-    keys: Switch
-
-    def parameters(self) -> dict[str, str]:
-        """Return the template's parameters that change the policy."""
-        return {"AllowPasswordChangeWithoutMfa": self.passwords, "AllowEnrollmentWithAccessKeys": self.keys}
-
-    def __str__(self) -> str:
-        return f"{self.partition}-passwords-{self.passwords}-keys-{self.keys}"
-
-
-DEPLOYMENTS: Final = tuple(
-    Deployment(partition, passwords, keys) for partition, passwords, keys in product(HOME_REGIONS, SWITCHES, SWITCHES)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The caller.
-
-    Attributes:
-        name: the user name; None for a role session, which has none.
-        grants: the other policies of the caller.
-        enforced: whether the enforcement policy is one of the caller's policies.
-    """
-
-    name: str | None
-    grants: tuple[Policy, ...] = ()
-    enforced: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The credentials that the caller signs the request with.
-
-    Attributes:
-        name: a short description.
-        signed_in_with_mfa: the value of aws:MultiFactorAuthPresent; None if the request does not have that key.
-        forwarded: whether an AWS service makes the request with the caller's identity (aws:ViaAWSService).
-    """
-
-    name: str
-    signed_in_with_mfa: Literal["true", "false"] | None
-    forwarded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One request, and the decision that the caller's policies must make about it.
-
-    Attributes:
-        resource: an ARN with {partition}, {region} and {account} in it, or `*`.
-        why: the reason, as a phrase.
-        passwords: the value of AllowPasswordChangeWithoutMfa that the row is for; None for both.
-        keys: the value of AllowEnrollmentWithAccessKeys that the row is for; None for both.
-        partition: the partition that the row is for; None for all.
-    """
-
-    caller: Caller
-    credentials: Credentials
-    action: str
-    resource: str
-    expected: Decision
-    why: str
-    passwords: Switch | None = None
-    keys: Switch | None = None
-    partition: str | None = None
-
-    def holds_in(self, deployment: Deployment) -> bool:
-        """Return whether the row is for a deployment."""
-        return (
-            self.passwords in {None, deployment.passwords}
-            and self.keys in {None, deployment.keys}
-            and self.partition in {None, deployment.partition}
-        )
-
-    def request(self, deployment: Deployment) -> Request:
-        """Return the request in the account of a deployment."""
-        context = {"aws:ViaAWSService": str(self.credentials.forwarded).lower()}
-        if self.caller.name is not None:
-            context["aws:username"] = self.caller.name
-        if self.credentials.signed_in_with_mfa is not None:
-            context["aws:MultiFactorAuthPresent"] = self.credentials.signed_in_with_mfa
-        region = HOME_REGIONS[deployment.partition]
-        resource = self.resource.format(partition=deployment.partition, region=region, account=ACCOUNT)
-        return Request(self.action, resource, context)
-
-    def policies(self, enforcement_policy: Policy) -> tuple[Policy, ...]:
-        """Return the caller's policies, given the enforcement policy."""
-        return (*self.caller.grants, enforcement_policy) if self.caller.enforced else self.caller.grants
-
-    def __str__(self) -> str:
-        switches = [f"{name}={value}" for name, value in (("passwords", self.passwords), ("keys", self.keys)) if value]
-        about = [*switches, *([self.partition] if self.partition else [])]
-        request = f"{self.caller.name or 'role'}, {self.credentials.name}: {self.action} {self.resource}"
-        return f"{self.why} [{' '.join([request, *about])}]"
+from mfa_guard_cli.policy.evaluator import Decision, Policy, parse_policy
+from mfa_guard_cli.policy.row import OTHER_ACCOUNT, Caller, Credentials, Row
 
 
 def _allow_all(*actions: str) -> Policy:
@@ -190,7 +73,17 @@ CONSOLE: Final = Credentials("console without MFA", "false")
 CONSOLE_MFA: Final = Credentials("console with MFA", "true")
 SESSION: Final = Credentials("GetSessionToken without a code", "false")
 SESSION_MFA: Final = Credentials("GetSessionToken with a code", "true")
+KEY_WITH_CODE: Final = Credentials("long-term key, if a code in the call counts", "true")
 FORWARDED: Final = Credentials("forwarded by a service", "false", forwarded=True)
+# What an MCP server sends about MFA, and whether its requests are marked as forwarded by a service, is undocumented.
+MCP: Final = Credentials("MCP server, without MFA", "false", forwarded=True, through_mcp=True)
+MCP_KEY: Final = Credentials("MCP server, without information about MFA", None, forwarded=True, through_mcp=True)
+MCP_MFA: Final = Credentials("MCP server, with MFA", "true", forwarded=True, through_mcp=True)
+MCP_DIRECT: Final = Credentials("MCP server that does not count as a service, without MFA", "false", through_mcp=True)
+MCP_DIRECT_KEY: Final = Credentials(
+    "MCP server that does not count as a service, without information about MFA", None, through_mcp=True
+)
+MCP_DIRECT_MFA: Final = Credentials("MCP server that does not count as a service, with MFA", "true", through_mcp=True)
 ROLE_SESSION: Final = Credentials("role session", "false")
 
 ALLOW: Final = Decision.ALLOW
@@ -247,6 +140,7 @@ ENROLLING: Final = (
 KEY_ENROLLMENT: Final = (
     Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("bob"), ALLOW, "the command line creates a device", keys="yes"),
     Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("phone"), ALLOW, "a key may choose any name", keys="yes"),
+    Row(BOB, KEY, "iam:CreateVirtualMFADevice", _device("x-1000"), ALLOW, "a flood fills the quota", keys="yes"),
     Row(BOB, KEY, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "the command line enables a device", keys="yes"),
     Row(ANN, KEY, "iam:EnableMFADevice", ANNS_ARN, ALLOW, "an administrator's key enables a device", keys="yes"),
     Row(OMAR, KEY, "iam:EnableMFADevice", OMARS_ARN, ALLOW, "a path makes no difference", keys="yes"),
@@ -384,7 +278,8 @@ PASSWORDS: Final = (
 STS: Final = (
     Row(ANN, KEY, "sts:GetSessionToken", "*", ALLOW, "a key can get a session with MFA"),
     Row(BOB, KEY, "sts:GetSessionToken", "*", IMPLICIT, "the call needs no permission"),
-    Row(ALICE, KEY, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "an MFA code sent with AssumeRole is not enough"),
+    Row(ALICE, KEY, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "a key alone assumes no role"),
+    Row(ALICE, KEY_WITH_CODE, "sts:AssumeRole", DEPLOY_ROLE_ARN, ALLOW, "whether AWS counts the code is unverified"),
     Row(ALICE, CONSOLE, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "switching roles needs MFA"),
     Row(ALICE, SESSION, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "a session without a code has no MFA"),
     Row(ALICE, SESSION_MFA, "sts:AssumeRole", DEPLOY_ROLE_ARN, ALLOW, "GetSessionToken first, then AssumeRole"),
@@ -465,6 +360,52 @@ FORWARDED_CALLS: Final = (
     Row(ALICE, CONSOLE_MFA, "athena:StartQueryExecution", WORKGROUP, ALLOW, "a query starts with MFA"),
 )
 
+# An agent that calls through one of AWS's MCP servers can do without MFA what its user can do, and nothing else.
+MCP_SERVERS: Final = (
+    Row(ALICE, MCP, "s3:GetObject", BUCKET_OBJECT, DENY, "an agent reads nothing without MFA"),
+    Row(ALICE, MCP_KEY, "s3:GetObject", BUCKET_OBJECT, DENY, "an agent with a long-term key reads nothing"),
+    Row(ALICE, MCP_DIRECT, "s3:GetObject", BUCKET_OBJECT, DENY, "an agent reads nothing without MFA"),
+    Row(ALICE, MCP_DIRECT_KEY, "s3:GetObject", BUCKET_OBJECT, DENY, "an agent with a long-term key reads nothing"),
+    Row(ALICE, MCP_MFA, "s3:GetObject", BUCKET_OBJECT, ALLOW, "with MFA, the other permission applies"),
+    Row(ALICE, MCP_DIRECT_MFA, "s3:GetObject", BUCKET_OBJECT, ALLOW, "with MFA, the other permission applies"),
+    Row(BOB, MCP_MFA, "s3:GetObject", BUCKET_OBJECT, IMPLICIT, "MFA grants nothing by itself"),
+    Row(ALICE, MCP, "ec2:RunInstances", INSTANCE, DENY, "an agent starts nothing without MFA"),
+    Row(ANN, MCP, "iam:CreateUser", EVES_ARN, DENY, "an administrator's agent creates no user"),
+    Row(ANN, MCP, "iam:CreateAccessKey", ANNS_ARN, DENY, "an agent creates no key"),
+    Row(ANN, MCP, "iam:CreateLoginProfile", ANNS_ARN, DENY, "an agent creates no password"),
+    Row(ANN, MCP, "iam:UpdateLoginProfile", ANNS_ARN, DENY, "an agent sets no password"),
+    Row(ANN, MCP, "iam:DeactivateMFADevice", ANNS_ARN, DENY, "an agent deactivates no device"),
+    Row(ANN, MCP, "iam:DeleteVirtualMFADevice", _device("ann"), DENY, "an agent deletes no device"),
+    Row(ANN, MCP, "iam:DetachUserPolicy", ANNS_ARN, DENY, "an agent detaches no policy"),
+    Row(ANN, MCP, "iam:ListUsers", "*", DENY, "an administrator's agent lists no user"),
+    Row(ANN, MCP, "iam:ListAccessKeys", ANNS_ARN, DENY, "an administrator's agent lists no key"),
+    Row(ANN, MCP, "iam:GetAccountAuthorizationDetails", "*", DENY, "an administrator's agent reads nothing"),
+    Row(ANN, MCP, "iam:EnableOrganizationsRootSessions", "*", DENY, "an action whose name begins alike"),
+    Row(ANN, MCP, "iam:EnableMFADevice", EVES_ARN, DENY, "an agent enrolls no other user"),
+    Row(ANN, MCP, "sts:AssumeRole", DEPLOY_ROLE_ARN, DENY, "an agent assumes no role"),
+    Row(ANN, MCP, "sts:GetFederationToken", FEDERATED_USER, DENY, "federation does not replace MFA"),
+    Row(ANN, MCP, "dynamodb:PutItem", EXEMPTIONS_ARN, DENY, "an agent writes no exemption"),
+    Row(ANN, MCP_MFA, "iam:ListUsers", "*", ALLOW, "with MFA, an administrator's agent may"),
+    Row(ANN, MCP, "sts:GetSessionToken", "*", ALLOW, "a key can get a session with MFA"),
+    Row(BOB, MCP, "iam:GetUser", BOBS_ARN, ALLOW, "an agent shows the user"),
+    Row(BOB, MCP, "iam:ListMFADevices", BOBS_ARN, ALLOW, "an agent lists the user's devices"),
+    Row(BOB, MCP, "iam:GetMFADevice", BOBS_ARN, ALLOW, "an agent shows the user's device"),
+    Row(BOB, MCP, "iam:ListVirtualMFADevices", "*", ALLOW, "an agent lists virtual devices"),
+    Row(BOB, MCP, "iam:ResyncMFADevice", BOBS_ARN, ALLOW, "an agent resynchronizes a device"),
+    Row(BOB, MCP, "iam:ChangePassword", BOBS_ARN, ALLOW, "the call needs the old password", passwords="yes"),
+    Row(BOB, MCP, "iam:ChangePassword", BOBS_ARN, DENY, "not before MFA", passwords="no"),
+    Row(BOB, MCP, "iam:GetAccountPasswordPolicy", "*", ALLOW, "the rules for the new password", passwords="yes"),
+    Row(BOB, MCP, "iam:GetAccountPasswordPolicy", "*", DENY, "not needed before MFA", passwords="no"),
+    Row(BOB, MCP, "iam:CreateVirtualMFADevice", _device("bob"), ALLOW, "an agent may help to enroll", keys="yes"),
+    Row(BOB, MCP, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "an agent may help to enroll", keys="yes"),
+    Row(BOB, MCP, "iam:CreateVirtualMFADevice", _device("bob"), DENY, "it could have a long-term key", keys="no"),
+    Row(BOB, MCP, "iam:EnableMFADevice", BOBS_ARN, DENY, "it could have a long-term key", keys="no"),
+    Row(BOB, MCP_KEY, "iam:EnableMFADevice", BOBS_ARN, DENY, "a long-term key enables no device", keys="no"),
+    Row(ANN, MCP, "iam:CreateVirtualMFADevice", _foreign("mfa/ann"), DENY, "another account's device", keys="no"),
+    Row(BOB, MCP_MFA, "iam:CreateVirtualMFADevice", _device("second-phone"), ALLOW, "with MFA, a second device"),
+    Row(BOB, MCP_MFA, "iam:EnableMFADevice", BOBS_ARN, ALLOW, "with MFA, a second device"),
+)
+
 # A role has no user name. The policy is for users. On a role, it must at least allow nothing.
 ROLES: Final = (
     Row(ROLE, ROLE_SESSION, "s3:GetObject", BUCKET_OBJECT, ALLOW, "a user's policy does not apply to a role"),
@@ -521,6 +462,7 @@ SECTIONS: Final[Mapping[str, tuple[Row, ...]]] = MappingProxyType(
         "Everything else": EVERYTHING_ELSE,
         "Escaping enforcement": STAYING_ENFORCED,
         "Calls that a service forwards": FORWARDED_CALLS,
+        "Calls through AWS's MCP servers": MCP_SERVERS,
         "Roles": ROLES,
         "Other accounts and partitions": OTHER_ACCOUNTS,
     },
