@@ -1,6 +1,10 @@
 """Match events against EventBridge patterns. Each pattern is compiled once.
 
-Patterns: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+Patterns: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html. Where that page is
+silent, the module follows EventBridge's engine, https://github.com/aws/event-ruler.
+
+Two limits are not checked here: the size of a pattern, which is an adjustable quota, and the complexity of wildcards,
+because AWS does not say how EventBridge counts it.
 """
 
 import ipaddress
@@ -9,6 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
 
 if TYPE_CHECKING:
@@ -23,10 +28,23 @@ _Check: TypeAlias = Callable[[Fields, Fields], bool]
 
 _OR: Final = "$or"
 _NOTHING: Final[Fields] = {}
+_FEWEST_ALTERNATIVES: Final = 2
+_MOST_COMBINATIONS: Final = 1000
+_LARGEST_NUMBER: Final = 5e9
+_LARGEST_MASK: Final[Mapping[int, int]] = {4: 31, 6: 127}
+# Field names that EventBridge refuses inside $or, because they are operators or could become some.
+_RESERVED: Final = frozenset(
+    (
+        *("anything-but", "cidr", "equals-ignore-case", "exactly", "exists", "numeric", "prefix", "suffix", "wildcard"),
+        *("=", "<", "<=", ">", ">=", "regex", "not-wildcard", "not-equals-ignore-case"),
+        *("date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range"),
+        *("ip-address-in-range", "ip-address-not-in-range"),
+    )
+)
 
 
 class PatternError(ValueError):
-    """EventBridge would refuse the pattern, or it uses an operator that this module does not know."""
+    """EventBridge would refuse the pattern, or would read it differently than it looks. The text is one sentence."""
 
 
 def compile_pattern(pattern: object) -> Matcher:
@@ -35,6 +53,8 @@ def compile_pattern(pattern: object) -> Matcher:
     Raises PatternError for a pattern that EventBridge would refuse.
     """
     matches = _compile_object(pattern, ())
+    if isinstance(pattern, dict) and _combinations(pattern) > _MOST_COMBINATIONS:
+        raise PatternError(f"The pattern has more than {_MOST_COMBINATIONS:,} combinations of the alternatives in $or.")
     return lambda event: matches(event, event)
 
 
@@ -84,24 +104,58 @@ def _literals(pattern: Fields, path: _Path) -> frozenset[str] | None:
     return None
 
 
-def _compile_object(pattern: object, path: _Path) -> _Check:
+def _compile_object(pattern: object, path: _Path, *, alternative: bool = False) -> _Check:
     if not isinstance(pattern, dict) or not pattern:
         raise PatternError(f"{_spell(path)} must be an object with at least one field.")
+    if alternative and (reserved := sorted(_RESERVED & pattern.keys())):
+        raise PatternError(f"{_spell((*path, reserved[0]))} is in $or, where its name is reserved.")
     checks = tuple(
-        _compile_alternatives(value, path) if key == _OR else _compile_field(key, value, (*path, key))
+        _compile_alternatives(value, path)
+        if key == _OR
+        else _compile_field(key, value, (*path, key), alternative=alternative)
         for key, value in pattern.items()
     )
+    _refuse_overlap(pattern, path)
     return lambda fields, event: all(check(fields, event) for check in checks)
 
 
 def _compile_alternatives(alternatives: object, path: _Path) -> _Check:
-    checks = tuple(_compile_object(each, path) for each in _objects_only(alternatives, _spell(path)))
+    checks = tuple(_compile_object(each, path, alternative=True) for each in _objects_only(alternatives, _spell(path)))
     return lambda fields, event: any(check(fields, event) for check in checks)
 
 
-def _compile_field(key: str, value: object, path: _Path) -> _Check:
+def _refuse_overlap(pattern: Fields, path: _Path) -> None:
+    """Raise PatternError for a field inside and outside of $or: EventBridge keeps only what is said last about it."""
+    inside = {*_paths({key: value for key, value in pattern.items() if key == _OR}, path)}
+    outside = {*_paths({key: value for key, value in pattern.items() if key != _OR}, path)}
+    if inside & outside:
+        raise PatternError(f"{_spell(min(inside & outside))} is inside and outside of $or.")
+
+
+def _paths(pattern: Fields, path: _Path) -> Iterator[_Path]:
+    """Yield each field of a compiled pattern that has values to match, at any depth."""
+    for key, value in pattern.items():
+        if key == _OR and isinstance(value, list):
+            for alternative in value:
+                yield from _paths(alternative, path)
+        elif isinstance(value, dict):
+            yield from _paths(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def _combinations(pattern: Fields) -> int:
+    """Return the product of the lengths of every $or of a compiled pattern, at any depth."""
+    product = 1
+    for key, value in pattern.items():
+        inner = value if key == _OR and isinstance(value, list) else [value]
+        product *= len(inner) * prod(_combinations(each) for each in inner if isinstance(each, dict))
+    return product
+
+
+def _compile_field(key: str, value: object, path: _Path, *, alternative: bool) -> _Check:
     if isinstance(value, dict):
-        inner = _compile_object(value, path)
+        inner = _compile_object(value, path, alternative=alternative)
         # One element of an array must match the whole inner pattern, as EventBridge keeps arrays consistent.
         return lambda fields, event: any(inner(child, event) for child in _children(fields.get(key)))
     if not isinstance(value, list) or not value:
@@ -151,11 +205,14 @@ def _anything_but(argument: object, path: _Path) -> _Test:
         if len(argument) != 1 or not argument.keys() <= _TEXT_TESTS.keys():
             raise PatternError(f"{_spell(path)} uses anything-but with an operator that it does not allow.")
         [(name, inner)] = argument.items()
-        unwanted = tuple(_TEXT_TESTS[name](each, path) for each in _listed(inner, path))
+        listed = _listed(inner, path)
+        if not all(isinstance(each, str) and (each or name not in _AFFIXES) for each in listed):
+            raise PatternError(f"{_spell(path)} uses anything-but and {name} with something that is not a text.")
+        unwanted = tuple(_TEXT_TESTS[name](each, path) for each in listed)
     else:
         listed = _listed(argument, path)
-        if not all(isinstance(each, str | int | float) and not isinstance(each, bool) for each in listed):
-            raise PatternError(f"{_spell(path)} uses anything-but with a value that is neither a string nor a number.")
+        if not all(isinstance(each, str) for each in listed) and not all(map(_is_number, listed)):
+            raise PatternError(f"{_spell(path)} uses anything-but with values that are not all strings or all numbers.")
         unwanted = tuple(_exact(each, path) for each in listed)
     return lambda leaf: not any(test(leaf) for test in unwanted)
 
@@ -176,6 +233,10 @@ def _affix(name: str, found: Callable[[str, str], bool]) -> Callable[[object, _P
         return lambda leaf: isinstance(leaf, str) and found(leaf, text)
 
     return compile_affix
+
+
+def _exactly(argument: object, path: _Path) -> _Test:
+    return _exact(_text(argument, "exactly", path), path)
 
 
 def _equals_ignore_case(argument: object, path: _Path) -> _Test:
@@ -222,28 +283,40 @@ _COMPARISONS: Final[Mapping[object, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_FROM: Final = frozenset({">", ">="})
+_TO: Final = frozenset({"<", "<="})
 
 
 def _numeric(argument: object, path: _Path) -> _Test:
     if not isinstance(argument, list) or len(argument) not in (2, 4):
         raise PatternError(f"{_spell(path)} uses numeric without one or two comparisons.")
-    pairs: list[tuple[Callable[[float, float], bool], float]] = []
-    for sign, bound in zip(argument[::2], argument[1::2], strict=True):
-        if not isinstance(sign, str) or sign not in _COMPARISONS or not _is_number(bound):
-            raise PatternError(f"{_spell(path)} uses numeric with something that is not a comparison.")
-        pairs.append((_COMPARISONS[sign], bound))
-    return lambda leaf: _is_number(leaf) and all(compare(leaf, bound) for compare, bound in pairs)
+    signs, bounds = argument[::2], argument[1::2]
+    if not all(isinstance(sign, str) and sign in _COMPARISONS for sign in signs) or not all(map(_is_number, bounds)):
+        raise PatternError(f"{_spell(path)} uses numeric with something that is not a comparison.")
+    if not all(map(_is_comparable, bounds)):
+        raise PatternError(f"{_spell(path)} uses numeric with a number beyond {_LARGEST_NUMBER:,.0f}.")
+    if len(bounds) > 1 and not (signs[0] in _FROM and signs[1] in _TO and bounds[0] < bounds[1]):
+        raise PatternError(f"{_spell(path)} uses numeric with two comparisons that are not a lower and an upper bound.")
+    pairs = tuple((_COMPARISONS[sign], bound) for sign, bound in zip(signs, bounds, strict=True))
+    return lambda leaf: _is_comparable(leaf) and all(compare(leaf, bound) for compare, bound in pairs)
 
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_comparable(value: object) -> TypeGuard[float]:
+    return _is_number(value) and abs(value) <= _LARGEST_NUMBER
+
+
 def _cidr(argument: object, path: _Path) -> _Test:
+    text = _text(argument, "cidr", path)
     try:
-        network = ipaddress.ip_network(_text(argument, "cidr", path), strict=False)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise PatternError(f"{_spell(path)} uses cidr with something that is not an address range.") from error
+    if "/" not in text or network.prefixlen > _LARGEST_MASK[network.version]:
+        raise PatternError(f"{_spell(path)} uses cidr with a single address, which is a plain value.")
 
     def contains(leaf: object) -> bool:
         try:
@@ -260,8 +333,10 @@ _TEXT_TESTS: Final[Mapping[str, Callable[[object, _Path], _Test]]] = {
     "equals-ignore-case": _equals_ignore_case,
     "wildcard": _wildcard,
 }
+_AFFIXES: Final = frozenset({"prefix", "suffix"})
 _OPERATORS: Final[Mapping[str, Callable[[object, _Path], _Test]]] = {
     **_TEXT_TESTS,
+    "exactly": _exactly,
     "anything-but": _anything_but,
     "numeric": _numeric,
     "cidr": _cidr,
@@ -275,8 +350,12 @@ def _text(argument: object, name: str, path: _Path) -> str:
 
 
 def _objects_only(value: object, place: str) -> Sequence[Fields]:
-    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
-        raise PatternError(f"{place} has a $or that is not an array of objects.")
+    if (
+        not isinstance(value, list)
+        or len(value) < _FEWEST_ALTERNATIVES
+        or not all(isinstance(each, dict) for each in value)
+    ):
+        raise PatternError(f"{place} has a $or that is not an array of at least two objects.")
     return value
 
 

@@ -23,6 +23,7 @@ def matches(filters: list[object], **event: object) -> bool:
         (["1"], 1, False),
         ([1], 1, True),
         ([1], "1", False),
+        # The page eb-create-pattern: "300, 300.0, and 3.0e2 are not considered equal."
         ([300], 300.0, False),
         ([True], True, True),
         ([True], 1, False),

@@ -4,11 +4,11 @@ Left out, because moto departs from EventBridge there: arrays of objects and arr
 (they are no leaves), booleans beside numbers (for moto true is 1), line breaks under a wildcard.
 """
 
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
-from mfa_guard_cli.stack.event_pattern import compile_pattern, index
+from mfa_guard_cli.stack.event_pattern import PatternError, compile_pattern, index
 from mfa_guard_cli.stack.template import Rule
 
 Fields = dict[str, object]
@@ -25,8 +25,13 @@ events: st.SearchStrategy[Fields] = st.dictionaries(
 
 wildcards = st.sampled_from(["*", "x*", "*y", "x*y", "*x*y*", "xy*yx", "x\\*y", "x.y"])
 some_texts = st.lists(texts, min_size=1, max_size=2)
+nonempty = texts.filter(bool)
+some_nonempty = st.lists(nonempty, min_size=1, max_size=2)
 folded = st.builds(lambda text: {"equals-ignore-case": text}, texts)
 comparisons = st.tuples(st.sampled_from(["<", "<=", "=", ">=", ">"]), st.integers(2, 5)).map(list)
+ranges = st.tuples(
+    st.sampled_from([">", ">="]), st.integers(2, 3), st.sampled_from(["<", "<="]), st.integers(4, 5)
+).map(list)
 
 
 def operator(name: str, argument: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -41,10 +46,10 @@ filters = st.one_of(
     operator("equals-ignore-case", texts),
     operator("wildcard", wildcards),
     operator("cidr", st.sampled_from(["192.0.2.0/24", "2001:db8::/32"])),
-    operator("numeric", comparisons | st.tuples(comparisons, comparisons).map(lambda pair: pair[0] + pair[1])),
+    operator("numeric", comparisons | ranges),
     operator("anything-but", texts | st.integers(2, 5) | some_texts),
-    operator("anything-but", operator("prefix", texts | some_texts)),
-    operator("anything-but", operator("suffix", texts | some_texts)),
+    operator("anything-but", operator("prefix", nonempty | some_nonempty)),
+    operator("anything-but", operator("suffix", nonempty | some_nonempty)),
     operator("anything-but", operator("equals-ignore-case", texts | some_texts)),
     operator("anything-but", operator("wildcard", wildcards)),
 )
@@ -52,7 +57,7 @@ fields = st.recursive(
     st.dictionaries(keys, st.lists(filters, min_size=1, max_size=3), min_size=1, max_size=2),
     lambda inner: st.one_of(
         st.dictionaries(keys, inner, min_size=1, max_size=2),
-        st.lists(inner, min_size=1, max_size=3).map(lambda alternatives: {"$or": alternatives}),
+        st.lists(inner, min_size=2, max_size=3).map(lambda alternatives: {"$or": alternatives}),
         st.tuples(inner, inner).map(lambda pair: {**pair[0], "$or": [pair[1], {"c": [{"exists": False}]}]}),
     ),
     max_leaves=6,
@@ -62,7 +67,12 @@ fields = st.recursive(
 @given(pattern=fields, event=events)
 @example(pattern={"a": {"$or": [{"b": [{"exists": False}]}, {"b": ["x"]}]}}, event={"a": {"b": "y"}})
 def test_moto_and_the_matcher_agree(pattern: Fields, event: Fields) -> None:
-    assert compile_pattern(pattern)(event) == EventPattern(None, pattern).matches_event(event)  # type: ignore[arg-type]
+    try:
+        matches = compile_pattern(pattern)
+    except PatternError as error:
+        assume("is inside and outside of $or" not in str(error))
+        raise
+    assert matches(event) == EventPattern(None, pattern).matches_event(event)  # type: ignore[arg-type]
 
 
 routed_names = st.sampled_from(["x", "xy", "yx"])
