@@ -172,6 +172,9 @@ def _introduction(others: Sequence[Published]) -> Iterator[str]:
         "The users bob, dana, omar, and erin@example.com have no other permissions. The user alice is a developer",
         "without permissions for IAM. The users ann and pat are administrators.",
         "",
+        "What one of AWS's MCP servers sends about MFA, and whether its calls count as forwarded by a service, is",
+        "undocumented. The rows about it hold for the credentials that they name: the same agent can be each of them.",
+        "",
     )
 
 
