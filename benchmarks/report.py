@@ -66,7 +66,7 @@ TARGETS: Final = (
     Target(("steady sweep", 1000, 0, "IAM calls"), 1 / 70, ""),
     Target(("steady sweep", 1000, 0, "wall s"), 1 / 10, ""),
     Target(("steady sweep", 1000, 20, "wall s"), 1 / 10, ""),
-    # At most 2,200 calls for 1,000 users, of whom 566 have no device.
+    # At most 2,200 calls for 1,000 users; 566 of them have no device.
     Target(("first sweep", 1000, 0, "IAM calls"), 2200 / 3579, ""),
     Target(("first sweep", 1000, 0, "CPU s"), 1 / 2, _CALLS_ARE_BOTO3),
     Target(("first sweep", 1000, 20, "CPU s"), 1 / 2, _CALLS_ARE_BOTO3),

@@ -64,7 +64,7 @@ class UserRecord:
     """What the guard remembers about a user id.
 
     `name` is the user's name at the last decision. `machine_user_at` is when the user's credentials last made the user
-    an active machine user. Every field is empty for a user about whom nothing was recorded.
+    an active machine user. Every field is empty if nothing was recorded about the user.
     """
 
     name: str | None = None
