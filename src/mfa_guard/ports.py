@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from mfa_guard.core.attachments import Attachment
     from mfa_guard.core.exemption import Exemption, MalformedExemption
     from mfa_guard.core.health.checks import Check
-    from mfa_guard.core.leases import Claim
+    from mfa_guard.core.leases import Claim, Lease
     from mfa_guard.core.mail.layout import Message
     from mfa_guard.core.metrics import Gauge, Metric
-    from mfa_guard.core.notice_kinds import NoticeKind
     from mfa_guard.core.sweep_memory import SweepMemory
     from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
+    from mfa_guard.core.user_record import Decision, UserRecord
 
 
 class Iam(Protocol):
@@ -63,17 +63,51 @@ class Exemptions(Protocol):
     def get(self, user_id: str, now: datetime) -> Exemption | MalformedExemption | None: ...
 
 
-class Leases(Protocol):
-    """Which invocation sends which notice; see `mfa_guard.core.leases.Lease` for the arguments.
+class UserRecords(Protocol):
+    """What the guard remembers about one user. When the state table cannot be reached, it continues without it.
 
-    When the table cannot be reached, `claim` returns MINE and `unfinished` returns None: a notice that is sent twice is
-    better than a notice that is not sent.
+    A record that cannot be read is NO_RECORD, a claim is MINE: a notice that is sent twice is better than a notice that
+    is not sent.
     """
 
-    def claim(self, scope: str, kind: NoticeKind, holder: str, exposure: frozenset[str]) -> Claim: ...
-    def sent(self, scope: str, kind: NoticeKind, holder: str) -> None: ...
-    def drop(self, scope: str, kinds: Iterable[NoticeKind]) -> None: ...
-    def unfinished(self, scope: str, holder: str) -> NoticeKind | None: ...
+    def read(self, user_id: str, now: datetime) -> tuple[UserRecord, Exemption | MalformedExemption | None]:
+        """Return the record, and the exemption, in one read. Raises when the exemption cannot be read."""
+
+    def claim(self, lease: Lease, decision: Decision) -> Claim:
+        """Claim the right to send a notice about the user `lease.scope`, and record the decision.
+
+        A claim that succeeds also forgets the notices that this one ends. A claim that does not succeed still records a
+        decision that is news.
+        """
+
+    def sent(self, lease: Lease) -> None: ...
+
+    def remember(self, user_id: str, decision: Decision) -> None:
+        """Record a decision without a notice; ask `UserRecord.changed_by` first, because this always writes."""
+
+
+class SweepRecords(Protocol):
+    """What the guard remembers about all users."""
+
+    def all(self) -> Mapping[str, UserRecord]:
+        """Return every record by user id, without its notices; raises AwsRequestFailed, or AccessDenied."""
+
+    def remember(self, user_id: str, decision: Decision) -> None:
+        """Record a decision; ask `UserRecord.changed_by` first, because this always writes. Ends an expiry."""
+
+    def expire(self, user_id: str) -> None:
+        """Let the record of an id that is gone be deleted in 30 days. A second call changes nothing."""
+
+
+class Leases(Protocol):
+    """Which invocation sends which notice about no user.
+
+    When the table cannot be reached, a claim is MINE: a notice that is sent twice is better than a notice that is not
+    sent.
+    """
+
+    def claim(self, lease: Lease) -> Claim: ...
+    def sent(self, lease: Lease) -> None: ...
 
 
 class Notifier(Protocol):

@@ -1,7 +1,8 @@
 """Inject a fault into any one call between the functions and AWS.
 
-A call is identified by its operation and its target, not by its position in a log: "PutItem lease noncompliant", the
-second time. The faults replace moto's responses below botocore, so the tests include botocore's retries and parsing.
+A call is identified by its operation and its target, not by its position in a log: "UpdateItem notice noncompliant",
+the second time. The faults replace moto's responses below botocore, so the tests include botocore's retries and
+parsing.
 """
 
 import io
@@ -318,6 +319,8 @@ class FaultInjector:
         return _HttpResponse()
 
     def _target(self, operation: str, params: Mapping[str, Any]) -> str:
+        if operation == "BatchGetItem":
+            return "user record and exemption"
         if table := params.get("TableName"):
             return self._item(operation, str(table), params)
         if key := params.get("AccessKeyId"):
@@ -336,8 +339,9 @@ class FaultInjector:
             return "exemptions" if operation == "Scan" else "exemption"
         item = params.get("Key") or params.get("Item") or {}
         key = str(item["id"]["S"])
-        if key.startswith("lease#"):
-            return f"lease {key.rpartition('#')[2]}"
+        if key.startswith(("user#", "notice#")):
+            notices = (each for each in params["ExpressionAttributeNames"].values() if each.startswith("notice_"))
+            return f"notice {kind.removeprefix('notice_')}" if (kind := next(notices, None)) else "user record"
         return "sweep memory" if key == "sweep#memory" else "idempotency record"
 
 

@@ -281,7 +281,7 @@ class TakingTurns(Calls):
 def test_a_burst_handled_in_parallel_makes_one_notice(turns: list[int], events: list[str]) -> None:
     account = FakeAccount(FakeUser(password=True, keys=[key(used=None)]))
     calls = TakingTurns(list(turns), len(events))
-    for part in (account, account.iam, account.exemptions, account.leases, account.notifier):
+    for part in (account, account.iam, account.records, account.notifier):
         part.calls = calls
     failures: list[BaseException] = []
 

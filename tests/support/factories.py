@@ -10,6 +10,7 @@ from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
 from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, Device, ServiceCredential, UserState
+from mfa_guard.core.user_record import Decision, ScopeReason, Standing
 
 ROOT_OF_THE_PROJECT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -90,6 +91,12 @@ def state(**changes: object) -> UserState:
         service_credentials=(),
         unfinished=None,
     )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def decision(**changes: object) -> Decision:
+    """Return the decision about a new user, who is enforced."""
+    base = Decision("alice", Standing.ENFORCED, NOW, enforced=True, scope=ScopeReason.CREATED)
     return replace(base, **changes)  # type: ignore[arg-type]
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from mfa_guard.adapters.leases import IN_PROGRESS, SENT
 from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot
 from mfa_guard.core.errors import QuotaExceeded, UserGone
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.health.checks import Check
-from mfa_guard.core.leases import Claim
+from mfa_guard.core.leases import SENT, Claim, Lease, answer, begun
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.metrics import Gauge, Metric
-from mfa_guard.core.notice_kinds import COVERED_BY, RESUMABLE, NoticeKind
 from mfa_guard.core.sweep_memory import SweepMemory
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
@@ -25,9 +24,13 @@ from mfa_guard.core.user import (
     ServiceCredential,
     UserState,
 )
+from mfa_guard.core.user_record import NO_RECORD, Decision, NoticeRecord, UserRecord
 from mfa_guard.use_cases.remediate import RemediateDependencies
 from mfa_guard.use_cases.sweep.dependencies import SweepDependencies
 from support.factories import NOW, OLD
+
+if TYPE_CHECKING:
+    from mfa_guard.core.notice_kinds import NoticeKind
 
 
 class Crash(BaseException):
@@ -180,68 +183,102 @@ class FakeIam:
 
 
 class FakeExemptions:
-    """The exemption table in memory."""
+    """The exemption table in memory, which FakeUserRecords and FakeExemptionList read."""
 
     def __init__(self, calls: Calls) -> None:
         self.records: dict[str, Exemption | MalformedExemption] = {}
         self.calls = calls
 
-    def get(self, user_id: str, now: datetime) -> Exemption | MalformedExemption | None:  # noqa: ARG002
-        self.calls.enter("exemptions.get")
-        return self.records.get(user_id)
 
+class FakeUserRecords:
+    """User records in memory. tests/integration/test_user_records.py tests this class and the real table alike.
 
-@dataclass
-class FakeLease:
-    holder: str
-    until: datetime
-    exposure: frozenset[str]
-    sent: bool = False
+    `reachable`: whether the state table answers. The exemption table always does.
+    """
+
+    def __init__(self, calls: Calls, clock: FakeClock, exemptions: FakeExemptions) -> None:
+        self.items: dict[str, UserRecord] = {}
+        self.calls = calls
+        self.clock = clock
+        self.exemptions = exemptions
+        self.reachable = True
+
+    def read(self, user_id: str, now: datetime) -> tuple[UserRecord, Exemption | MalformedExemption | None]:  # noqa: ARG002
+        self.calls.enter("records.read")
+        return self.of(user_id) if self.reachable else NO_RECORD, self.exemptions.records.get(user_id)
+
+    def claim(self, lease: Lease, decision: Decision) -> Claim:
+        self.calls.enter("records.claim")
+        if not self.reachable:
+            return Claim.MINE
+        now, record = self.clock.now(), self.of(lease.scope)
+        claim = answer(lease, record.notices, now)
+        if claim is Claim.MINE:
+            kept = {kind: notice for kind, notice in record.notices.items() if kind not in lease.ends}
+            notices = {**kept, lease.kind: begun(lease, record.notices, now)}
+            self.items[lease.scope] = replace(record.after(decision), notices=notices)
+        elif record.changed_by(decision):
+            self.items[lease.scope] = record.after(decision)
+        self.calls.leave()
+        return claim
+
+    def sent(self, lease: Lease) -> None:
+        self.calls.enter("records.sent")
+        record = self.of(lease.scope)
+        notice = record.notices.get(lease.kind)
+        if self.reachable and notice and notice.holder == lease.holder:
+            self.items[lease.scope] = replace(record, notices={**record.notices, lease.kind: _out(notice, self.clock)})
+        self.calls.leave()
+
+    def remember(self, user_id: str, decision: Decision) -> None:
+        self.calls.enter("records.remember")
+        if self.reachable:
+            self.items[user_id] = self.of(user_id).after(decision)
+        self.calls.leave()
+
+    def all(self) -> Mapping[str, UserRecord]:
+        self.calls.enter("records.all")
+        return {user_id: replace(record, notices={}) for user_id, record in self.items.items()}
+
+    def expire(self, user_id: str) -> None:
+        self.calls.enter("records.expire")
+        if user_id in self.items:
+            self.items[user_id] = replace(self.items[user_id], expiring=True)
+        self.calls.leave()
+
+    def of(self, user_id: str) -> UserRecord:
+        """Return a user's record, without a call."""
+        return self.items.get(user_id, NO_RECORD)
 
 
 class FakeLeases:
     """Leases in memory. tests/integration/test_leases.py tests this class and the real table alike."""
 
     def __init__(self, calls: Calls, clock: FakeClock) -> None:
-        self.items: dict[tuple[str, NoticeKind], FakeLease] = {}
+        self.items: dict[tuple[str, NoticeKind], NoticeRecord] = {}
         self.calls = calls
         self.clock = clock
 
-    def claim(self, scope: str, kind: NoticeKind, holder: str, exposure: frozenset[str]) -> Claim:
+    def claim(self, lease: Lease) -> Claim:
         self.calls.enter("leases.claim")
-        now = self.clock.now()
-        for other in COVERED_BY.get(kind, ()):
-            told = self.items.get((scope, other))
-            if told and told.sent and told.until >= now and exposure <= told.exposure:
-                return Claim.SENT
-        lease = self.items.get((scope, kind))
-        if lease and lease.until >= now and not lease.sent and lease.holder != holder:
-            return Claim.HELD
-        if lease and lease.until >= now and lease.sent:
-            if exposure <= lease.exposure:
-                return Claim.SENT
-            exposure |= lease.exposure
-        self.items[scope, kind] = FakeLease(holder, now + IN_PROGRESS, exposure)
+        now, kind = self.clock.now(), lease.kind
+        notices = {kind: self.items[lease.scope, kind]} if (lease.scope, kind) in self.items else {}
+        claim = answer(lease, notices, now)
+        if claim is Claim.MINE:
+            self.items[lease.scope, kind] = begun(lease, notices, now)
         self.calls.leave()
-        return Claim.MINE
+        return claim
 
-    def sent(self, scope: str, kind: NoticeKind, holder: str) -> None:
+    def sent(self, lease: Lease) -> None:
         self.calls.enter("leases.sent")
-        lease = self.items.get((scope, kind))
-        if lease and lease.holder == holder:
-            lease.sent, lease.until = True, self.clock.now() + SENT
+        notice = self.items.get((lease.scope, lease.kind))
+        if notice and notice.holder == lease.holder:
+            self.items[lease.scope, lease.kind] = _out(notice, self.clock)
         self.calls.leave()
 
-    def drop(self, scope: str, kinds: Iterable[NoticeKind]) -> None:
-        for kind in kinds:
-            self.calls.enter("leases.drop")
-            self.items.pop((scope, kind), None)
-            self.calls.leave()
 
-    def unfinished(self, scope: str, holder: str) -> NoticeKind | None:
-        self.calls.enter("leases.unfinished")
-        unfinished = (kind for kind in RESUMABLE if (lease := self.items.get((scope, kind))) and not lease.sent)
-        return next((kind for kind in unfinished if self.items[scope, kind].holder == holder), None)
+def _out(notice: NoticeRecord, clock: FakeClock) -> NoticeRecord:
+    return replace(notice, sent=True, until=clock.now() + SENT)
 
 
 class FakeNotifier:
@@ -377,6 +414,7 @@ class FakeAccount:
         self.clock = FakeClock()
         self.iam = FakeIam(self.calls, *users)
         self.exemptions = FakeExemptions(self.calls)
+        self.records = FakeUserRecords(self.calls, self.clock, self.exemptions)
         self.leases = FakeLeases(self.calls, self.clock)
         self.notifier = FakeNotifier(self.calls)
         self.telemetry = FakeTelemetry()
@@ -403,7 +441,7 @@ class FakeAccount:
 
     @property
     def dependencies(self) -> RemediateDependencies:
-        return RemediateDependencies(self.iam, self.exemptions, self.leases, self.notifier, self.telemetry, self.clock)
+        return RemediateDependencies(self.iam, self.records, self.leases, self.notifier, self.telemetry, self.clock)
 
     @property
     def alice(self) -> FakeUser:

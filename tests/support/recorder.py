@@ -180,6 +180,9 @@ def _requests(service: str, operation: str, params: Params, names: _Names) -> It
         }
         for bus in sorted({entry.get("EventBusName", "default") for entry in entries}):
             yield Request("events:PutEvents", names.regional("events", f"event-bus/{bus}"), context)
+    elif service == "dynamodb":
+        for table in params["RequestItems"] if operation == "BatchGetItem" else [params["TableName"]]:
+            yield Request(f"dynamodb:{operation}", names.regional("dynamodb", f"table/{table}"))
     else:
         action = "InvokeFunction" if service == "lambda" and operation == "Invoke" else operation
         yield Request(f"{service}:{action}", _RESOURCES[service](params, names))
@@ -208,7 +211,6 @@ _RESOURCES: Final[Mapping[str, Callable[[Params, _Names], str]]] = MappingProxyT
     {
         "cloudformation": lambda params, names: names.named_stack(params["StackName"]),
         "cloudtrail": lambda params, _: str(params.get("Name", params.get("TrailName", EVERYTHING))),
-        "dynamodb": lambda params, names: names.regional("dynamodb", f"table/{params['TableName']}"),
         "events": lambda params, names: (
             names.regional("events", f"rule/{params['Rule']}") if "Rule" in params else EVERYTHING
         ),

@@ -8,13 +8,14 @@ from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.event_bus import EventBus
 from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
 from mfa_guard.adapters.iam import AccessKeys, IamUsers
-from mfa_guard.adapters.leases import LeaseTable
 from mfa_guard.adapters.sns import Topics
+from mfa_guard.adapters.state_items import StateItems
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
+from mfa_guard.adapters.user_records import UserRecordTable
 from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
 from mfa_guard_cli.stack.template import Stack, load_template
 
-# Powertools' idempotency needs these four, and leases need no others.
+# Powertools' idempotency needs these four.
 # https://docs.aws.amazon.com/powertools/python/latest/utilities/idempotency/#iam-permissions
 IDEMPOTENCY = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
@@ -93,8 +94,8 @@ def test_user_event_function_may_do_what_its_adapters_call_and_nothing_else(mode
         {
             "users": tuple(call for call in calls if call not in GROUP_ACTIONS),
             "group": tuple(call for call in calls if call in GROUP_ACTIONS),
-            "state": IDEMPOTENCY,
-            "exemptions": ExemptionTable.PERMISSIONS,
+            "state": IDEMPOTENCY + UserRecordTable.PERMISSIONS,
+            "exemptions": ExemptionTable.PERMISSIONS + UserRecordTable.PERMISSIONS,
             "notices": Topics.PERMISSIONS,
         },
     )
@@ -177,7 +178,7 @@ def test_sweep_memory_needs_no_more_than_idempotency() -> None:
 
 
 def test_leases_need_no_more_than_idempotency() -> None:
-    assert set(LeaseTable.PERMISSIONS) == set(IDEMPOTENCY)
+    assert set(StateItems.PERMISSIONS) <= set(IDEMPOTENCY)
 
 
 @pytest.mark.parametrize("role", ["UserEventFunctionRole", "SweepFunctionRole"])

@@ -28,7 +28,7 @@ class ExemptionTable:
     def get(self, user_id: str, now: datetime) -> Exemption | MalformedExemption | None:
         """Return the user's record, or None if there is none."""
         response = self._client.get_item(TableName=self._table, Key={"user_id": {"S": user_id}}, ConsistentRead=True)
-        return _parse(response["Item"], user_id, now) if "Item" in response else None
+        return exemption_in(response["Item"], user_id, now) if "Item" in response else None
 
 
 class ExemptionList:
@@ -44,12 +44,15 @@ class ExemptionList:
         """Return every record by user id, including expired and malformed records."""
         pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
         return {
-            user_id: _parse(item, user_id, now)
+            user_id: exemption_in(item, user_id, now)
             for page in pages
             for item in page["Items"]
             for user_id in [item["user_id"]["S"]]
         }
 
 
-def _parse(item: "Mapping[str, AttributeValueTypeDef]", user_id: str, now: datetime) -> Exemption | MalformedExemption:
+def exemption_in(
+    item: "Mapping[str, AttributeValueTypeDef]", user_id: str, now: datetime
+) -> Exemption | MalformedExemption:
+    """Return the exemption in an item of the table."""
     return parse_exemption({key: value["S"] for key, value in item.items() if "S" in value}, user_id, now)

@@ -5,6 +5,7 @@ from mfa_guard.adapters.exemptions import ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.adapters.leases import LeaseTable
 from mfa_guard.adapters.sns import Topics
+from mfa_guard.adapters.user_records import UserRecordTable
 from mfa_guard.core.settings import Settings
 from mfa_guard.runtime import clients
 from mfa_guard.runtime.observability import TELEMETRY
@@ -16,7 +17,13 @@ def remediate_dependencies(settings: Settings) -> RemediateDependencies:
     clock = SystemClock()
     return RemediateDependencies(
         iam=IamUsers(clients.iam(), settings.policy_arn, settings.group_name),
-        exemptions=ExemptionTable(clients.exemption_table(), settings.exemptions_table),
+        records=UserRecordTable(
+            clients.state_table(),
+            (settings.state_table, settings.exemptions_table),
+            ExemptionTable(clients.exemption_table(), settings.exemptions_table),
+            clock,
+            TELEMETRY,
+        ),
         leases=LeaseTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
         notifier=Topics(clients.sns(), settings.notices_topic_arn, settings.operations_topic_arn),
         telemetry=TELEMETRY,

@@ -5,11 +5,15 @@ can be lost. The record lets the next event or sweep know what the guard saw and
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from mfa_guard.core.notice_kinds import RESUMABLE, NoticeKind
+
+# A sweep decides about every user, and writes a record only for news. This keeps `machine_user_at` from being news.
+_REFRESHED_AFTER: Final = timedelta(days=1)
 
 
 class Standing(StrEnum):
@@ -58,13 +62,19 @@ class NoticeRecord:
     until: datetime
     exposure: frozenset[str] = frozenset()
 
+    def counts(self, now: datetime) -> bool:
+        """Tell whether the notice, begun or sent, still keeps another invocation from sending it."""
+        return now < self.until
+
 
 @dataclass(frozen=True)
 class UserRecord:
     """What the guard remembers about a user id.
 
-    `name` is the user's name at the last decision. `machine_user_at` is when the user's credentials last made the user
-    an active machine user. Every field is empty if nothing was recorded about the user.
+    `name` is the user's name at the last decision that was recorded. `machine_user_at` is when the user's credentials
+    last made the user an active machine user, to within a day. `expiring`: a sweep found that the id is gone, so that
+    the record is deleted in 30 days. Every field is empty if nothing was recorded about
+    the user.
     """
 
     name: str | None = None
@@ -75,6 +85,28 @@ class UserRecord:
     enforced: bool = False
     machine_user_at: datetime | None = None
     notices: Mapping[NoticeKind, NoticeRecord] = field(default_factory=dict)
+    expiring: bool = False
+
+    def after(self, decision: Decision) -> "UserRecord":
+        """Return the record once `decision` is recorded."""
+        scope = decision.at if decision.scope else None
+        return replace(
+            self,
+            name=decision.name,
+            in_scope_since=self.in_scope_since or scope,
+            in_scope_because=self.in_scope_because or decision.scope,
+            standing=decision.standing,
+            decided_at=decision.at,
+            enforced=decision.enforced,
+            machine_user_at=decision.at if decision.qualifies else self.machine_user_at,
+            expiring=False,
+        )
+
+    def changed_by(self, decision: Decision) -> bool:
+        """Tell whether `decision` is news: a write of it would change more than times."""
+        known_machine_user = self.machine_user_at and decision.at - self.machine_user_at < _REFRESHED_AFTER
+        after = self.after(replace(decision, qualifies=decision.qualifies and not known_machine_user))
+        return replace(after, decided_at=self.decided_at) != self
 
     def unfinished(self, holder: str) -> NoticeKind | None:
         """Return the notice that `holder` claimed and did not send, if it is of a kind that a retry resumes."""

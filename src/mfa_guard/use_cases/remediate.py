@@ -13,7 +13,7 @@ from mfa_guard.core.attachments import NOTHING_WRITTEN, WriteResult
 from mfa_guard.core.cloudtrail import EventNotUnderstood, SubjectKind, UserEvent
 from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
 from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.leases import Lease
+from mfa_guard.core.leases import Claim, Lease
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.mail.notices import root_message, user_message
 from mfa_guard.core.metrics import Metric
@@ -21,10 +21,11 @@ from mfa_guard.core.notice_kinds import RESUMABLE, NoticeKind
 from mfa_guard.core.plan import Action, DueNotice, EventContext, EventPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import Field, UserState, without_stale_device
-from mfa_guard.ports import Clock, Exemptions, Iam, Leases, Notifier, Telemetry
+from mfa_guard.core.user_record import Decision, ScopeReason, Standing
+from mfa_guard.ports import Clock, Iam, Leases, Notifier, Telemetry, UserRecords
 from mfa_guard.use_cases.enforcement import enforce, quota_text, release
 from mfa_guard.use_cases.load import FROM_IAM, load
-from mfa_guard.use_cases.notify import claim, notify_once
+from mfa_guard.use_cases.notify import notify_of_user, notify_once
 
 # IAM is eventually consistent: it may not show a new user for some seconds.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
@@ -41,7 +42,7 @@ class RemediateDependencies:
     """What remediation needs from outside."""
 
     iam: Iam
-    exemptions: Exemptions
+    records: UserRecords
     leases: Leases
     notifier: Notifier
     telemetry: Telemetry
@@ -65,7 +66,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Remediation:
-    """One event about one user: the user's state, the plan, and the result of the writes so far."""
+    """One event about one user: the user's state, the plan, and the result of the writes so far.
+
+    `claimed` is the answer to a claim of the due notice's lease that was made before the writes.
+    """
 
     event: UserEvent
     state: UserState
@@ -73,10 +77,25 @@ class _Remediation:
     settings: Settings
     dependencies: RemediateDependencies
     result: WriteResult = NOTHING_WRITTEN
+    claimed: Claim | None = None
 
     def lease(self, notice: DueNotice) -> Lease:
         """Return the lease that makes one notice out of parallel invocations."""
         return Lease(self.state.id, notice.kind, self.event.record.id, notice.exposure, notice.ends)
+
+    def decision(self) -> Decision:
+        """Return what the plan decided about the user, for the user's record."""
+        created = self.event.record.name == "CreateUser"
+        standing = self.plan.standing
+        return Decision(
+            name=self.state.name,
+            standing=standing,
+            at=self.dependencies.clock.now(),
+            enforced=standing is Standing.ENFORCED
+            and (self.settings.writes or Action.ENFORCE not in self.plan.actions),
+            scope=(ScopeReason.CREATED if created else ScopeReason.EVENT) if self.settings.writes else None,
+            qualifies=standing is Standing.ACTIVE_MACHINE,
+        )
 
     def notice_context(self, now: datetime) -> NoticeContext:
         """Return the facts that a notice about the user is written from."""
@@ -135,11 +154,11 @@ def _planned(
     return _Remediation(event, state, plan, settings, dependencies)
 
 
-def _load_exemption(state: UserState, _event: UserEvent, dependencies: RemediateDependencies) -> UserState:
-    record = dependencies.exemptions.get(state.id, dependencies.clock.now())
-    if isinstance(record, MalformedExemption):
-        dependencies.telemetry.warning("Exemption does not count", problem=record.problem)
-    return replace(state, exemption=record)
+def _load_record(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
+    record, exemption = dependencies.records.read(state.id, dependencies.clock.now())
+    if isinstance(exemption, MalformedExemption):
+        dependencies.telemetry.warning("Exemption does not count", problem=exemption.problem)
+    return replace(state, exemption=exemption, unfinished=record.unfinished(event.record.id))
 
 
 def _load_devices(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
@@ -161,10 +180,6 @@ def _load_password(state: UserState, event: UserEvent, dependencies: RemediateDe
     return state
 
 
-def _load_unfinished(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
-    return replace(state, unfinished=dependencies.leases.unfinished(state.id, event.record.id))
-
-
 def _from_iam(load_field: Callable[[UserState, Iam], UserState]) -> _Loader:
     return lambda state, _event, dependencies: load_field(state, dependencies.iam)
 
@@ -174,15 +189,16 @@ _LOADERS: Final[Mapping[Field, _Loader]] = {
     # The event proves a change that a stale read of IAM may not show.
     Field.DEVICES: _load_devices,
     Field.PASSWORD: _load_password,
-    Field.EXEMPTION: _load_exemption,
-    Field.UNFINISHED: _load_unfinished,
+    Field.EXEMPTION: _load_record,
+    Field.UNFINISHED: _load_record,
 }
 
 
 def _carry_out(case: _Remediation) -> Outcome:
     if case.plan.due and case.plan.due.kind in RESUMABLE:
         # Claim before the first change: if this attempt crashes, the retry knows which notice it has to send.
-        claim(case.lease(case.plan.due), case.dependencies.leases)
+        claimed = case.dependencies.records.claim(case.lease(case.plan.due), case.decision())
+        case = replace(case, claimed=claimed)
     case = replace(case, result=_enforce_or_release(case))
     sent = _notify(case)
     if case.result.retry:
@@ -228,7 +244,8 @@ def _notify(case: _Remediation) -> NoticeKind | None:
     if notice is None:
         return None
     message = user_message(notice, case.notice_context(dependencies.clock.now()))
-    sent = notify_once(case.lease(notice), message, dependencies.notifier.notices, dependencies)
+    claimed = case.claimed if notice == case.plan.due else None
+    sent = notify_of_user(case.lease(notice), case.decision(), message, dependencies, claimed)
     return notice.kind if sent else None
 
 

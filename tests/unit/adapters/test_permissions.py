@@ -41,7 +41,7 @@ CALLING = [cls for cls in classes() if client_attributes(cls)]
 
 
 def test_the_adapters_that_call_aws_are_found() -> None:
-    assert {"IamUsers", "AccessKeys", "ExemptionList", "LeaseTable", "TrailReader"} <= {cls.__name__ for cls in CALLING}
+    assert {"IamUsers", "AccessKeys", "ExemptionList", "StateItems", "TrailReader"} <= {cls.__name__ for cls in CALLING}
 
 
 @pytest.mark.parametrize("cls", CALLING, ids=lambda cls: cls.__name__)
