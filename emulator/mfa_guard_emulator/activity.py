@@ -94,7 +94,7 @@ def _subject(detail: Fields) -> str:
         subject = subject_of(detail)
     except EventNotUnderstood:
         return ""
-    return (subject.name or subject.kind.value) if subject else ""
+    return (subject.name or subject.id or subject.kind.value) if subject else ""
 
 
 def _outcome(delivery: Delivery, invocation: Invocation | None) -> str:

@@ -48,6 +48,9 @@ RECORDED_STACK: Final = (
     "arn:aws:cloudformation:us-east-1:111122223333:stack/mfa-guard/420050f6-0297-477c-9ca7-8b2f295823bf"
 )
 
+CERTIFICATE: Final = json.loads((EVENTS / "upload-signing-certificate.json").read_text("utf-8"))["detail"][
+    "requestParameters"
+]["certificateBody"]
 STACK: Final = load_template().render()
 ARCHIVE: Final = _archive()
 
@@ -68,6 +71,11 @@ CANNOT_BE: Final[Mapping[str, tuple[str, ...]]] = {
         "tampering-group-by-cloudformation",
         "tampering-policy-by-cloudformation",
         "tampering-rule-by-cloudformation",
+    ),
+    "here, a sign-in always has the user's name, and MFAUsed as Yes or No": (
+        "user-sign-in-mfa-not-recorded",
+        "user-sign-in-with-mfa-upper-case",
+        "user-sign-in-without-name",
     ),
     "the file has an older format of CloudTrail": (
         "create-user-from-console-older",
@@ -137,6 +145,7 @@ DIFFERS: Final[Mapping[str, Mapping[str, str]]] = {
     ),
     "create-user-by-web-identity": _WEB_IDENTITY
     | _below("responseElements.user", "moto returns the tags of the request", "tags"),
+    "delete-login-profile-failed": _WEB_IDENTITY,
     "detach-user-policy-by-terraform": _WEB_IDENTITY,
     "root-sign-in": _LOGIN_TO,
     "tampering-function-code": _FUNCTION
@@ -160,6 +169,7 @@ DIFFERS: Final[Mapping[str, Mapping[str, str]]] = {
     "tampering-table-deleted-by-arn": _DELETED_TABLE,
     "tampering-table-of-others": _DELETED_TABLE,
     "user-sign-in": _LOGIN_TO,
+    "user-sign-in-with-mfa": _LOGIN_TO,
 }
 
 
@@ -246,6 +256,50 @@ def _keys(account: LocalAccount, case: Case) -> None:
     if "accessKeyId" in case.request:
         account.iam.access_keys[case.named("accessKeyId")] = account.iam.access_keys.pop(key.access_key_id)
         key.access_key_id = case.named("accessKeyId")
+
+
+def _service_credentials(account: LocalAccount, case: Case) -> None:
+    """Leave a user the credential that the call names, and no other."""
+    if case.error:
+        return
+    _user_exists(account, case)
+    iam = account.clients.iam
+    for each in iam.list_service_specific_credentials(UserName=case.user)["ServiceSpecificCredentials"]:
+        credential_id = each["ServiceSpecificCredentialId"]
+        iam.delete_service_specific_credential(UserName=case.user, ServiceSpecificCredentialId=credential_id)
+    if "serviceSpecificCredentialId" in case.request:
+        iam.create_service_specific_credential(UserName=case.user, ServiceName="codecommit.amazonaws.com")
+
+
+def _ssh_keys(account: LocalAccount, case: Case) -> None:
+    _user_exists(account, case)
+    account.iam.users[case.user].ssh_public_keys.clear()
+    if "sSHPublicKeyId" in case.request:
+        account.clients.iam.upload_ssh_public_key(UserName=case.user, SSHPublicKeyBody="ssh-rsa AAAA")
+
+
+def _certificates(account: LocalAccount, case: Case) -> None:
+    _user_exists(account, case)
+    account.iam.users[case.user].signing_certificates.clear()
+    if "certificateId" in case.request:
+        account.clients.iam.upload_signing_certificate(UserName=case.user, CertificateBody=CERTIFICATE)
+
+
+def _password(account: LocalAccount, case: Case) -> None:
+    _create(account.clients.iam.create_user, UserName=case.user)
+    account.iam.users[case.user].password = None
+    if not case.error:
+        account.clients.iam.create_login_profile(UserName=case.user, Password="Not-a-real-passw0rd")
+
+
+def _boundary(account: LocalAccount, case: Case) -> None:
+    if case.error:
+        return
+    _user_exists(account, case)
+    arn = str(case.request.get("permissionsBoundary", "arn:aws:iam::aws:policy/ReadOnlyAccess"))
+    if ":aws:policy/" not in arn:
+        _create(account.clients.iam.create_policy, PolicyName=arn.rpartition("/")[2], PolicyDocument=DOCUMENT)
+    account.clients.iam.put_user_permissions_boundary(UserName=case.user, PermissionsBoundary=arn)
 
 
 def _attached_device(account: LocalAccount, case: Case) -> None:
@@ -457,12 +511,14 @@ PREPARED: Final[Mapping[str, Prepare]] = {
     "CreateAccessKey": _keys,
     "CreateLoginProfile": _no_password,
     "CreatePolicyVersion": _policy,
+    "CreateServiceSpecificCredential": _service_credentials,
     "CreateUser": _user_does_not_exist,
     "DeactivateMFADevice": _attached_device,
     "DeleteAlarms": _alarms,
     "DeleteFunction": _function,
     "DeleteFunctionEventInvokeConfig": _function,
     "DeleteGroup": _group,
+    "DeleteLoginProfile": _password,
     "DeletePolicy": _policy,
     "DeleteQueue": _queue,
     "DeleteRolePolicy": _role,
@@ -472,6 +528,7 @@ PREPARED: Final[Mapping[str, Prepare]] = {
     "DeleteTable": _table,
     "DeleteTopic": _topic,
     "DeleteTrail": _trail,
+    "DeleteUserPermissionsBoundary": _boundary,
     "DetachGroupPolicy": _group_with_policy,
     "DetachUserPolicy": _attached_to_a_user,
     "DisableAlarmActions": _alarms,
@@ -485,8 +542,10 @@ PREPARED: Final[Mapping[str, Prepare]] = {
     "PutRolePolicy": _role,
     "PutRule": _rule,
     "PutTargets": _rule,
+    "PutUserPermissionsBoundary": _boundary,
     "RemoveTargets": _rule,
     "RemoveUserFromGroup": _member,
+    "ResetServiceSpecificCredential": _service_credentials,
     "SetDefaultPolicyVersion": _policy,
     "SetQueueAttributes": _queue,
     "SetSubscriptionAttributes": _topic,
@@ -501,11 +560,17 @@ PREPARED: Final[Mapping[str, Prepare]] = {
     "UpdateFunctionCode": _function,
     "UpdateFunctionConfiguration": _function,
     "UpdateGroup": _group,
+    "UpdateLoginProfile": _password,
+    "UpdateSSHPublicKey": _ssh_keys,
     "UpdateSchedule": _schedule,
+    "UpdateServiceSpecificCredential": _service_credentials,
+    "UpdateSigningCertificate": _certificates,
     "UpdateStack": _stack,
     "UpdateTerminationProtection": _stack,
     "UpdateTrail": _trail,
     "UpdateUser": _user_exists,
+    "UploadSSHPublicKey": _ssh_keys,
+    "UploadSigningCertificate": _certificates,
 }
 
 
@@ -516,11 +581,29 @@ def _codes(account: LocalAccount, case: Case) -> Fields:
     return {"AuthenticationCode1": code(account, seed, -30), "AuthenticationCode2": code(account, seed)}
 
 
-# Parameters that a call needs and its record does not contain.
+def _service_credential_id(account: LocalAccount, case: Case) -> Fields:
+    listed = account.clients.iam.list_service_specific_credentials(UserName=case.user)["ServiceSpecificCredentials"]
+    return {"ServiceSpecificCredentialId": listed[0]["ServiceSpecificCredentialId"]}
+
+
+def _ssh_key_id(account: LocalAccount, case: Case) -> Fields:
+    return {"SSHPublicKeyId": account.iam.users[case.user].ssh_public_keys[0].ssh_public_key_id}
+
+
+def _certificate_id(account: LocalAccount, case: Case) -> Fields:
+    return {"CertificateId": next(iter(account.iam.users[case.user].signing_certificates))}
+
+
+# Parameters that a call needs and its record does not contain, or that are new in each call.
 NOT_RECORDED: Final[Mapping[str, Callable[[LocalAccount, Case], Fields]]] = {
     "UpdateStack": lambda _account, case: {"Parameters": [ALL]} if "parameters" in case.request else {},
     "CreateLoginProfile": lambda _account, _case: {"Password": "Not-a-real-passw0rd"},
     "EnableMFADevice": _codes,
+    "ResetServiceSpecificCredential": _service_credential_id,
+    "UpdateLoginProfile": lambda _account, _case: {"Password": "Not-a-real-passw0rd"},
+    "UpdateSSHPublicKey": _ssh_key_id,
+    "UpdateServiceSpecificCredential": _service_credential_id,
+    "UpdateSigningCertificate": _certificate_id,
     "UpdateFunctionCode": lambda _account, _case: {"ZipFile": ARCHIVE},
     "UpdateFunctionConfiguration": lambda _account, _case: {"Environment": {"Variables": {"MODE": "all"}}},
 }
@@ -633,6 +716,9 @@ def test_a_sign_in_equals_its_file(account: LocalAccount, case: Case) -> None:
     if user:
         _forget(account, user)
         account.clients.iam.create_user(UserName=user)
+    if user and "MFAIdentifier" in data:
+        new_device(account, str(data["MFAIdentifier"]))
+        account.iam.enable_mfa_device(user, str(data["MFAIdentifier"]), "", "")
     agent, address = str(case.record["userAgent"]), str(case.record["sourceIPAddress"])
     with account.holding_events() as held:
         account.sign_in(user, mfa=data["MFAUsed"] == "Yes", address=address, user_agent=agent)

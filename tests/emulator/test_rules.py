@@ -97,6 +97,23 @@ def _rename_older_user(stage: Stage) -> None:
     stage.carol.iam.update_user(UserName="old-name", NewUserName="new-name")
 
 
+def _delete_password(stage: Stage) -> None:
+    stage.emulator.iam.create_user(UserName="frank")
+    stage.emulator.iam.create_login_profile(UserName="frank", Password=PASSWORD)
+    stage.carol.iam.delete_login_profile(UserName="frank")
+
+
+def _sign_in_as_older_user(stage: Stage) -> None:
+    stage.emulator.iam.create_user(UserName="grace")
+    stage.emulator.iam.create_login_profile(UserName="grace", Password=PASSWORD)
+    stage.account.sign_in("grace", mfa=False, address="198.51.100.7", user_agent="Firefox")
+
+
+def _create_git_credentials(stage: Stage) -> None:
+    stage.emulator.iam.create_user(UserName="heidi")
+    stage.carol.iam.create_service_specific_credential(UserName="heidi", ServiceName="codecommit.amazonaws.com")
+
+
 def _sign_in_as_root(stage: Stage) -> None:
     stage.account.sign_in(None, mfa=False, address="198.51.100.99", user_agent="Firefox")
 
@@ -220,6 +237,14 @@ ROWS: Final = (
         Severity.CRITICAL,
         ("root", "CreateAccessKey"),
     ),
+    Row(
+        f"{USER}NewCredentials",
+        USER,
+        _create_git_credentials,
+        NoticeKind.NONCOMPLIANT,
+        Severity.MEDIUM,
+        ("heidi", CAROL),
+    ),
     Row(f"{USER}MfaDevices", USER, _remove_device, NoticeKind.NONCOMPLIANT, Severity.HIGH, ("bob", CAROL)),
     Row(
         f"{USER}EnforcementRemoved",
@@ -237,6 +262,15 @@ ROWS: Final = (
         NoticeKind.NONCOMPLIANT,
         Severity.MEDIUM,
         ("new-name", CAROL),
+    ),
+    Row(f"{USER}AccessChanged", USER, _delete_password, NoticeKind.NONCOMPLIANT, Severity.MEDIUM, ("frank", CAROL)),
+    Row(
+        f"{USER}SignIns",
+        USER,
+        _sign_in_as_older_user,
+        NoticeKind.NONCOMPLIANT,
+        Severity.HIGH,
+        ("grace", "user/grace", "198.51.100.7"),
     ),
     Row(
         f"{ALERT}RootSignIn",

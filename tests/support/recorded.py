@@ -18,6 +18,10 @@ _FORMATS: Final[Mapping[str, re.Pattern[str]]] = {
     "user's id": re.compile(r"AIDA[A-Z0-9]{12,17}"),
     "role session's id": re.compile(r"AROA[A-Z0-9]{12,17}:\S+"),
     "role's id": re.compile(r"AROA[A-Z0-9]{12,17}"),
+    "service-specific credential's id": re.compile(r"ACCA[A-Z0-9]{12,17}"),
+    "SSH key's id": re.compile(r"APKA[A-Z0-9]{12,17}"),
+    "certificate's id": re.compile(r"[A-Z0-9]{32}"),
+    "fingerprint": re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){15}"),
     "access key": re.compile(r"AKIA[A-Z0-9]{12,17}"),
     "session's key": re.compile(r"ASIA[A-Z0-9]{12,17}"),
 }

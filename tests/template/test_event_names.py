@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from mfa_guard.core.cloudtrail import parse_user_event
 from mfa_guard_cli.stack.event_pattern import index
 from mfa_guard_cli.stack.template import load_template
 from support.factories import detail, envelope
@@ -96,7 +97,7 @@ def cases() -> list[tuple[str, str, str, dict[str, object]]]:
 
 
 def matched_rules(source: str, event: str, request_parameters: Mapping[str, object], **changes: object) -> list[str]:
-    record = detail(event, request_parameters, eventSource=f"{source}.amazonaws.com", **changes)
+    record = detail(event, request_parameters, eventSource=f"{source}.amazonaws.com") | changes
     return [rule.logical_id for rule in ROUTE(envelope(record))]
 
 
@@ -123,6 +124,72 @@ class TestAlerts:
     ) -> None:
         other = {key: ["other"] if isinstance(value, list) else "other" for key, value in request_parameters.items()}
         assert matched_rules(source, event, other) == ([f"AlertFunction{rule}"] if rule == "TrailTampering" else [])
+
+
+CREDENTIALS = (
+    "CreateLoginProfile UpdateLoginProfile CreateAccessKey CreateServiceSpecificCredential "
+    "ResetServiceSpecificCredential UploadSSHPublicKey UploadSigningCertificate"
+)
+ACTIVATIONS = "UpdateAccessKey UpdateServiceSpecificCredential UpdateSSHPublicKey UpdateSigningCertificate"
+ALICE = {"userName": "alice"}
+# By rule: the event names, and the request parameters.
+ABOUT_USERS = [
+    ("NewCredentials", f"CreateUser {CREDENTIALS}", ALICE),
+    ("NewCredentials", ACTIVATIONS, ALICE | {"status": "Active"}),
+    ("MfaDevices", "EnableMFADevice DeactivateMFADevice", ALICE),
+    ("UserRenamed", "UpdateUser", ALICE | {"newUserName": "eve"}),
+    ("AccessChanged", "DeleteLoginProfile PutUserPermissionsBoundary DeleteUserPermissionsBoundary", ALICE),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "event", "request_parameters"),
+    [(rule, event, parameters) for rule, events, parameters in ABOUT_USERS for event in events.split()],
+)
+class TestUsers:
+    def test_it_matches_its_rule_and_has_a_trigger(
+        self, rule: str, event: str, request_parameters: dict[str, object]
+    ) -> None:
+        assert matched_rules("iam", event, request_parameters) == [f"UserEventFunction{rule}"]
+        assert parse_user_event(detail(event, request_parameters)).subject.name in {"alice", "eve"}
+
+    def test_if_the_call_failed_it_matches_no_rule(
+        self, rule: str, event: str, request_parameters: dict[str, object]
+    ) -> None:
+        assert matched_rules("iam", event, request_parameters, errorCode="AccessDenied") == [], rule
+
+    def test_of_another_service_it_matches_no_rule(
+        self, rule: str, event: str, request_parameters: dict[str, object]
+    ) -> None:
+        assert matched_rules("transfer", event, request_parameters) == [], rule
+
+
+@pytest.mark.parametrize("event", ACTIVATIONS.split())
+def test_a_deactivated_credential_matches_no_rule(event: str) -> None:
+    assert matched_rules("iam", event, ALICE | {"status": "Inactive"}) == []
+
+
+SIGN_IN = {"responseElements": {"ConsoleLogin": "Success"}, "additionalEventData": {"MFAUsed": "No"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        ({}, ["UserEventFunctionSignIns"]),
+        ({"additionalEventData": {"MFAUsed": "NO"}}, ["UserEventFunctionSignIns"]),
+        ({"additionalEventData": {"MobileVersion": "No"}}, ["UserEventFunctionSignIns"]),
+        ({"additionalEventData": None}, ["UserEventFunctionSignIns"]),
+        ({"additionalEventData": {"MFAUsed": "Yes"}}, []),
+        ({"additionalEventData": {"MFAUsed": "YES"}}, []),
+        ({"responseElements": {"ConsoleLogin": "Failure"}}, []),
+        ({"userIdentity": {"type": "AssumedRole"}}, []),
+        ({"userIdentity": {"type": "Root"}}, ["AlertFunctionRootSignIn"]),
+        ({"eventName": "CheckMfa"}, []),
+    ],
+)
+def test_a_sign_in_of_an_iam_user_without_mfa_matches(changes: dict[str, object], rules: list[str]) -> None:
+    identity = {"type": "IAMUser", "principalId": "AIDAALICE", "userName": "alice"}
+    assert matched_rules("signin", "ConsoleLogin", {}, **{"userIdentity": identity, **SIGN_IN, **changes}) == rules
 
 
 def test_the_timeouts_exceed_the_waits_of_the_functions() -> None:

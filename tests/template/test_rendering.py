@@ -12,7 +12,15 @@ from mfa_guard_cli.stack.template import Stack, Template, TemplateError, load_te
 
 HOMES = {"us-east-1": "aws", "us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}
 RULES = {
-    "UserEventFunction": ["NewCredentials", "MfaDevices", "EnforcementRemoved", "TagsChanged", "UserRenamed"],
+    "UserEventFunction": [
+        "NewCredentials",
+        "MfaDevices",
+        "EnforcementRemoved",
+        "TagsChanged",
+        "UserRenamed",
+        "AccessChanged",
+        "SignIns",
+    ],
     "AlertFunction": [
         "RootSignIn",
         "PolicyTampering",

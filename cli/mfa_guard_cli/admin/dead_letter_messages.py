@@ -169,4 +169,5 @@ def _about(detail: Mapping[str, object]) -> str:
         subject = subject_of(detail)
     except EventNotUnderstood:
         return ""
-    return f" about {sanitize(subject.name, 64)}" if subject and subject.name else ""
+    name = (subject.name or subject.id) if subject else None
+    return f" about {sanitize(name, 64)}" if name else ""

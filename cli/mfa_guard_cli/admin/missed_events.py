@@ -53,7 +53,8 @@ def describe_missed_events(client: "CloudTrailClient", since: datetime, until: d
 def _sentence(routed: Sequence[Routed], *, more: bool) -> str:
     if not routed and not more:
         return "Missed: no events, as far as CloudTrail's event history shows so far."
-    names = sorted({sanitize(each.subject.name, 64) for each in routed if each.subject and each.subject.name})
+    subjects = (each.subject for each in routed if each.subject)
+    names = sorted({sanitize(name, 64) for subject in subjects if (name := subject.name or subject.id)})
     users = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     counts = Counter(sanitize(each.event_name, 40) for each in routed)
     events = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

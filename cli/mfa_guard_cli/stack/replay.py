@@ -55,7 +55,7 @@ class _Table:
         cells = [
             routed.event_name or "-",
             " ".join(routed.rules) or "-",
-            "/".join(filter(None, (subject.kind.value, subject.name))) if subject else "-",
+            subject.label if subject else "-",
             routed.actor,
         ]
         self.table.row(cells, "cyan" if routed.functions else None)

@@ -39,7 +39,7 @@ class Routed:
 
     def as_json(self) -> str:
         """Return the record's line of JSON, in ASCII."""
-        kind, name = (self.subject.kind.value, self.subject.name) if self.subject else (None, None)
+        subject = self.subject
         return json.dumps(
             {
                 "event_id": self.event_id,
@@ -47,7 +47,11 @@ class Routed:
                 "event_source": self.event_source,
                 "rules": self.rules,
                 "functions": self.functions,
-                "subject": {"kind": kind, "name": name},
+                "subject": {
+                    "kind": subject.kind.value if subject else None,
+                    "name": subject.name if subject else None,
+                    "id": subject.id if subject else None,
+                },
                 "actor": self.actor,
                 "problem": self.problem,
             }

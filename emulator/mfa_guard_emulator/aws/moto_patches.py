@@ -15,6 +15,7 @@ from moto.iam.responses import IamResponse
 from moto.iam.utils import generate_access_key_id_from_account_id
 
 from mfa_guard_emulator.aws.iam_reads import CredentialReport, IamReads
+from mfa_guard_emulator.aws.user_credentials import ServiceSpecificCredentials, other_patches
 
 # IAM's default quotas. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 POLICIES_PER_USER: Final = 10
@@ -43,9 +44,10 @@ def patch_moto(now: Callable[[], datetime]) -> Iterator[IamReads]:
             (IamResponse, "create_policy_version", _without_document()),
         ):
             patches.enter_context(patch.object(target, name, replacement))
-        # moto does not have this call, which the guard makes for every user without a password.
-        missing = patch.object(IamResponse, "list_service_specific_credentials", _no_service_credentials, create=True)
-        patches.enter_context(missing)
+        service_credentials = ServiceSpecificCredentials(_whole_seconds(now))
+        for target, name, replacement in (*service_credentials.patches(), *other_patches()):
+            # moto does not have some of these calls.
+            patches.enter_context(patch.object(target, name, replacement, create=True))
         yield reads
 
 
@@ -124,7 +126,7 @@ def _with_aws_like_id() -> object:
     return init_with_id
 
 
-def _whole_seconds(now: Callable[[], datetime]) -> object:
+def _whole_seconds(now: Callable[[], datetime]) -> Callable[[], datetime]:
     """Return whole seconds, as IAM does. With moto's fractions, a device can look newer than its removal."""
     return lambda: now().replace(microsecond=0, tzinfo=None)
 
@@ -223,8 +225,3 @@ def _keeping_tags() -> object:
             backend.tagger.tag_resource(user.arn, tags)
 
     return update_keeping_tags
-
-
-def _no_service_credentials(response: IamResponse) -> ActionResult:
-    response.backend.get_user(response._get_param("UserName"))  # noqa: SLF001 - moto has no public method that reads a parameter
-    return ActionResult({"ServiceSpecificCredentials": []})

@@ -120,7 +120,7 @@ def _subject_text(detail: Fields) -> str:
         subject = subject_of(detail)
     except EventNotUnderstood:
         return ", about no user"
-    return f", about {subject.name or subject.kind.value}" if subject else ""
+    return f", about {subject.name or subject.id or subject.kind.value}" if subject else ""
 
 
 def state_text(snapshot: Snapshot | None) -> str:

@@ -13,6 +13,8 @@ ACTING = {
     "mfa-guard-enforcement-removed",
     "mfa-guard-tags-changed",
     "mfa-guard-user-renamed",
+    "mfa-guard-access-changed",
+    "mfa-guard-sign-ins",
     "mfa-guard-sweep-requested",
 }
 SCHEDULE = "mfa-guard-sweep"

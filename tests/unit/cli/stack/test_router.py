@@ -44,7 +44,7 @@ def test_the_json_form_has_the_keys_of_the_contract(router: Router) -> None:
         "event_source": "iam.amazonaws.com",
         "rules": ["UserEventFunctionNewCredentials"],
         "functions": ["UserEventFunction"],
-        "subject": {"kind": "user", "name": "alice"},
+        "subject": {"kind": "user", "name": "alice", "id": None},
         "actor": "user/carol",
         "problem": None,
     }
@@ -52,13 +52,13 @@ def test_the_json_form_has_the_keys_of_the_contract(router: Router) -> None:
 
 def test_a_record_without_a_subject_has_a_subject_of_nulls(router: Router) -> None:
     record = detail("ListBuckets", eventSource="s3.amazonaws.com")
-    assert json.loads(router.route(record).as_json())["subject"] == {"kind": None, "name": None}
+    assert json.loads(router.route(record).as_json())["subject"] == {"kind": None, "name": None, "id": None}
 
 
 def test_root_has_no_name(router: Router) -> None:
     root = {"type": "Root", "userName": "account-alias", "accountId": "111122223333"}
     record = detail("CreateAccessKey", userIdentity=root, requestParameters=None)
-    assert json.loads(router.route(record).as_json())["subject"] == {"kind": "root", "name": None}
+    assert json.loads(router.route(record).as_json())["subject"] == {"kind": "root", "name": None, "id": None}
 
 
 def test_tampering_wakes_the_alert_function(router: Router) -> None:
@@ -254,5 +254,5 @@ def test_any_record_becomes_one_line_of_the_contract(router: Router, record: obj
     assert list(routed) == KEYS
     assert routed["problem"] is None or isinstance(routed["problem"], str)
     assert isinstance(routed["actor"], str)
-    assert routed["subject"].keys() == {"kind", "name"}
+    assert routed["subject"].keys() == {"kind", "name", "id"}
     assert routed["problem"] or isinstance(record, dict)
