@@ -145,7 +145,7 @@ def test_a_stop_with_the_aws_cli_needs_all(deployed: Deployed) -> None:
     deployed.concurrency = 0
     result = deployed.run("start", "--yes")
     assert (result.exit_code, "SweepFunction (concurrency 0)" in result.stdout) == (1, True)
-    assert len(off(deployed)) == 5
+    assert len(off(deployed)) == 7
     assert deployed.run("start", "--all", "--yes").exit_code == 0
     assert off(deployed) == set()
     assert "DeleteFunctionConcurrency" in deployed.made

@@ -88,7 +88,7 @@ class TestServiceSpecificCredential:
             )
         assert code(refused) == "NoSuchEntity"
         with pytest.raises(ClientError) as refused:
-            clients.iam.list_service_specific_credentials(UserName="nobody")
+            clients.iam.list_service_specific_credentials(UserName="missing-user")
         assert code(refused) == "NoSuchEntity"
 
     def test_a_service_without_such_credentials_is_refused(self, clients: Clients) -> None:
