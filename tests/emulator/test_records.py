@@ -72,6 +72,10 @@ CANNOT_BE: Final[Mapping[str, tuple[str, ...]]] = {
         "tampering-policy-by-cloudformation",
         "tampering-rule-by-cloudformation",
     ),
+    "the local account keeps neither a password nor certificates of root": (
+        "delete-login-profile-root",
+        "upload-signing-certificate-root",
+    ),
     "here, a sign-in always has the user's name, and MFAUsed as Yes or No": (
         "user-sign-in-mfa-not-recorded",
         "user-sign-in-with-mfa-upper-case",

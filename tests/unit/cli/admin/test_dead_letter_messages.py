@@ -33,6 +33,13 @@ def test_the_version_in_a_functions_arn_is_left_out() -> None:
     assert letter.subject == "CreateUser about alice"
 
 
+def test_a_user_without_a_name_is_named_by_id() -> None:
+    identity = {"type": "IAMUser", "principalId": "AIDACAROL"}
+    record = detail("ConsoleLogin", eventSource="signin.amazonaws.com", userIdentity=identity)
+    body = {"requestPayload": envelope(record), "requestContext": {"functionArn": FUNCTION}}
+    assert parse_message(message(body)).subject == "ConsoleLogin about AIDACAROL"
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: (

@@ -61,6 +61,18 @@ def test_root_has_no_name(router: Router) -> None:
     assert json.loads(router.route(record).as_json())["subject"] == {"kind": "root", "name": None, "id": None}
 
 
+def test_a_sign_in_is_about_the_users_id_and_maybe_a_name(router: Router) -> None:
+    record = detail(
+        "ConsoleLogin",
+        eventSource="signin.amazonaws.com",
+        userIdentity={"type": "IAMUser", "principalId": "AIDACAROL"},
+        responseElements={"ConsoleLogin": "Success"},
+    )
+    routed = router.route(record)
+    assert routed.rules == ("UserEventFunctionSignIns",)
+    assert json.loads(routed.as_json())["subject"] == {"kind": "user", "name": None, "id": "AIDACAROL"}
+
+
 def test_tampering_wakes_the_alert_function(router: Router) -> None:
     record = detail("StopLogging", {"name": "trail"}, eventSource="cloudtrail.amazonaws.com")
     routed = router.route(record)
