@@ -34,6 +34,9 @@ class Iam(Protocol):
     def keys(self, name: str) -> tuple[AccessKey, ...]: ...
     def service_credentials(self, name: str) -> tuple[ServiceCredential, ...]: ...
 
+    def key_owner(self, key_id: str) -> str | None:
+        """Return the current name of the user who has this access key, or None if IAM does not know the key."""
+
     def attach(self, name: str) -> None:
         """Attach the enforcement policy; raises QuotaExceeded."""
 
@@ -49,6 +52,16 @@ class Iam(Protocol):
 
     def warn(self, name: str, at: datetime) -> None: ...
     def clear(self, name: str, tags: Iterable[str]) -> None: ...
+
+
+class UserLookup(Protocol):
+    """The reads that only some events need. Every call raises AwsRequestFailed, or AccessDenied."""
+
+    def name_of(self, user_id: str) -> str | None:
+        """Return the current name of the user with this id, or None if there is none. Lists the users."""
+
+    def policy_document(self, arn: str) -> Mapping[str, object] | None:
+        """Return the default version of a managed policy, or None if the policy does not exist."""
 
 
 class Keys(Protocol):

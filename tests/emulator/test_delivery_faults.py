@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -36,7 +36,7 @@ SLACK: Final = timedelta(seconds=5)
 PASSWORD: Final = "Not-a-real-passw0rd"
 # Kinds of notices that say whether the user has a device.
 WITHOUT_DEVICE: Final = {"noncompliant", "new-credential"}
-WITH_DEVICE: Final = {"solved", "device-with-key"}
+WITH_DEVICE: Final = {"solved", "device-enrolled"}
 
 
 @dataclass
@@ -65,11 +65,12 @@ class Population:
         self.iam: IAMClient = Clients(account.session(credentials), account.endpoint).iam
         self.policy = str(account.stack.resolve({"Ref": "EnforcementPolicy"}))
         self.chance = chance
+        self.now = account.clock.now
         self.histories: dict[str, History] = {}
 
     def create(self, name: str) -> None:
         made = self.iam.create_user(UserName=name)["User"]
-        self.histories[name] = History(name, made["UserId"], device_changes=[(now(), False)])
+        self.histories[name] = History(name, made["UserId"], device_changes=[(self.now(), False)])
 
     def change(self, history: History) -> None:
         possible = [change for change, fits in self._changes() if fits(history)]
@@ -101,20 +102,19 @@ class Population:
     def _enroll(self, history: History) -> None:
         name = f"{history.name}-{len(history.device_changes)}"
         made = self.iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]
-        codes, moment = TOTP(made["Base32StringSeed"].decode()), datetime.now(UTC)
-        began = now()
+        codes, began = TOTP(made["Base32StringSeed"].decode()), self.now()
         self.iam.enable_mfa_device(
             UserName=history.name,
             SerialNumber=made["SerialNumber"],
-            AuthenticationCode1=codes.at(moment - timedelta(seconds=30)),
-            AuthenticationCode2=codes.at(moment),
+            AuthenticationCode1=codes.at(began - timedelta(seconds=30)),
+            AuthenticationCode2=codes.at(began),
         )
         history.serial = made["SerialNumber"]
         history.device_changes.append((began, True))
 
     def _remove_device(self, history: History) -> None:
         assert history.serial
-        began = now()
+        began = self.now()
         self.iam.deactivate_mfa_device(UserName=history.name, SerialNumber=history.serial)
         history.serial = None
         history.device_changes.append((began, False))
@@ -126,10 +126,6 @@ class Population:
 
     def _remove_tags(self, history: History) -> None:
         self.iam.untag_user(UserName=history.name, TagKeys=["mfa-guard:status"])
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -149,8 +145,14 @@ class Outcome:
 def outcome() -> Iterator[Outcome]:
     delivery_faults = DeliveryFaults(duplicate=True, shuffle=True, lose=LOST_PERCENT, seed=SEED)
     stack = load_template().render(parameters={"Mode": "all", "AlertEmail": "security@example.com"})
+    # A retry comes at once, so the functions' own waits have to make the events older.
     plan = AccountConfig(
-        stack, port=0, delivery_faults=delivery_faults, retry_seconds=(0.05, 0.1), create_custom_resource=False
+        stack,
+        port=0,
+        delivery_faults=delivery_faults,
+        retry_seconds=(0.05, 0.1),
+        create_custom_resource=False,
+        simulated_time=True,
     )
     with run_account(plan) as account:
         chance = random.Random(SEED)  # noqa: S311 - the same changes each time

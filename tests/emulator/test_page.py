@@ -288,7 +288,7 @@ class TestMails:
 
 class TestActivity:
     def test_an_event_is_shown_with_its_function_and_outcome(self, account: FakeAccount, open_page: Open) -> None:
-        failure = entry(2, outcome="attempt 1: UserNotVisibleYet", failed=True)
+        failure = entry(2, outcome="attempt 1: NotVisibleYet", failed=True)
         unmatched = entry(
             3, event="iam CreateVirtualMFADevice", about=None, rule=None, function=None, outcome="matches no rule"
         )
@@ -296,7 +296,7 @@ class TestActivity:
         entries = open_page().locator(".entry")
         expect(entries.nth(0)).to_contain_text("iam CreateVirtualMFADevice by user/carol")
         expect(entries.nth(0)).to_contain_text("matches no rule")
-        expect(entries.nth(1)).to_contain_text("failed attempt 1: UserNotVisibleYet")
+        expect(entries.nth(1)).to_contain_text("failed attempt 1: NotVisibleYet")
         expect(entries.nth(2)).to_contain_text("iam CreateUser by user/carol, about alice")
         expect(entries.nth(2)).to_contain_text("enforced: enforce, tag")
         expect(entries.nth(2)).to_contain_text("UserEventFunctionNewCredentials invoked UserEventFunction")

@@ -8,11 +8,12 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from mfa_guard.adapters import iam as adapters_iam
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.exemptions import ExemptionTable
-from mfa_guard.adapters.iam import AccessKeys, IamUsers
+from mfa_guard.adapters.iam import AccessKeys, IamLookup, IamUsers
 from mfa_guard.adapters.sns import Topics
-from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
+from mfa_guard.core.errors import AccessDenied, AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.user import AccessKey
@@ -31,11 +32,70 @@ def iam(account: Account, stack: Stack) -> IamUsers:  # noqa: ARG001 - the clien
     return IamUsers(clients.iam(), policy, stack.physical_id("EnforcementGroup"))
 
 
+def bound(account: Account, name: str, policy: str) -> None:
+    """Give a user a permissions boundary, for which moto has no call."""
+    account.iam.users[name].permissions_boundary = {  # type: ignore[attr-defined]
+        "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
+        "PermissionsBoundaryArn": policy,
+    }
+
+
+class TestLookup:
+    @pytest.fixture
+    def lookup(self, iam: IamUsers) -> IamLookup:  # noqa: ARG002 - alice lives in the account
+        return IamLookup(clients.iam())
+
+    def test_a_renamed_user_is_found_by_id_on_any_page(
+        self, lookup: IamLookup, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = boto3.client("iam")
+        user_id = client.get_user(UserName="alice")["User"]["UserId"]
+        client.update_user(UserName="alice", NewUserName="zoe")
+        client.create_user(UserName="bob")
+        monkeypatch.setattr(adapters_iam, "_USERS_PER_PAGE", 1)
+        assert lookup.name_of(user_id) == "zoe"
+        assert lookup.name_of("AIDAMISSING") is None
+
+    def test_a_policy_is_its_default_version(self, lookup: IamLookup) -> None:
+        client = boto3.client("iam")
+        statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        document = {"Version": "2012-10-17", "Statement": [statement]}
+        arn = client.create_policy(PolicyName="developers", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+        assert lookup.policy_document(arn) == document
+        other = {**document, "Statement": [{**statement, "Effect": "Deny"}]}
+        client.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(other), SetAsDefault=True)
+        assert lookup.policy_document(arn) == other
+        assert lookup.policy_document(f"{arn}-missing") is None
+
+    def test_what_aws_refuses_raises(self, lookup: IamLookup, faults: Faults) -> None:
+        faults.failing = {"ListUsers": "AccessDenied", "GetPolicy": "AccessDenied"}
+        with pytest.raises(AccessDenied):
+            lookup.name_of("AIDA1")
+        with pytest.raises(AccessDenied):
+            lookup.policy_document("arn:aws:iam::aws:policy/ReadOnlyAccess")
+
+
 class TestIam:
     def test_a_user_is_id_path_and_tags(self, iam: IamUsers) -> None:
         state = iam.user("alice")
         assert (state.name, state.path, state.tags) == ("alice", "/staff/", {"team": "red"})
         assert state.id == boto3.client("iam").get_user(UserName="alice")["User"]["UserId"]
+
+    def test_the_permissions_boundary_is_part_of_the_user(self, iam: IamUsers, account: Account) -> None:
+        assert iam.user("alice").boundary is None
+        bound(account, "alice", "arn:aws:iam::aws:policy/ReadOnlyAccess")
+        assert iam.user("alice").boundary == "arn:aws:iam::aws:policy/ReadOnlyAccess"
+
+    def test_a_key_shows_the_current_name_of_its_user(self, iam: IamUsers) -> None:
+        client = boto3.client("iam")
+        key_id = client.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"]
+        assert iam.key_owner(key_id) == "alice"
+
+    @pytest.mark.parametrize("code", ["NoSuchEntity", "AccessDenied"])
+    def test_a_key_that_iam_does_not_know_has_no_user(self, iam: IamUsers, faults: Faults, code: str) -> None:
+        # IAM can answer AccessDenied for a key that does not exist.
+        faults.failing = {"GetAccessKeyLastUsed": code}
+        assert iam.key_owner("AKIAMISSING000000000") is None
 
     @pytest.mark.parametrize(
         "read",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -10,13 +10,14 @@ import pytest
 from mfa_guard.adapters.cloudformation import strict_opener
 from mfa_guard.composition.teardown import response_sender
 from mfa_guard.core.cloudtrail import EventNotUnderstood
-from mfa_guard.core.errors import UserNotVisibleYet
+from mfa_guard.core.errors import NotVisibleYet
 from mfa_guard.core.settings import SettingsError
 from mfa_guard.handlers import alert, user_event
 from mfa_guard_cli.stack.template import Stack
 from support.account import Account
-from support.aws import Context, Faults
+from support.aws import Context, Faults, ruled_by
 from support.factories import detail, envelope
+from support.fakes import FakeClock
 
 Printed = Callable[[], list[dict[str, object]]]
 
@@ -169,9 +170,19 @@ class TestFailures:
         user_event.lambda_handler(event | ({"id": "x" * 300_000} if field == "id" else {}), context)
         assert all(len(json.dumps(line)) < 10_000 for line in printed())
 
-    def test_a_user_not_visible_yet_raises(self, context: Context) -> None:
-        with pytest.raises(UserNotVisibleYet):
-            user_event.lambda_handler(created(), context)
+    def test_a_user_who_never_appears_is_gone_after_forty_seconds(self, context: Context) -> None:
+        clock = FakeClock(datetime.now(UTC))
+        with ruled_by(clock):
+            started = clock.now()
+            assert user_event.lambda_handler(created(), context)["standing"] == "gone"
+            assert clock.now() - started == timedelta(seconds=40)
+
+    def test_what_iam_does_not_show_yet_raises(self, context: Context) -> None:
+        boto3.client("iam").create_user(UserName="alice")
+        request = {"userName": "alice", "serialNumber": "arn:aws:iam::111122223333:mfa/phone"}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with ruled_by(FakeClock(datetime.now(UTC))), pytest.raises(NotVisibleYet):
+            user_event.lambda_handler(envelope(detail("EnableMFADevice", request, eventTime=now)), context)
 
     def test_a_wrong_setting_raises_and_names_the_variable(
         self, context: Context, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ from mfa_guard.core.plan import UserPlan, plan_for_user
 from mfa_guard.core.settings import Mode
 from mfa_guard.core.sweep_request import SweepRequest
 from mfa_guard.core.user import STATUS_TAG, UserState
+from mfa_guard.core.user_record import NO_RECORD
 from mfa_guard.use_cases.sweep.round import sweep
 from support.factories import MARKED, device, exemption, key, settings
 from support.fakes import Crash, FakeAccount, FakeUser
@@ -43,7 +44,7 @@ def state(account: FakeAccount, user: FakeUser) -> UserState:
         password=user.password,
         keys=tuple(user.keys),
         service_credentials=(),
-        unfinished=None,
+        record=NO_RECORD,
     )
 
 

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import boto3
 from moto.cloudformation.models import cloudformation_backends
 
-from mfa_guard.core.errors import UserNotVisibleYet
+from mfa_guard.core.errors import NotVisibleYet
 from mfa_guard.core.times import utc_text
 from mfa_guard.handlers import alert, sweep, teardown, user_event
 from mfa_guard_cli.stack.template import Stack
@@ -116,6 +116,18 @@ class Harness:
         item = {key: {"S": value} for key, value in fields.items()}
         self.account.clients.dynamodb.put_item(TableName=table, Item=item)
 
+    def boundary(self) -> str:
+        """Create a policy of the account, and return its ARN."""
+        created = self.account.clients.iam.create_policy(PolicyName="boundary", PolicyDocument=OTHER_POLICY)
+        return created["Policy"]["Arn"]
+
+    def bind(self, name: str, policy: str) -> None:
+        """Give a user a permissions boundary, for which moto has no call."""
+        self.account.iam.users[name].permissions_boundary = {  # type: ignore[attr-defined]
+            "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
+            "PermissionsBoundaryArn": policy,
+        }
+
     def fill_quotas(self, name: str, *, policies: bool, groups: bool) -> None:
         """Use up a user's quota of managed policies, or of groups, directly in moto, because that is faster."""
         iam = self.account.iam
@@ -155,6 +167,10 @@ def user_events(harness: Harness) -> None:
     handle(harness.event("CreateAccessKey", "ci"))
     harness.user("idle", password=False)
     handle(harness.event("CreateUser", "idle"))
+    # Only a user of some age whose keys are not in use may still be a machine, by another credential.
+    harness.user("old", password=False)
+    harness.account.use_key("old", harness.key("old"), harness.clock.time - timedelta(days=100))
+    handle(harness.event("UpdateUser", "old", requestParameters={"newUserName": "old"}))
     # The tags of a user with a device are removed.
     harness.user("erin")
     harness.tag("erin", since=timedelta(days=3))
@@ -171,8 +187,19 @@ def user_events(harness: Harness) -> None:
         handle(harness.event("CreateUser", name))
     # Two events about one user: the second event finds the lease of the first.
     handle(harness.event("CreateLoginProfile", "dora"))
+    # A renamed user is found by id.
+    response = {"user": {"userName": "name-before", "userId": harness.user("nora")}}
+    handle(harness.event("CreateUser", "name-before", responseElements=response))
+    # A permissions boundary is read: a policy of the account, and one of AWS.
+    for number, boundary in enumerate((harness.boundary(), "arn:aws:iam::aws:policy/ReadOnlyAccess")):
+        name = f"olga-{number}"
+        harness.user(name)
+        harness.bind(name, boundary)
+        request = {"userName": name, "permissionsBoundary": boundary}
+        handle(harness.event("PutUserPermissionsBoundary", name, requestParameters=request))
     # The idempotency record of a failed event is deleted, so that Lambda's retry runs.
-    _expect(UserNotVisibleYet, lambda: handle(harness.event("CreateUser", "missing-user")))
+    missing = {"userName": "dora", "serialNumber": "arn:aws:iam::111122223333:mfa/missing"}
+    _expect(NotVisibleYet, lambda: handle(harness.event("EnableMFADevice", "dora", requestParameters=missing)))
 
 
 def alerts(harness: Harness) -> None:

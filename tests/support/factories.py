@@ -10,7 +10,7 @@ from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.settings import EnforceOn, Mode, Settings, WorkingMachineUsers
 from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, Device, ServiceCredential, UserState
-from mfa_guard.core.user_record import Decision, ScopeReason, Standing
+from mfa_guard.core.user_record import NO_RECORD, Decision, ScopeReason, Standing
 
 ROOT_OF_THE_PROJECT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -89,7 +89,7 @@ def state(**changes: object) -> UserState:
         password=True,
         keys=(),
         service_credentials=(),
-        unfinished=None,
+        record=NO_RECORD,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

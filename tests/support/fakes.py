@@ -1,5 +1,6 @@
 """An account in memory, behind the ports: tests read it, change it, and make the process crash at any call."""
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -88,19 +89,44 @@ class FakeUser:
     password: bool = False
     keys: list[AccessKey] = field(default_factory=list)
     service_credentials: list[ServiceCredential] = field(default_factory=list)
+    boundary: str | None = None
     policies_left: int = 10
     groups_left: int = 10
     tags_left: int = 50
 
 
 class FakeIam:
-    """IAM in memory; `calls` lists every call."""
+    """IAM in memory; `calls` lists every call.
+
+    `past`: what reads still show, by call, until `past_ends`: the users as they were before the last changes. Writes
+    always see the users as they are.
+    """
 
     def __init__(self, calls: Calls, *users: FakeUser) -> None:
         self.users = {user.name: user for user in users}
         self.calls = calls
         self.policy_exists = True
+        self.policies: dict[str, dict[str, object]] = {}
         self.refusing: dict[tuple[str, str], Exception] = {}
+        self.past: dict[str, dict[str, FakeUser]] = {}
+        self.past_ends: Callable[[], bool] = lambda: False
+
+    def shows_the_past(self, *calls: str) -> None:
+        """Let reads by these calls show the users as they are now, whatever changes from here on."""
+        now = {name: copy.deepcopy(user) for name, user in self.users.items()}
+        self.past.update(dict.fromkeys(calls, now))
+
+    def _shown(self, call: str, name: str) -> FakeUser:
+        users = self._users(call)
+        self.calls.enter(f"iam.{call}")
+        if refusal := self.refusing.get((call, name)):
+            raise refusal
+        if name not in users:
+            raise UserGone(f"The user with name {name} cannot be found.")
+        return users[name]
+
+    def _users(self, call: str) -> dict[str, FakeUser]:
+        return self.users if self.past_ends() else self.past.get(call, self.users)
 
     def _user(self, call: str, name: str) -> FakeUser:
         self.calls.enter(f"iam.{call}")
@@ -111,26 +137,39 @@ class FakeIam:
         return self.users[name]
 
     def user(self, name: str) -> UserState:
-        user = self._user("user", name)
-        return UserState(user.name, user.id, user.path, dict(user.tags), user.created_at)
+        user = self._shown("user", name)
+        return UserState(user.name, user.id, user.path, dict(user.tags), user.created_at, boundary=user.boundary)
 
     def devices(self, name: str) -> tuple[Device, ...]:
-        return tuple(self._user("devices", name).devices)
+        return tuple(self._shown("devices", name).devices)
 
     def attached(self, name: str) -> bool:
-        return self._user("attached", name).attached
+        return self._shown("attached", name).attached
 
     def in_group(self, name: str) -> bool:
-        return self._user("in_group", name).in_group
+        return self._shown("in_group", name).in_group
 
     def password(self, name: str) -> bool:
-        return self._user("password", name).password
+        return self._shown("password", name).password
 
     def keys(self, name: str) -> tuple[AccessKey, ...]:
-        return tuple(self._user("keys", name).keys)
+        return tuple(self._shown("keys", name).keys)
 
     def service_credentials(self, name: str) -> tuple[ServiceCredential, ...]:
-        return tuple(self._user("service_credentials", name).service_credentials)
+        return tuple(self._shown("service_credentials", name).service_credentials)
+
+    def key_owner(self, key_id: str) -> str | None:
+        self.calls.enter("iam.key_owner")
+        users = self._users("key_owner").values()
+        return next((user.name for user in users if key_id in {key.id for key in user.keys}), None)
+
+    def name_of(self, user_id: str) -> str | None:
+        self.calls.enter("iam.name_of")
+        return next((user.name for user in self._users("name_of").values() if user.id == user_id), None)
+
+    def policy_document(self, arn: str) -> Mapping[str, object] | None:
+        self.calls.enter("iam.policy_document")
+        return self.policies.get(arn)
 
     def attach(self, name: str) -> None:
         user = self._user("attach", name)
@@ -441,7 +480,9 @@ class FakeAccount:
 
     @property
     def dependencies(self) -> RemediateDependencies:
-        return RemediateDependencies(self.iam, self.records, self.leases, self.notifier, self.telemetry, self.clock)
+        return RemediateDependencies(
+            self.iam, self.iam, self.records, self.leases, self.notifier, self.telemetry, self.clock
+        )
 
     @property
     def alice(self) -> FakeUser:

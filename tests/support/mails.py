@@ -22,11 +22,10 @@ from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.mail.notices import alert_message, exemption_message, root_message, user_message
-from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.plan import Action, EventContext, EventPlan, UserPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
 from mfa_guard.core.user import NOT_LOADED, UserState
-from mfa_guard.core.user_record import Standing
+from mfa_guard.core.user_record import NO_RECORD, Standing
 from support.factories import (
     ACCOUNT,
     MARKED,
@@ -38,6 +37,7 @@ from support.factories import (
     exemption,
     key,
     long_term_key,
+    role_identity,
     service_credential,
     settings,
     state,
@@ -96,8 +96,29 @@ GIT_MACHINE: Final = replace(
     service_credentials=(service_credential("ACCAEXAMPLE1"),),
 )
 
-# What a retry reads after an earlier attempt at the same event enforced, and ended before it sent the notice.
-RESTORED_BEFORE: Final = state(unfinished=NoticeKind.ENFORCEMENT_REMOVED)
+BOUNDARY: Final = f"arn:aws:iam::{ACCOUNT}:policy/developers"
+OLDER: Final = device(f"arn:aws:iam::{ACCOUNT}:mfa/tablet", enabled_at=NOW - timedelta(days=30))
+WITHOUT_MFA: Final = {"sessionContext": {"attributes": {"mfaAuthenticated": "false"}}}
+ENROLLED: Final = {"userName": "alice", "serialNumber": PHONE}
+
+
+def new_key(key_id: str, identity: Mapping[str, object] | None = None) -> Mapping[str, object]:
+    """Return the record of a new access key of alice."""
+    response = {"accessKey": {"userName": "alice", "accessKeyId": key_id, "status": "Active"}}
+    return call("CreateAccessKey", responseElements=response, userIdentity=identity or role_identity())
+
+
+def signed_in() -> Mapping[str, object]:
+    """Return the record of a console sign-in of alice without MFA."""
+    return call(
+        "ConsoleLogin",
+        eventSource="signin.amazonaws.com",
+        requestParameters=None,
+        responseElements={"ConsoleLogin": "Success"},
+        additionalEventData={"MFAUsed": "No"},
+        userIdentity={"type": "IAMUser", "principalId": "AIDAEXAMPLE", "userName": "alice"},
+    )
+
 
 USER_CASES: Final[Mapping[str, UserCase]] = {
     "noncompliant: a new user with a password and a key in use": UserCase(
@@ -127,15 +148,27 @@ USER_CASES: Final[Mapping[str, UserCase]] = {
         call("CreateUser"), replace(NEW, password=False), chosen=CONSOLE_ONLY
     ),
     "noncompliant: Mode audit": UserCase(call("CreateUser"), replace(NEW, keys=(key(),)), chosen=AUDIT),
-    "new-credential": UserCase(call("CreateAccessKey"), state(devices=(), tags=MARKED, keys=(key(used=None),))),
+    "new-credential: an access key": UserCase(
+        new_key("AKIAEXAMPLE1", long_term_key("mallory")),
+        state(devices=(), tags=MARKED, keys=(key(used=None),)),
+    ),
+    "new-credential: an access key that IAM does not list": UserCase(
+        new_key("AKIAEXAMPLE2"), state(devices=(), tags=MARKED, keys=(key(used=None),))
+    ),
+    "new-credential: an SSH public key": UserCase(
+        call("UploadSSHPublicKey", responseElements={"sSHPublicKey": {"sSHPublicKeyId": "APKAEXAMPLE"}}),
+        state(devices=(), tags=MARKED),
+    ),
+    "new-credential: the password was reset": UserCase(call("UpdateLoginProfile"), state(devices=(), tags=MARKED)),
     "solved": UserCase(call("EnableMFADevice", userIdentity=user_identity("alice")), state(tags=MARKED)),
     "solved: an active machine user": UserCase(
-        call("EnableMFADevice"), state(attached=False, password=False, keys=(key(),), tags=MARKED)
+        call("EnableMFADevice", userIdentity=user_identity("alice")),
+        state(attached=False, password=False, keys=(key(),), tags=MARKED),
     ),
     "solved: Mode audit, few facts loaded, no help URL": UserCase(
         call(
             "EnableMFADevice",
-            userIdentity=user_identity("bob", sessionContext={"attributes": {"mfaAuthenticated": "false"}}),
+            userIdentity=user_identity("alice", **WITHOUT_MFA),
         ),
         UserState(
             "alice",
@@ -146,15 +179,20 @@ USER_CASES: Final[Mapping[str, UserCase]] = {
             exemption=None,
             devices=(device(),),
             attached=True,
-            unfinished=None,
+            record=NO_RECORD,
         ),
         chosen=replace(AUDIT, help_url=""),
     ),
-    "decision: a machine with an access key in use": UserCase(call("CreateAccessKey"), MACHINE),
+    "decision: a machine with an access key in use": UserCase(new_key("AKIAEXAMPLE2"), MACHINE),
+    "decision: the policy was detached": UserCase(
+        call("DetachUserPolicy", userIdentity=long_term_key("mallory")), MACHINE
+    ),
+    "decision: the password was deleted": UserCase(call("DeleteLoginProfile"), MACHINE),
     "decision: a machine with a service-specific credential": UserCase(call("CreateAccessKey"), GIT_MACHINE),
     "enforcement-removed: restored": UserCase(call("DetachUserPolicy"), state(attached=False), ATTACHED),
-    "enforcement-removed: restored by an earlier attempt": UserCase(call("DetachUserPolicy"), RESTORED_BEFORE),
-    "enforcement-removed: still enforced": UserCase(call("RemoveUserFromGroup"), state()),
+    "enforcement-removed: from the group, by an access key": UserCase(
+        call("RemoveUserFromGroup", userIdentity=long_term_key("mallory")), state(), ATTACHED
+    ),
     "enforcement-removed: not restored, because EnforceOn covers console users": UserCase(
         call("DetachUserPolicy"), replace(NEW, password=False, tags=MARKED), chosen=CONSOLE_ONLY
     ),
@@ -163,13 +201,38 @@ USER_CASES: Final[Mapping[str, UserCase]] = {
     "tags-changed: set on a user with a device": UserCase(call("TagUser"), state(tags=MARKED)),
     "tags-changed: another date": UserCase(call("TagUser"), state(devices=(), tags=MARKED)),
     "tags-changed: Mode audit": UserCase(call("UntagUser"), state(devices=()), chosen=AUDIT),
-    "device-with-key: the user's own key, and the device is gone": UserCase(
-        call("EnableMFADevice", {"userName": "alice", "serialNumber": PHONE}, userIdentity=long_term_key("alice")),
-        state(devices=()),
+    "device-enrolled: the first device, by the user's own key": UserCase(
+        call("EnableMFADevice", ENROLLED, userIdentity=long_term_key("alice")), state(tags=MARKED)
     ),
-    "device-with-key: another user's key": UserCase(
-        call("EnableMFADevice", {"userName": "alice", "serialNumber": PHONE}, userIdentity=long_term_key("mallory")),
-        state(),
+    "device-enrolled: the user's own key, and the device is gone": UserCase(
+        call("EnableMFADevice", ENROLLED, userIdentity=long_term_key("alice")), state(devices=())
+    ),
+    "device-enrolled: another device, without MFA": UserCase(
+        call("EnableMFADevice", ENROLLED, userIdentity=user_identity("alice", **WITHOUT_MFA)),
+        state(devices=(OLDER, device())),
+    ),
+    "device-enrolled: another device, by the user's own key": UserCase(
+        call("EnableMFADevice", ENROLLED, userIdentity=long_term_key("alice")), state(devices=(OLDER, device()))
+    ),
+    "device-enrolled: by a role session": UserCase(call("EnableMFADevice", ENROLLED), state()),
+    "device-enrolled: by another user's key": UserCase(
+        call("EnableMFADevice", ENROLLED, userIdentity=long_term_key("mallory")), state()
+    ),
+    "device-removed": UserCase(call("DeactivateMFADevice", ENROLLED), state(devices=(OLDER,))),
+    "device-removed: the record does not name the device": UserCase(call("DeactivateMFADevice"), state()),
+    "signed-in-without-mfa": UserCase(signed_in(), NEW, ATTACHED),
+    "signed-in-without-mfa: Mode audit": UserCase(signed_in(), NEW, chosen=AUDIT),
+    "enrollment-blocked": UserCase(
+        call("PutUserPermissionsBoundary", {"userName": "alice", "permissionsBoundary": BOUNDARY}),
+        state(devices=(), tags=MARKED, boundary=BOUNDARY, boundary_blocks=True),
+    ),
+    "enrollment-blocked: Mode audit": UserCase(
+        call("PutUserPermissionsBoundary", {"userName": "alice", "permissionsBoundary": BOUNDARY}),
+        replace(NEW, boundary=BOUNDARY, boundary_blocks=True),
+        chosen=AUDIT,
+    ),
+    "enforced: the user was renamed": UserCase(
+        call("UpdateUser", {"userName": "mallory", "newUserName": "alice"}), state(attached=False), ATTACHED
     ),
     "enforced: no key in use": UserCase(call("CreateAccessKey"), state(attached=False), IN_GROUP),
     "enforced: keys in use stop": UserCase(

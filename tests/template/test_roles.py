@@ -7,7 +7,7 @@ import pytest
 from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.event_bus import EventBus
 from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
-from mfa_guard.adapters.iam import AccessKeys, IamUsers
+from mfa_guard.adapters.iam import AccessKeys, IamLookup, IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.state_items import StateItems
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
@@ -69,6 +69,8 @@ def expected(stack: Stack, function: str, declared: Mapping[str, tuple[str, ...]
         "notices": str(stack.resolve({"Ref": "NoticesTopic"})),
         "operations": str(stack.resolve({"Ref": "OperationsTopic"})),
         "policy": str(stack.resolve({"Ref": "EnforcementPolicy"})),
+        "policies": f"arn:aws:iam::{stack.account}:policy/*",
+        "aws policies": "arn:aws:iam::aws:policy/*",
         "stream": str(stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]})),
         "any": "*",
         "trails": "arn:aws:cloudtrail:*:*:trail/*",
@@ -81,6 +83,8 @@ def expected(stack: Stack, function: str, declared: Mapping[str, tuple[str, ...]
     return wanted | {(action, arn(stack, "DeadLetterQueue")) for action in DESTINATION}
 
 
+# A permissions boundary can be any managed policy.
+POLICY_READS = ("iam:GetPolicy", "iam:GetPolicyVersion")
 GROUP_ACTIONS = ("iam:AddUserToGroup", "iam:RemoveUserFromGroup")
 
 
@@ -94,6 +98,9 @@ def test_user_event_function_may_do_what_its_adapters_call_and_nothing_else(mode
         {
             "users": tuple(call for call in calls if call not in GROUP_ACTIONS),
             "group": tuple(call for call in calls if call in GROUP_ACTIONS),
+            "any": tuple(call for call in IamLookup.PERMISSIONS if call not in POLICY_READS),
+            "policies": POLICY_READS,
+            "aws policies": POLICY_READS,
             "state": IDEMPOTENCY + UserRecordTable.PERMISSIONS,
             "exemptions": ExemptionTable.PERMISSIONS + UserRecordTable.PERMISSIONS,
             "notices": Topics.PERMISSIONS,

@@ -140,13 +140,18 @@ def _reason(explanation: _Explanation) -> str:
     reasons: Mapping[Rule, str] = {
         Rule.EXEMPT_BY_PATH: f"the user is exempt, because of the path {prefix} (ExemptPathPrefixes).",
         Rule.EXEMPT_BY_RECORD: "the user is exempt, because of the exemption above.",
-        Rule.ENFORCED_ALREADY: "the user is enforced already and stays enforced. Only an exemption releases the user.",
+        Rule.ENFORCED_ALREADY: f"the user {_enforcement(explanation.state)} and stays enforced. Only an exemption"
+        " releases the user.",
         Rule.ACTIVE_MACHINE: "the user is an active machine user, with no console password and in use: "
         f"{in_use(explanation.assessment, explanation.now)}. An administrator decides (WorkingMachineUsers: review).",
         Rule.WITHOUT_PASSWORD: "the user has no console password, so the guard does not enforce (EnforceOn: console).",
         Rule.EVERYBODY_ELSE: "no earlier rule fits, so the guard enforces.",
     }
     return reasons[explanation.rule]
+
+
+def _enforcement(state: UserState) -> str:
+    return "is enforced already" if state.routes() else "was enforced by the guard"
 
 
 _ACTIONS: Final[Mapping[Action, str]] = {

@@ -8,20 +8,25 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import boto3
+import typer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
 from mfa_guard.adapters.iam import IamUsers
+from mfa_guard.adapters.user_records import UserRecordTable
 from mfa_guard.core.cloudtrail import USER_NAME
 from mfa_guard.core.errors import AwsRequestFailed, UserGone
 from mfa_guard.core.health.deployed import Deployed, parse_deployed
+from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.partitions import partition_of
 from mfa_guard.core.settings import Settings, SettingsError, parse_settings
 from mfa_guard.core.user import Field, UserState
 from mfa_guard.use_cases.load import load
 from mfa_guard_cli.common.aws_session import open_session
 from mfa_guard_cli.common.errors import AwsError, WrongUse, as_program_error
+from mfa_guard_cli.common.output import printable
 from mfa_guard_cli.common.stack_location import StackLocation
 
 if TYPE_CHECKING:
@@ -53,6 +58,19 @@ class Resource:
     logical_id: str
     type: str
     physical_id: str
+
+
+class _Warnings:
+    """The guard's telemetry on a terminal: warnings on stderr, and nothing else."""
+
+    def count(self, metric: Metric, times: int = 1) -> None: ...
+    def gauge(self, gauge: Gauge, value: float) -> None: ...
+    def info(self, message: str, **data: object) -> None: ...
+
+    def warning(self, message: str, **data: object) -> None:
+        """Print a warning and its data."""
+        details = ", ".join(f"{key}: {value}" for key, value in data.items())
+        typer.echo(printable(f"Warning: {message}{f' ({details})' if details else ''}."), err=True)
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,12 @@ class Guard:
         return ExemptionTable(self.dynamodb, self.settings.exemptions_table)
 
     @cached_property
+    def records(self) -> UserRecordTable:
+        """Return the user records, which the command line only reads. It continues without them."""
+        tables = (self.settings.state_table, self.settings.exemptions_table)
+        return UserRecordTable(self.dynamodb, tables, self.exemptions, SystemClock(), _Warnings())
+
+    @cached_property
     def exemption_list(self) -> ExemptionList:
         """Return the exemption table, to read all records."""
         return ExemptionList(self.dynamodb, self.settings.exemptions_table)
@@ -137,7 +161,8 @@ class Guard:
     def complete_user(self, name: str, now: datetime) -> UserState:
         """Return a user with everything that the plan can need, the exemption too. Raises WrongUse."""
         state = self.user(name, *_ALL_FIELDS)
-        return replace(state, exemption=self.exemptions.get(state.id, now), unfinished=None)
+        record, exemption = self.records.read(state.id, now)
+        return replace(state, exemption=exemption, record=record)
 
 
 def check_user_name(text: str) -> str:

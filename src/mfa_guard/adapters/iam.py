@@ -1,11 +1,11 @@
 """IAM: read and change one user at a time. Every error of AWS is translated; see `mfa_guard.adapters.errors`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from mfa_guard.adapters.errors import translate_errors
-from mfa_guard.core.errors import UserGone
+from mfa_guard.core.errors import AccessDenied, UserGone
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
     NONCOMPLIANT,
@@ -20,6 +20,10 @@ from mfa_guard.core.user import (
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+
+
+# The most that IAM returns. https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html
+_USERS_PER_PAGE: Final = 1000
 
 
 class IamUsers:
@@ -53,7 +57,12 @@ class IamUsers:
             user = self._client.get_user(UserName=name)["User"]
         tags = {tag["Key"]: tag["Value"] for tag in user.get("Tags", [])}
         return UserState(
-            name=user["UserName"], id=user["UserId"], path=user["Path"], tags=tags, created_at=user["CreateDate"]
+            name=user["UserName"],
+            id=user["UserId"],
+            path=user["Path"],
+            tags=tags,
+            created_at=user["CreateDate"],
+            boundary=user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         )
 
     def devices(self, name: str) -> tuple[Device, ...]:
@@ -115,6 +124,15 @@ class IamUsers:
             for c in listed
         )
 
+    def key_owner(self, key_id: str) -> str | None:
+        """Return the current name of the key's user, or None for a key that IAM does not know."""
+        try:
+            with translate_errors():
+                return self._client.get_access_key_last_used(AccessKeyId=key_id).get("UserName")
+        except (UserGone, AccessDenied):
+            # IAM can answer AccessDenied for a key that does not exist.
+            return None
+
     def attach(self, name: str) -> None:
         """Attach the enforcement policy to the user."""
         with translate_errors():
@@ -150,6 +168,34 @@ class IamUsers:
         """Remove the tags with the keys `tags` from the user."""
         with translate_errors():
             self._client.untag_user(UserName=name, TagKeys=list(tags))
+
+
+class IamLookup:
+    """Reads that only some events need; see `mfa_guard.ports.UserLookup` for what each method promises."""
+
+    PERMISSIONS: Final = ("iam:ListUsers", "iam:GetPolicy", "iam:GetPolicyVersion")
+
+    def __init__(self, client: "IAMClient") -> None:
+        self._client = client
+
+    def name_of(self, user_id: str) -> str | None:
+        """Return the current name of the user with this id."""
+        with translate_errors():
+            pages = self._client.get_paginator("list_users").paginate(PaginationConfig={"PageSize": _USERS_PER_PAGE})
+            return next(
+                (user["UserName"] for page in pages for user in page["Users"] if user["UserId"] == user_id), None
+            )
+
+    def policy_document(self, arn: str) -> Mapping[str, object] | None:
+        """Return the default version of a managed policy."""
+        try:
+            with translate_errors():
+                version = self._client.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+                found = self._client.get_policy_version(PolicyArn=arn, VersionId=version)
+        except UserGone:
+            return None
+        document: object = found["PolicyVersion"]["Document"]
+        return document if isinstance(document, Mapping) else None
 
 
 class AccessKeys:

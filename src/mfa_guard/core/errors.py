@@ -17,5 +17,5 @@ class QuotaExceeded(AwsRequestFailed):
     """A quota of the account or the user is used up."""
 
 
-class UserNotVisibleYet(Exception):
-    """IAM does not show a user who was created moments ago; a retry will find the user."""
+class NotVisibleYet(Exception):
+    """IAM does not show what an event moments ago proves; a retry will find it."""

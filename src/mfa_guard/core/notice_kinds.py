@@ -23,7 +23,10 @@ class NoticeKind(StrEnum):
     DECISION = "decision"
     ENFORCEMENT_REMOVED = "enforcement-removed"
     TAGS_CHANGED = "tags-changed"
-    DEVICE_WITH_KEY = "device-with-key"
+    DEVICE_ENROLLED = "device-enrolled"
+    DEVICE_REMOVED = "device-removed"
+    SIGNED_IN = "signed-in-without-mfa"
+    ENROLLMENT_BLOCKED = "enrollment-blocked"
     ENFORCED = "enforced"
     EXEMPT_WITHOUT_DEVICE = "exempt-without-device"
     RELEASED = "released"
@@ -47,17 +50,19 @@ ENDS: Final[Mapping[NoticeKind, tuple[NoticeKind, ...]]] = {
     NoticeKind.DECISION: (NoticeKind.SOLVED, NoticeKind.RELEASED),
     NoticeKind.ENFORCEMENT_REMOVED: (NoticeKind.RELEASED,),
     NoticeKind.ENFORCED: (NoticeKind.RELEASED,),
+    NoticeKind.SIGNED_IN: (NoticeKind.SOLVED, NoticeKind.RELEASED),
     NoticeKind.RELEASED: (
         NoticeKind.NONCOMPLIANT,
         NoticeKind.NEW_CREDENTIAL,
         NoticeKind.DECISION,
         NoticeKind.ENFORCEMENT_REMOVED,
         NoticeKind.ENFORCED,
+        NoticeKind.SIGNED_IN,
     ),
 }
 
-# After the guard has acted, the user's state no longer shows that these notices are due. A retry reads its lease.
-RESUMABLE: Final = (NoticeKind.ENFORCED, NoticeKind.NONCOMPLIANT, NoticeKind.RELEASED, NoticeKind.ENFORCEMENT_REMOVED)
+# After the guard has acted, the user's state no longer shows that these notices are due. A retry reads the user record.
+RESUMABLE: Final = (NoticeKind.ENFORCED, NoticeKind.NONCOMPLIANT, NoticeKind.RELEASED, NoticeKind.SIGNED_IN)
 
 # A notice of the first kind is not sent if a notice of one of the other kinds named the same credential moments ago.
 COVERED_BY: Final[Mapping[NoticeKind, tuple[NoticeKind, ...]]] = {

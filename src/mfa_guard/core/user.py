@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.times import parse_utc
+from mfa_guard.core.user_record import UserRecord
 
 STATUS_TAG: Final = "mfa-guard:status"
 SINCE_TAG: Final = "mfa-guard:since"
@@ -23,6 +23,9 @@ NONCOMPLIANT: Final = "noncompliant"
 
 # The period of AWS Config's iam-user-unused-credentials-check and of the IAM guide's advice on unused credentials.
 IN_USE: Final = timedelta(days=90)
+
+# The clocks of IAM and CloudTrail, and the delay between a call and what it sets, differ by less than this.
+SAME_MOMENT: Final = timedelta(seconds=5)
 
 # A user or a credential that is younger has no work that could break.
 ESTABLISHED: Final = timedelta(days=7)
@@ -38,7 +41,14 @@ class Field(StrEnum):
     PASSWORD = "password"  # nosec B105 # noqa: S105 - a field, not a password
     KEYS = "keys"
     SERVICE_CREDENTIALS = "service credentials"
-    UNFINISHED = "unfinished"
+    BOUNDARY = "boundary"
+    RECORD = "record"
+
+
+FIELD_OF_ROUTE: Final[Mapping[AttachmentRoute, Field]] = {
+    AttachmentRoute.DIRECT: Field.ATTACHED,
+    AttachmentRoute.GROUP: Field.IN_GROUP,
+}
 
 
 class FieldNotLoaded(Exception):
@@ -109,7 +119,11 @@ def _loaded(value: T | NotLoaded, field: Field) -> T:
 
 @dataclass(frozen=True)
 class UserState:
-    """One IAM user, as IAM and the exemption table show it."""
+    """One IAM user, as IAM, the exemption table and the state table show it.
+
+    `boundary` is the ARN of the user's permissions boundary. `boundary_blocks` tells whether it keeps the user from
+    enrolling an MFA device.
+    """
 
     name: str
     id: str
@@ -123,15 +137,25 @@ class UserState:
     password: bool | NotLoaded = NOT_LOADED
     keys: tuple[AccessKey, ...] | NotLoaded = NOT_LOADED
     service_credentials: tuple[ServiceCredential, ...] | NotLoaded = NOT_LOADED
-    unfinished: NoticeKind | NotLoaded | None = NOT_LOADED
+    record: UserRecord | NotLoaded = NOT_LOADED
+    boundary: str | None = None
+    boundary_blocks: bool | NotLoaded = NOT_LOADED
 
     def exemption_record(self) -> Exemption | MalformedExemption | None:
         """Return the user's record in the exemption table, even if it is malformed or has ended."""
         return _loaded(self.exemption, Field.EXEMPTION)
 
+    def recorded(self) -> UserRecord:
+        """Return what the guard remembers about the user; NO_RECORD if it remembers nothing."""
+        return _loaded(self.record, Field.RECORD)
+
+    def mfa_devices(self) -> tuple[Device, ...]:
+        """Return the user's MFA devices."""
+        return _loaded(self.devices, Field.DEVICES)
+
     def has_device(self) -> bool:
         """Tell whether the user has an MFA device."""
-        return bool(_loaded(self.devices, Field.DEVICES))
+        return bool(self.mfa_devices())
 
     def has_password(self) -> bool:
         """Tell whether the user can sign in to the console with a password."""
@@ -155,6 +179,10 @@ class UserState:
         """Tell whether the enforcement policy applies to the user; the route `first` is read before the other route."""
         return self.enforced_by(first) or self.enforced_by(first.other)
 
+    def kept_from_enrolling(self) -> bool:
+        """Tell whether the user's permissions boundary keeps the user from enrolling an MFA device."""
+        return _loaded(self.boundary_blocks, Field.BOUNDARY)
+
     def tagged_noncompliant(self, now: datetime) -> bool:
         """Tell whether the tags record the user as noncompliant, with a valid time."""
         return self.tags.get(STATUS_TAG) == NONCOMPLIANT and noncompliant_since(self.tags, now) is not None
@@ -167,22 +195,44 @@ class UserState:
         """Return the active keys used in the last 90 days: enforcement stops them from working without MFA."""
         return tuple(key for key in self.access_keys() if key.active and key.in_use(now))
 
+    def all_service_credentials(self) -> tuple[ServiceCredential, ...]:
+        """Return the user's service-specific credentials, active or not."""
+        return _loaded(self.service_credentials, Field.SERVICE_CREDENTIALS)
+
     def is_active_machine_user(self, now: datetime) -> bool:
-        """Tell whether this is an active machine user: no password, and a credential that shows work.
+        """Tell whether this is an active machine user, by the user's credentials or by the guard's record."""
+        return self.qualifies_as_machine_user(now) or self._was_machine_user(now)
+
+    def qualifies_as_machine_user(self, now: datetime) -> bool:
+        """Tell whether the credentials make an active machine user: no password, and a credential that shows work.
 
         A user younger than 7 days is never one, because a new user has no work that could break. An inactive key in use
         counts, because a key that was just rotated is inactive. An active service-specific credential counts as used,
         because IAM does not record its use.
         """
-        if now - self.created_at < ESTABLISHED or self.has_password():
+        if self._is_new(now) or self.has_password():
             return False
         if any(key.shows_work(now) for key in self.access_keys()):
             return True
-        return any(each.shows_work(now) for each in _loaded(self.service_credentials, Field.SERVICE_CREDENTIALS))
+        return any(each.shows_work(now) for each in self.all_service_credentials())
 
-    def unfinished_kind(self) -> NoticeKind | None:
-        """Return the kind of notice that an earlier attempt to process this event prepared and may not have sent."""
-        return _loaded(self.unfinished, Field.UNFINISHED)
+    def _was_machine_user(self, now: datetime) -> bool:
+        """Tell whether the user was recorded as an active machine user, and what followed looks like a rotation.
+
+        For 7 days after the credentials last qualified, the user stays one: the old key may be deleted before the new
+        one is created. After that, a credential that was created later counts until it is 7 days old. By then its own
+        use has to show the work.
+        """
+        at = self.recorded().machine_user_at
+        if at is None or now - at > IN_USE or self._is_new(now) or self.has_password():
+            return False
+        if now - at < ESTABLISHED:
+            return True
+        credentials: tuple[AccessKey | ServiceCredential, ...] = (*self.access_keys(), *self.all_service_credentials())
+        return any(each.active and each.created_at > at and now - each.created_at < ESTABLISHED for each in credentials)
+
+    def _is_new(self, now: datetime) -> bool:
+        return now - self.created_at < ESTABLISHED
 
     def exposure(self) -> frozenset[str]:
         """Return the credentials that work: `password`, and the ids of active keys."""

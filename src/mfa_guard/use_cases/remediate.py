@@ -4,33 +4,42 @@ The order is a guarantee. Enforcing comes first, so that a mail that fails leave
 comes last, so that a crash before it repeats the mail instead of losing it. Each step can be repeated without harm.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from datetime import datetime
+from typing import Final
 
 from mfa_guard.core.attachments import NOTHING_WRITTEN, WriteResult
-from mfa_guard.core.cloudtrail import EventNotUnderstood, SubjectKind, UserEvent
-from mfa_guard.core.errors import QuotaExceeded, UserGone, UserNotVisibleYet
-from mfa_guard.core.exemption import MalformedExemption
+from mfa_guard.core.cloudtrail import SubjectKind, Trigger, UserEvent
+from mfa_guard.core.errors import NotVisibleYet, QuotaExceeded, UserGone
 from mfa_guard.core.leases import Claim, Lease
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.mail.notices import root_message, user_message
 from mfa_guard.core.metrics import Metric
 from mfa_guard.core.notice_kinds import RESUMABLE, NoticeKind
-from mfa_guard.core.plan import Action, DueNotice, EventContext, EventPlan, notice_of, plan_for_event
+from mfa_guard.core.plan import Action, DueNotice, EventPlan, decision_of, notice_of
 from mfa_guard.core.settings import Settings
-from mfa_guard.core.user import Field, UserState, without_stale_device
+from mfa_guard.core.user import UserState
 from mfa_guard.core.user_record import Decision, ScopeReason, Standing
-from mfa_guard.ports import Clock, Iam, Leases, Notifier, Telemetry, UserRecords
+from mfa_guard.ports import Clock, Iam, Leases, Notifier, Telemetry, UserLookup, UserRecords
 from mfa_guard.use_cases.enforcement import enforce, quota_text, release
-from mfa_guard.use_cases.load import FROM_IAM, load
+from mfa_guard.use_cases.find_user import Sought, find_user
 from mfa_guard.use_cases.notify import notify_of_user, notify_once
+from mfa_guard.use_cases.observe import Observer
+from mfa_guard.use_cases.patience import Patience
 
-# IAM is eventually consistent: it may not show a new user for some seconds.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-_RECENT: Final = timedelta(seconds=120)
-_CREATING_EVENTS: Final = {"CreateUser", "CreateLoginProfile", "CreateAccessKey", "UpdateUser"}
+# After these events, IAM may not show the user or the user's new name yet. The other events are about a user who was
+# there for some time. A deletion causes many of them at once, and none of them should wait for a user who is gone.
+_EXPECTING: Final = frozenset(
+    {
+        Trigger.NEW_USER,
+        Trigger.NEW_CREDENTIAL,
+        Trigger.RENAMED,
+        Trigger.DEVICE_ENABLED,
+        Trigger.SIGNED_IN_WITHOUT_MFA,
+    }
+)
+# When a user disappears or is renamed between two calls, one invocation begins again after each of these pauses.
+_PAUSES_SECONDS: Final = (2.0, 8.0)
 
 
 class EnforcementMissing(Exception):
@@ -39,17 +48,16 @@ class EnforcementMissing(Exception):
 
 @dataclass(frozen=True)
 class RemediateDependencies:
-    """What remediation needs from outside."""
+    """What remediation needs from outside. `workers`: how many reads run side by side."""
 
     iam: Iam
+    lookup: UserLookup
     records: UserRecords
     leases: Leases
     notifier: Notifier
     telemetry: Telemetry
     clock: Clock
-
-
-_Loader: TypeAlias = Callable[[UserState, UserEvent, RemediateDependencies], UserState]
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,8 @@ class Outcome:
 class _Remediation:
     """One event about one user: the user's state, the plan, and the result of the writes so far.
 
-    `claimed` is the answer to a claim of the due notice's lease that was made before the writes.
+    `claimed` is the answer to a claim of the due notice's lease that was made before the writes. `believes_iam`: IAM
+    had time to show a change of the user's name.
     """
 
     event: UserEvent
@@ -78,23 +87,24 @@ class _Remediation:
     dependencies: RemediateDependencies
     result: WriteResult = NOTHING_WRITTEN
     claimed: Claim | None = None
+    believes_iam: bool = True
 
     def lease(self, notice: DueNotice) -> Lease:
         """Return the lease that makes one notice out of parallel invocations."""
         return Lease(self.state.id, notice.kind, self.event.record.id, notice.exposure, notice.ends)
 
     def decision(self) -> Decision:
-        """Return what the plan decided about the user, for the user's record."""
-        created = self.event.record.name == "CreateUser"
-        standing = self.plan.standing
-        return Decision(
-            name=self.state.name,
-            standing=standing,
-            at=self.dependencies.clock.now(),
-            enforced=standing is Standing.ENFORCED
-            and (self.settings.writes or Action.ENFORCE not in self.plan.actions),
-            scope=(ScopeReason.CREATED if created else ScopeReason.EVENT) if self.settings.writes else None,
-            qualifies=standing is Standing.ACTIVE_MACHINE,
+        """Return what the guard remembers: in audit mode neither a scope nor that the user is enforced."""
+        enforcing = self.result == NOTHING_WRITTEN or self.result.route is not None
+        enforced = self.plan.standing is Standing.ENFORCED and (Action.ENFORCE not in self.plan.actions or enforcing)
+        created = self.event.trigger is Trigger.NEW_USER
+        writes = self.settings.writes
+        return decision_of(
+            self.state,
+            self.plan,
+            self.dependencies.clock.now(),
+            enforced=writes and enforced,
+            scope=(ScopeReason.CREATED if created else ScopeReason.EVENT) if writes else None,
         )
 
     def notice_context(self, now: datetime) -> NoticeContext:
@@ -105,28 +115,30 @@ class _Remediation:
 def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDependencies) -> Outcome:
     """Do what the state of the event's subject requires, and notify the administrators.
 
-    Raises UserNotVisibleYet for a new user that IAM does not show yet, EnforcementMissing when the policy or group
-    does not exist, and AWS's own errors once botocore stops retrying. Lambda then retries, and in the end the
+    Raises NotVisibleYet for what a young event proves and IAM does not show yet, EnforcementMissing when the policy or
+    group does not exist, and AWS's own errors once botocore stops retrying. Lambda then retries, and in the end the
     dead-letter queue keeps the event.
     """
-    if event.subject.kind is SubjectKind.ROOT:
+    subject = event.subject
+    if subject.kind is SubjectKind.ROOT:
         return _notify_of_root(event, settings, dependencies)
-    name = event.subject.name
-    if name is None:
-        raise EventNotUnderstood(f"{event.record.name} names its user by id only: {event.subject.id}.")
-    try:
-        state = dependencies.iam.user(name)
-    except UserGone as missing:
-        return _gone(event, name, dependencies, missing)
-    try:
-        return _carry_out(_planned(event, state, settings, dependencies))
-    except UserGone as missing:
-        # NoSuchEntity may be about something that belongs to the user, so ask for the user once more.
+    patience = Patience(event.record.time, dependencies.clock)
+    sought = Sought(subject.name, subject.id, event.key_id, expected=event.trigger in _EXPECTING)
+    gone: UserGone | None = None
+    for pause in (*_PAUSES_SECONDS, None):
+        state = find_user(sought, dependencies.iam, dependencies.lookup, patience)
+        if state is None:
+            return _gone(event, patience, dependencies)
+        # From here on only the user with this id is the subject, whatever happens to the name.
+        sought = replace(sought, name=state.name, id=state.id, key_id=None)
         try:
-            dependencies.iam.user(name)
-        except UserGone:
-            return _gone(event, name, dependencies, missing)
-        raise UserNotVisibleYet(f"IAM shows {name} in one place and not in another.") from missing
+            case = _observe(event, state, settings, dependencies, patience)
+            return _carry_out(replace(case, believes_iam=pause is None), patience)
+        except UserGone as missing:
+            gone = missing
+            if pause is not None:
+                dependencies.clock.sleep(pause)
+    raise NotVisibleYet(f"IAM shows {sought.name} in one place and not in another.") from gone
 
 
 def _notify_of_root(event: UserEvent, settings: Settings, dependencies: RemediateDependencies) -> Outcome:
@@ -135,71 +147,46 @@ def _notify_of_root(event: UserEvent, settings: Settings, dependencies: Remediat
     return Outcome("root", notice=lease.kind.value if sent else None)
 
 
-def _gone(event: UserEvent, name: str, dependencies: RemediateDependencies, missing: UserGone) -> Outcome:
-    if _recently_created(event, dependencies):
-        raise UserNotVisibleYet(f"IAM does not show {name} yet; {event.record.name} was moments ago.") from missing
+def _gone(event: UserEvent, patience: Patience, dependencies: RemediateDependencies) -> Outcome:
+    """Return that the user is gone. A user who was created and appears later is found by the next sweep.
+
+    Raises NotVisibleYet if IAM still shows a renamed user under the old name.
+    """
+    if event.old_name and patience.is_young():
+        renamed = find_user(Sought(event.old_name), dependencies.iam, dependencies.lookup, patience)
+        if renamed:
+            raise NotVisibleYet(f"IAM still shows {event.old_name} under the old name.")
     return Outcome("gone")
 
 
-def _recently_created(event: UserEvent, dependencies: RemediateDependencies) -> bool:
-    return event.record.name in _CREATING_EVENTS and dependencies.clock.now() - event.record.time < _RECENT
-
-
-def _planned(
-    event: UserEvent, state: UserState, settings: Settings, dependencies: RemediateDependencies
+def _observe(
+    event: UserEvent,
+    state: UserState,
+    settings: Settings,
+    dependencies: RemediateDependencies,
+    patience: Patience,
 ) -> _Remediation:
-    event_context = EventContext.of(event)
-    while isinstance(plan := plan_for_event(state, event_context, settings, dependencies.clock.now()), Field):
-        state = _LOADERS[plan](state, event, dependencies)
+    observer = Observer(
+        event,
+        settings,
+        dependencies.iam,
+        dependencies.lookup,
+        dependencies.records,
+        dependencies.telemetry,
+        dependencies.clock,
+        patience,
+        dependencies.workers,
+    )
+    state, plan = observer.plan(state)
     return _Remediation(event, state, plan, settings, dependencies)
 
 
-def _load_record(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
-    record, exemption = dependencies.records.read(state.id, dependencies.clock.now())
-    if isinstance(exemption, MalformedExemption):
-        dependencies.telemetry.warning("Exemption does not count", problem=exemption.problem)
-    return replace(state, exemption=exemption, unfinished=record.unfinished(event.record.id))
-
-
-def _load_devices(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
-    """Load the devices, without the one whose removal the event proves: IAM may still list it."""
-    removed = event.device if event.record.name == "DeactivateMFADevice" else None
-    listed = dependencies.iam.devices(state.name)
-    return replace(state, devices=without_stale_device(listed, removed, event.record.time))
-
-
-def _load_password(state: UserState, event: UserEvent, dependencies: RemediateDependencies) -> UserState:
-    """Load the password. Raises UserNotVisibleYet when IAM does not show the one that the event proves."""
-    state = load(state, Field.PASSWORD, dependencies.iam)
-    if (
-        event.record.name == "CreateLoginProfile"
-        and not state.has_password()
-        and _recently_created(event, dependencies)
-    ):
-        raise UserNotVisibleYet(f"IAM does not show the password of {state.name} yet; it was created moments ago.")
-    return state
-
-
-def _from_iam(load_field: Callable[[UserState, Iam], UserState]) -> _Loader:
-    return lambda state, _event, dependencies: load_field(state, dependencies.iam)
-
-
-_LOADERS: Final[Mapping[Field, _Loader]] = {
-    **{field: _from_iam(load_field) for field, load_field in FROM_IAM.items()},
-    # The event proves a change that a stale read of IAM may not show.
-    Field.DEVICES: _load_devices,
-    Field.PASSWORD: _load_password,
-    Field.EXEMPTION: _load_record,
-    Field.UNFINISHED: _load_record,
-}
-
-
-def _carry_out(case: _Remediation) -> Outcome:
+def _carry_out(case: _Remediation, patience: Patience) -> Outcome:
     if case.plan.due and case.plan.due.kind in RESUMABLE:
         # Claim before the first change: if this attempt crashes, the retry knows which notice it has to send.
         claimed = case.dependencies.records.claim(case.lease(case.plan.due), case.decision())
         case = replace(case, claimed=claimed)
-    case = replace(case, result=_enforce_or_release(case))
+    case = replace(case, result=_enforce_or_release(case, patience))
     sent = _notify(case)
     if case.result.retry:
         raise EnforcementMissing(case.result.problem)
@@ -213,39 +200,52 @@ def _carry_out(case: _Remediation) -> Outcome:
     )
 
 
-def _enforce_or_release(case: _Remediation) -> WriteResult:
+def _enforce_or_release(case: _Remediation, patience: Patience) -> WriteResult:
     dependencies = case.dependencies
     if not case.settings.writes:
         return NOTHING_WRITTEN
     if Action.RELEASE in case.plan.actions:
+        _confirm_id(case)
         return release(case.state, dependencies.iam)
     if Action.ENFORCE not in case.plan.actions:
         return NOTHING_WRITTEN
     try:
         result = enforce(case.state.name, case.settings.enforce_through, dependencies.iam)
     except UserGone:
-        if _recently_created(case.event, dependencies):
-            raise
         # Either the user is gone, which this call reports by raising, or the policy or group is.
-        dependencies.iam.user(case.state.name)
+        _confirm_id(case)
+        if not case.believes_iam or (case.event.trigger is Trigger.NEW_USER and patience.is_young()):
+            # IAM shows a new user, or a new name, in one place earlier than in another.
+            raise
         return WriteResult(problem="the enforcement policy or group does not exist.", retry=True)
     if result.route:
         dependencies.telemetry.count(Metric.USERS_ENFORCED)
     return result
 
 
+def _confirm_id(case: _Remediation) -> None:
+    """Raise UserGone unless the name still belongs to the user whose state was read."""
+    if case.dependencies.iam.user(case.state.name).id != case.state.id:
+        raise UserGone(f"{case.state.name} is another user by now.")
+
+
 def _notify(case: _Remediation) -> NoticeKind | None:
-    """Send the notice that is due after the writes, and return its kind, or None if this call sent none."""
+    """Send the notice that is due after the writes, and return its kind, or None if this call sent none.
+
+    The decision is recorded with the notice's lease, or without a notice if it is news.
+    """
     dependencies = case.dependencies
     if case.result.problem:
         dependencies.telemetry.count(Metric.ENFORCEMENT_FAILED)
         dependencies.telemetry.warning("Enforcement failed", problem=case.result.problem)
-    notice = notice_of(case.plan, case.result)
+    notice, decision = notice_of(case.plan, case.result), case.decision()
     if notice is None:
+        if case.state.recorded().changed_by(decision):
+            dependencies.records.remember(case.state.id, decision)
         return None
     message = user_message(notice, case.notice_context(dependencies.clock.now()))
     claimed = case.claimed if notice == case.plan.due else None
-    sent = notify_of_user(case.lease(notice), case.decision(), message, dependencies, claimed)
+    sent = notify_of_user(case.lease(notice), decision, message, dependencies, claimed)
     return notice.kind if sent else None
 
 

@@ -5,9 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from mfa_guard.adapters.exemptions import ExemptionTable
+from mfa_guard.adapters.user_records import UserRecordTable
+from mfa_guard.core.user_record import Decision, Standing
 from mfa_guard_cli.stack.template import Stack
 from support.account import Account, open_account
 from support.deployed import Deployed, deploy
+from support.fakes import FakeClock, FakeTelemetry
 
 POLICY = "EnrollMFADeviceThenSignInAgain"
 
@@ -50,6 +54,32 @@ def test_a_user_without_a_password_if_enforcement_is_for_console_users(strict: D
     rule = strict.json("explain", "alice")["rule"]
     assert isinstance(rule, dict)
     assert rule["number"] == 6
+
+
+def remember(deployed: Deployed, user_id: str, decision: Decision) -> None:
+    """Write the decision into the user's record, as the guard does."""
+    stack, clock = deployed.account.stack, deployed.account.clock
+    tables = (stack.physical_id("StateTable"), stack.physical_id("ExemptionsTable"))
+    dynamodb = deployed.account.clients.dynamodb
+    exemptions = ExemptionTable(dynamodb, tables[1])
+    UserRecordTable(dynamodb, tables, exemptions, FakeClock(clock.now()), FakeTelemetry()).remember(user_id, decision)
+
+
+def test_a_user_whom_the_guard_enforced_stays_enforced_without_the_policy(deployed: Deployed) -> None:
+    user_id = deployed.user()
+    deployed.key()
+    remember(deployed, user_id, Decision("alice", Standing.ENFORCED, deployed.account.clock.now(), enforced=True))
+    text = deployed.run("explain", "alice").stdout
+    assert "Rule 4 of 7 decides: the user was enforced by the guard and stays enforced." in text
+    assert "the guard would: enforce" in text
+
+
+def test_without_the_state_table_it_warns_and_decides_from_iam(deployed: Deployed) -> None:
+    deployed.user(enforced=True)
+    deployed.failing = {"BatchGetItem": "AccessDeniedException"}
+    result = deployed.run("explain", "alice")
+    assert "Rule 4 of 7 decides: the user is enforced already" in result.stdout
+    assert result.stderr.startswith("Warning: State table unreachable, continuing without the user record (reason: ")
 
 
 def test_an_exempt_path_is_named(strict: Deployed) -> None:
@@ -172,6 +202,6 @@ def test_only_reads_are_made(account: Account, monkeypatch: pytest.MonkeyPatch) 
     deployed.user(password=True)
     deployed.made.clear()
     deployed.run("explain", "alice")
-    assert {name for name in deployed.made if not name.startswith(("Get", "List", "Describe"))} == {
+    assert {name for name in deployed.made if not name.startswith(("Get", "List", "Describe", "BatchGet"))} == {
         "SimulatePrincipalPolicy"
     }

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.user import NOT_LOADED, AccessKey, Device, Field, UserState
+from mfa_guard.core.user_record import NO_RECORD
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def state_of(user: ListedUser, snapshot: Snapshot) -> UserState:
         in_group=user.in_group,
         password=row.password if row else NOT_LOADED,
         keys=row.keys if row else NOT_LOADED,
-        unfinished=None,
+        record=NO_RECORD,
     )
 
 

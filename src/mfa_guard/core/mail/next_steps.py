@@ -22,6 +22,7 @@ _BLOCKS_USER: Final = {
     NoticeKind.NEW_CREDENTIAL,
     NoticeKind.ENFORCEMENT_REMOVED,
     NoticeKind.TAGS_CHANGED,
+    NoticeKind.SIGNED_IN,
 }
 # Notices that offer the undo command even if an earlier attempt, and not this one, enforced.
 _OFFERS_UNDO: Final = _BLOCKS_USER | {NoticeKind.ENFORCED, NoticeKind.NOT_ENFORCED, NoticeKind.NOT_TAGGED}
@@ -36,9 +37,17 @@ def next_steps(kind: NoticeKind, context: NoticeContext) -> list[str]:
             "Both commands are below.",
         ],
         NoticeKind.ENFORCED: [_machine_depends(context)],
-        NoticeKind.DEVICE_WITH_KEY: [
-            f"If this was not planned, remove the device and deactivate the access key "
-            f"{sanitize(context.event.record.actor.key_id)} of {context.actor}.",
+        NoticeKind.DEVICE_ENROLLED: [_contain(context)],
+        NoticeKind.DEVICE_REMOVED: [
+            f"If {name} did not want this, deactivate the credentials of {context.actor}, and enroll the device again."
+        ],
+        NoticeKind.SIGNED_IN: [
+            f"Ask {name} whether this sign-in was theirs. If it was not, delete the password of {name} or set another "
+            "one, and check what was done in the session."
+        ],
+        NoticeKind.ENROLLMENT_BLOCKED: [
+            f"Allow iam:CreateVirtualMFADevice and iam:EnableMFADevice for {name} in the boundary, or give {name} "
+            "another boundary."
         ],
         NoticeKind.NOT_ENFORCED: [
             "Restore the enforcement policy or group: the drift of the stack shows what is missing."
@@ -62,6 +71,13 @@ def next_steps(kind: NoticeKind, context: NoticeContext) -> list[str]:
     if kind in _BLOCKS_USER and context.state.devices == ():
         return [*steps, *_enrollment(context)]
     return steps
+
+
+def _contain(context: NoticeContext) -> str:
+    name, actor, key_id = context.name, context.actor, context.event.record.actor.key_id
+    ask = f"Ask {name} whether the device is theirs." if context.event.by_subject else f"Ask {actor} about it."
+    key = f" and deactivate the access key {sanitize(key_id, 128)} of {actor}" if key_id else f" and contain {actor}"
+    return f"{ask} If this was not planned, remove the device{key}."
 
 
 def _not_exempt(context: NoticeContext) -> str:
@@ -113,7 +129,7 @@ def commands(kind: NoticeKind, context: NoticeContext) -> dict[str, str]:
             "exempt": exempt_command(state, settings, context.now, reason),
             "enforce": enforce_command(state, settings),
         }
-    if kind is NoticeKind.DEVICE_WITH_KEY:
+    if kind is NoticeKind.DEVICE_ENROLLED:
         return _removing_device(context) | undo
     if kind is NoticeKind.RELEASED and settings.writes and isinstance(state.exemption, Exemption):
         return {"enforce_again": enforce_again_command(state, settings)}

@@ -1,14 +1,24 @@
 """What a notice about a user can draw on: the event, the user, the plan, and what mfa-guard wrote."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
-from mfa_guard.core.cloudtrail import UserEvent
+from mfa_guard.core.cloudtrail import PASSWORD, UserEvent
 from mfa_guard.core.plan import EventPlan
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import UserState
+
+# What the API calls that announce a credential with an id announce.
+_CREDENTIALS: Final[Mapping[str, str]] = {
+    "AccessKey": "access key",
+    "ServiceSpecificCredential": "service-specific credential",
+    "SSHPublicKey": "SSH public key",
+    "SigningCertificate": "signing certificate",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,29 @@ class NoticeContext:
     def actor(self) -> str:
         """Return who made the API call."""
         return sanitize(self.event.record.actor.label)
+
+    @property
+    def actor_and_key(self) -> str:
+        """Return who made the API call, and the id of the long-term access key that signed it, if one did."""
+        key_id = self.event.record.actor.key_id
+        return f"{self.actor} (access key {sanitize(key_id, 128)})" if key_id else self.actor
+
+    @property
+    def device(self) -> str:
+        """Return the MFA device that the event names."""
+        serial = self.event.device
+        return f"the MFA device {sanitize(serial)}" if serial else "an MFA device"
+
+    @property
+    def announced(self) -> str | None:
+        """Return the credential that the event announces, or None if it announces none."""
+        credential = self.event.announced
+        if credential is None:
+            return None
+        if credential == PASSWORD:
+            return "a console password"
+        kind = next((text for name, text in _CREDENTIALS.items() if name in self.event.record.name), "credential")
+        return f"the {kind} {sanitize(credential, 128)}"
 
     @property
     def policy(self) -> str:

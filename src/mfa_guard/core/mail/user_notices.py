@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from mfa_guard.core.attachments import AttachmentRoute
+from mfa_guard.core.cloudtrail import PASSWORD, Trigger
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.notice_kinds import NoticeKind
@@ -17,7 +18,12 @@ from mfa_guard.core.user_record import Standing
 def headline_and_lead(kind: NoticeKind, context: NoticeContext) -> tuple[str, list[str]]:
     """Return the subject line without the severity, and the lines with which the notice begins."""
     headline, lead = _OPENINGS[kind](context)
-    return headline, [lead, *_keys_that_stop(kind, context), *_exemption(context)]
+    return headline, [lead, *_renamed(context), *_keys_that_stop(kind, context), *_exemption(context)]
+
+
+def _renamed(context: NoticeContext) -> list[str]:
+    old = context.event.old_name
+    return [f"The user's name was {sanitize(old)} before."] if old and old != context.name else []
 
 
 def _noncompliant(context: NoticeContext) -> tuple[str, str]:
@@ -36,10 +42,16 @@ def _noncompliant(context: NoticeContext) -> tuple[str, str]:
 
 def _new_credential(context: NoticeContext) -> tuple[str, str]:
     # A user without a valid date in the tag gets a notice of the kind noncompliant instead.
+    name = context.name
+    if context.event.record.name == "UpdateLoginProfile":
+        headline, change = f"{name} (no MFA): password reset", f"reset the console password of {name}"
+    else:
+        headline = f"{name} (no MFA) got a credential"
+        change = f"created or reactivated {context.announced or 'a credential'} for {name}"
     return (
-        f"{context.name} (no MFA) got a credential",
-        f"{context.actor} created or reactivated a credential for {context.name}. {context.name} has had no MFA device "
-        f"since {context.state.tags.get(SINCE_TAG)}. {_credentials(context)}",
+        headline,
+        f"{context.actor_and_key} {change}. {name} has had no MFA device since "
+        f"{context.state.tags.get(SINCE_TAG)}. {_credentials(context)}",
     )
 
 
@@ -51,22 +63,37 @@ def _solved(context: NoticeContext) -> tuple[str, str]:
 
 
 def _decision(context: NoticeContext) -> tuple[str, str]:
+    change = _CHANGES_OF_MACHINES.get(context.event.trigger)
     return (
         f"decide about machine user {context.name}",
-        f"{context.name} looks like an active machine user: it has no console password, and a credential is in use. "
-        "Enforcing MFA would stop the machine, so mfa-guard does not enforce it on its own. Until you decide, the "
-        "credential works without MFA.",
+        f"{f'{change(context)} ' if change else ''}{context.name} looks like an active machine user: it has no console "
+        "password, and a credential is in use. Enforcing MFA would stop the machine, so mfa-guard does not enforce it "
+        "on its own. Until you decide, the credential works without MFA.",
     )
 
 
-def _enforcement_removed(context: NoticeContext) -> tuple[str, str]:
-    name = context.name
+def _removal(context: NoticeContext) -> str:
+    name, actor = context.name, context.actor_and_key
     if context.event.record.name == "RemoveUserFromGroup":
-        removed = f"{context.actor} removed {name} from the enforcement group."
-    else:
-        removed = f"{context.actor} detached the enforcement policy from {name}."
+        return f"{actor} removed {name} from the enforcement group."
+    return f"{actor} detached the enforcement policy from {name}."
+
+
+# Who changed what about an active machine user, a sentence for each trigger that can make the decision due.
+_CHANGES_OF_MACHINES: Final[Mapping[Trigger, Callable[[NoticeContext], str]]] = {
+    Trigger.ENFORCEMENT_REMOVED: _removal,
+    Trigger.PASSWORD_REMOVED: lambda context: (
+        f"{context.actor_and_key} deleted the console password of {context.name}."
+    ),
+    Trigger.NEW_CREDENTIAL: lambda context: (
+        f"{context.actor_and_key} created or reactivated {context.announced or 'a credential'} for {context.name}."
+    ),
+}
+
+
+def _enforcement_removed(context: NoticeContext) -> tuple[str, str]:
     headline, outcome = _after_removal(context)
-    return headline, f"{removed} {outcome}"
+    return headline, f"{_removal(context)} {outcome}"
 
 
 def _after_removal(context: NoticeContext) -> tuple[str, str]:
@@ -78,10 +105,6 @@ def _after_removal(context: NoticeContext) -> tuple[str, str]:
         )
     if context.result.route:
         return f"enforcement restored for {name}", f"mfa-guard enforced MFA for {name} again."
-    if context.state.unfinished is NoticeKind.ENFORCEMENT_REMOVED:
-        return f"{name} is enforced again", f"The enforcement policy applies to {name} again."
-    if context.was_enforced:
-        return f"{name} is still enforced", f"The enforcement policy still applied to {name} when mfa-guard checked."
     return f"enforcement removed from {name}", "In audit mode, mfa-guard does not restore it."
 
 
@@ -98,26 +121,75 @@ def _tags_changed(context: NoticeContext) -> tuple[str, str]:
         )
     return (
         f"mfa-guard tags of {name} changed",
-        f"{context.actor} changed mfa-guard's tags on {name}. {outcome}",
+        f"{context.actor_and_key} changed mfa-guard's tags on {name}. {outcome}",
     )
 
 
-def _device_with_key(context: NoticeContext) -> tuple[str, str]:
-    name, actor = context.name, context.actor
-    enrolled = f"enrolled the MFA device {sanitize(context.event.device)}"
-    key = f"with the long-term access key {sanitize(context.event.record.actor.key_id)}"
-    if context.event.by_subject:
-        headline = f"{name} enrolled MFA by access key"
-        lead = f"{name} {enrolled} {key}. Ask {name} about it: an attacker with a leaked key can enroll a device too."
-    else:
+def _device_enrolled(context: NoticeContext) -> tuple[str, str]:
+    name, event = context.name, context.event
+    if not event.by_subject:
         headline = f"possible takeover of {name}"
         lead = (
-            f"{actor} {enrolled} for {name}, {key}. An attacker with a leaked key of an administrator can take over "
-            "another user in this way."
+            f"{context.actor_and_key} enrolled {context.device} for {name}. With a device of their own, another person "
+            "can take over the user."
+        )
+    elif _others(context):
+        headline = f"{name} added a device without MFA"
+        lead = (
+            f"{name} enrolled {context.device} {_by_key(context) or 'in a session without MFA'}, although {name} has "
+            f"another device: {_others(context)}. An attacker with a leaked credential enrolls a device in this way."
+        )
+    else:
+        headline = f"{name} enrolled MFA by access key"
+        lead = (
+            f"{name} enrolled {context.device} {_by_key(context)}, from {sanitize(event.record.address)}, user agent "
+            f"{sanitize(event.record.user_agent, 300)}. {name} had no other device. If {name} did this, nothing "
+            "is wrong. An attacker with a leaked key can enroll a device too."
         )
     if context.state.devices == ():
         lead += " IAM does not list the device. A session that was started with it can last for hours."
     return headline, lead
+
+
+def _by_key(context: NoticeContext) -> str:
+    key_id = context.event.record.actor.key_id
+    return f"with the access key {sanitize(key_id, 128)}" if key_id else ""
+
+
+def _others(context: NoticeContext) -> str:
+    devices = context.state.devices
+    found = devices if isinstance(devices, tuple) else ()
+    return ", ".join(sanitize(each.serial) for each in found if each.serial != context.event.device)
+
+
+def _device_removed(context: NoticeContext) -> tuple[str, str]:
+    name = context.name
+    return (
+        f"{name} lost an MFA device",
+        f"{context.actor_and_key} removed {context.device} from {name}. {name} still has an MFA device.",
+    )
+
+
+def _signed_in(context: NoticeContext) -> tuple[str, str]:
+    name, record = context.name, context.event.record
+    lead = (
+        f"{name} signed in to the console without MFA at {utc_text(record.time)}, from {sanitize(record.address)}, "
+        f"user agent {sanitize(record.user_agent, 300)}. The enforcement policy did not apply to {name}. "
+    )
+    if context.settings.writes:
+        return f"{name} signed in without MFA", f"{lead}Now mfa-guard enforces MFA for {name}, also in this session."
+    return f"{name} signed in without MFA", f"{lead}In a mode other than audit, mfa-guard would enforce MFA for {name}."
+
+
+def _enrollment_blocked(context: NoticeContext) -> tuple[str, str]:
+    name, boundary = context.name, sanitize(context.state.boundary, 300)
+    return (
+        f"{name} cannot enroll (boundary)",
+        f"{context.actor_and_key} set the permissions boundary {boundary} of {name}. The boundary "
+        f"{boundary.rpartition('/')[2]} keeps {name} from enrolling an MFA device, which needs "
+        f"iam:CreateVirtualMFADevice and iam:EnableMFADevice. {name} has no MFA device, and the enforcement policy "
+        f"{'denies' if context.settings.writes else 'would deny'} most other access.",
+    )
 
 
 def _enforced(context: NoticeContext) -> tuple[str, str]:
@@ -168,7 +240,10 @@ _OPENINGS: Final[Mapping[NoticeKind, Callable[[NoticeContext], tuple[str, str]]]
     NoticeKind.DECISION: _decision,
     NoticeKind.ENFORCEMENT_REMOVED: _enforcement_removed,
     NoticeKind.TAGS_CHANGED: _tags_changed,
-    NoticeKind.DEVICE_WITH_KEY: _device_with_key,
+    NoticeKind.DEVICE_ENROLLED: _device_enrolled,
+    NoticeKind.DEVICE_REMOVED: _device_removed,
+    NoticeKind.SIGNED_IN: _signed_in,
+    NoticeKind.ENROLLMENT_BLOCKED: _enrollment_blocked,
     NoticeKind.ENFORCED: _enforced,
     NoticeKind.EXEMPT_WITHOUT_DEVICE: _exempt_without_device,
     NoticeKind.RELEASED: _released,
@@ -189,8 +264,8 @@ def _credentials(context: NoticeContext) -> str:
     exposure = _exposure(context)
     if not exposure:
         return f"{context.name} has no console password and no active access key."
-    keys = sorted(exposure - {"password"})
-    parts = (["a console password"] if "password" in exposure else []) + [f"access key {key}" for key in keys]
+    parts = ["a console password"] if PASSWORD in exposure else []
+    parts += [_credential(each, context) for each in sorted(exposure - {PASSWORD})]
     if context.was_enforced:
         label = "Active credentials"
     elif context.is_enforced:
@@ -198,6 +273,15 @@ def _credentials(context: NoticeContext) -> str:
     else:
         label = "Credentials that work without MFA"
     return f"{label}: {', '.join(parts)}."
+
+
+def _credential(credential: str, context: NoticeContext) -> str:
+    keys = context.state.keys
+    if isinstance(keys, tuple) and credential in {key.id for key in keys if key.active}:
+        return f"access key {credential}"
+    # The event announced it. IAM may not list it yet, or it may be deleted by now.
+    announced = (context.announced or "").removeprefix("the ")
+    return f"{announced}, which IAM does not list" if credential == context.event.key_id else announced
 
 
 def _keys_that_stop(kind: NoticeKind, context: NoticeContext) -> list[str]:

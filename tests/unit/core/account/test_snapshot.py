@@ -8,6 +8,7 @@ import pytest
 from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, state_of, unload_stale_fields
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.user import NOT_LOADED
+from mfa_guard.core.user_record import NO_RECORD
 from support.factories import (
     MARKED,
     NOW,
@@ -63,8 +64,8 @@ def test_service_specific_credentials_are_not_loaded() -> None:
     assert state_of(ALICE, SNAPSHOT).service_credentials is NOT_LOADED
 
 
-def test_a_sweep_resumes_no_notice() -> None:
-    assert state_of(ALICE, SNAPSHOT).unfinished_kind() is None
+def test_a_user_about_whom_nothing_is_remembered_has_no_record() -> None:
+    assert state_of(ALICE, SNAPSHOT).recorded() is NO_RECORD
 
 
 def test_an_exemption_belongs_to_the_id_and_not_to_the_name() -> None:

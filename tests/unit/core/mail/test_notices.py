@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import jsonschema
@@ -82,21 +82,41 @@ MEANINGS: Mapping[str, Meaning] = {
         ("console password", "AKIAEXAMPLE1", "would deny", "would stop working"),
         ("would attach: policy", "would tag: tags"),
     ),
-    "new-credential": Meaning(HIGH, (ACTOR, SINCE, "console password", "AKIAEXAMPLE1"), (), ("undo",)),
+    "new-credential: an access key": Meaning(
+        HIGH,
+        ("user/mallory (access key AKIAEXAMPLE9)", "the access key AKIAEXAMPLE1 for alice", SINCE, "console password"),
+        (),
+        ("undo",),
+    ),
+    "new-credential: an access key that IAM does not list": Meaning(
+        HIGH,
+        (ACTOR, SINCE, "the access key AKIAEXAMPLE2 for alice", "AKIAEXAMPLE2, which IAM does not list"),
+        (),
+        ("undo",),
+    ),
+    "new-credential: an SSH public key": Meaning(HIGH, (ACTOR, "the SSH public key APKAEXAMPLE"), (), ("undo",)),
+    "new-credential: the password was reset": Meaning(HIGH, (f"{ACTOR} reset the console password",), (), ("undo",)),
     "solved": Meaning(LOW, ("no longer noncompliant",), (UNTAG,)),
     "solved: an active machine user": Meaning(LOW, ("active machine user", "decide"), (UNTAG,)),
     "solved: Mode audit, few facts loaded, no help URL": Meaning(
         LOW, ("no longer noncompliant",), ("would remove: tags",)
     ),
     "decision: a machine with an access key in use": Meaning(
-        HIGH, ("active machine user", "works without MFA"), (TAG,), ("exempt", "enforce")
+        HIGH, ("AKIAEXAMPLE2", "active machine user", "works without MFA"), (TAG,), ("exempt", "enforce")
+    ),
+    "decision: the policy was detached": Meaning(
+        HIGH, ("user/mallory (access key AKIAEXAMPLE9) detached",), (TAG,), ("exempt", "enforce")
+    ),
+    "decision: the password was deleted": Meaning(
+        HIGH, (f"{ACTOR} deleted the console password",), (TAG,), ("exempt", "enforce")
     ),
     "decision: a machine with a service-specific credential": Meaning(
         HIGH, ("active machine user", "works without MFA"), (TAG,), ("exempt", "enforce")
     ),
     "enforcement-removed: restored": Meaning(HIGH, (f"{ACTOR} detached", "again"), (ATTACHED,), ("undo",)),
-    "enforcement-removed: restored by an earlier attempt": Meaning(HIGH, (f"{ACTOR} detached", "again"), (), ("undo",)),
-    "enforcement-removed: still enforced": Meaning(MEDIUM, (f"{ACTOR} removed", "group", "still"), (), ("undo",)),
+    "enforcement-removed: from the group, by an access key": Meaning(
+        HIGH, ("user/mallory (access key AKIAEXAMPLE9) removed", "group", "again"), (ATTACHED,), ("undo",)
+    ),
     "enforcement-removed: not restored, because EnforceOn covers console users": Meaning(
         HIGH, (f"{ACTOR} detached", "not restore", "EnforceOn")
     ),
@@ -109,12 +129,33 @@ MEANINGS: Mapping[str, Meaning] = {
     "tags-changed: set on a user with a device": Meaning(MEDIUM, (ACTOR, "will remove"), (UNTAG,), ("undo",)),
     "tags-changed: another date": Meaning(MEDIUM, (ACTOR, "keeps", SINCE), (), ("undo",)),
     "tags-changed: Mode audit": Meaning(MEDIUM, (ACTOR, "would start again"), ("would tag: tags",)),
-    "device-with-key: the user's own key, and the device is gone": Meaning(
-        MEDIUM, (PHONE, "AKIAEXAMPLE9", "Ask alice", "does not list"), (TAG,)
+    "device-enrolled: the first device, by the user's own key": Meaning(
+        MEDIUM, (PHONE, "AKIAEXAMPLE9", "192.0.2.10", "aws-cli/2.30", "nothing is wrong"), (UNTAG,), ("remove_device",)
     ),
-    "device-with-key: another user's key": Meaning(
-        HIGH, ("user/mallory", PHONE, "AKIAEXAMPLE9"), (), ("remove_device",)
+    "device-enrolled: the user's own key, and the device is gone": Meaning(
+        MEDIUM, (PHONE, "AKIAEXAMPLE9", "does not list"), (TAG,)
     ),
+    "device-enrolled: another device, without MFA": Meaning(
+        HIGH, (PHONE, "session without MFA", "another device", "mfa/tablet"), (), ("remove_device",)
+    ),
+    "device-enrolled: another device, by the user's own key": Meaning(
+        HIGH, (PHONE, "AKIAEXAMPLE9", "another device", "mfa/tablet"), (), ("remove_device",)
+    ),
+    "device-enrolled: by a role session": Meaning(HIGH, (ACTOR, PHONE), (), ("remove_device",)),
+    "device-enrolled: by another user's key": Meaning(
+        HIGH, ("user/mallory (access key AKIAEXAMPLE9)", PHONE), (), ("remove_device",)
+    ),
+    "device-removed": Meaning(LOW, (f"{ACTOR} removed", PHONE, "still has")),
+    "device-removed: the record does not name the device": Meaning(LOW, (f"{ACTOR} removed an MFA device",)),
+    "signed-in-without-mfa": Meaning(
+        HIGH, ("2026-03-01T11:59:30Z", "192.0.2.10", "aws-cli/2.30", "enforces MFA"), (ATTACHED, TAG), ("undo",)
+    ),
+    "signed-in-without-mfa: Mode audit": Meaning(HIGH, ("would enforce",), ("would attach: policy", "would tag: tags")),
+    "enrollment-blocked": Meaning(HIGH, (ACTOR, "boundary developers keeps alice", "denies")),
+    "enrollment-blocked: Mode audit": Meaning(
+        HIGH, (ACTOR, "boundary developers keeps alice", "would deny"), ("would attach: policy", "would tag: tags")
+    ),
+    "enforced: the user was renamed": Meaning(LOW, ("mallory before",), (ATTACHED,), ("undo",)),
     "enforced: no key in use": Meaning(LOW, ("now applies",), (ADDED,), ("undo",)),
     "enforced: keys in use stop": Meaning(
         HIGH, ("now applies", "stop working", "AKIAEXAMPLE1, AKIAEXAMPLE2"), (ATTACHED,), ("undo",)
@@ -242,6 +283,15 @@ def test_the_longest_user_name_fits_the_subject_line_of_every_kind() -> None:
         severity = Severity.CRITICAL if kind in failed else Severity.MEDIUM
         line = user_message(DueNotice(kind, severity), context).subject
         assert name in line
+        assert not line.endswith("..."), line
+
+
+@pytest.mark.parametrize("title", USER_CASES)
+def test_the_longest_user_name_fits_every_subject_line(title: str) -> None:
+    case = USER_CASES[title]
+    for shown in (case, case.in_audit_mode()):
+        line = replace(shown, user=replace(shown.user, name="x" * 64)).message().subject
+        assert "x" * 64 in line
         assert not line.endswith("..."), line
 
 

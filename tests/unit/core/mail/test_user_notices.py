@@ -8,6 +8,7 @@ from mfa_guard.core.attachments import AttachmentRoute, WriteResult
 from mfa_guard.core.mail.user_notices import about_user
 from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.user import UserState
+from mfa_guard.core.user_record import NoticeRecord, UserRecord
 from support.factories import (
     MARKED,
     NOW,
@@ -17,9 +18,16 @@ from support.factories import (
     service_credential,
     settings,
     state,
+    user_identity,
 )
 from support.mails import ATTACHED, AUDIT, NEW, USER_CASES, UserCase, call
 from support.messages import data, mail
+
+# What the record says while an earlier attempt at the same event enforced and has not sent its notice.
+ENFORCING = UserRecord(
+    enforced=True, notices={NoticeKind.ENFORCED: NoticeRecord(sent=False, holder="1c9b0c5e", until=NOW)}
+)
+ENROLLS = call("EnableMFADevice", userIdentity=user_identity("alice"))
 
 
 def summary(case: UserCase) -> str:
@@ -94,7 +102,7 @@ class TestKeysThatStop:
         [
             UserCase(call("CreateUser"), state(devices=(), attached=False, keys=(key(),)), WriteResult(problem="no.")),
             UserCase(call("CreateAccessKey"), state(devices=(), tags=MARKED, keys=(key(),))),
-            UserCase(call("EnableMFADevice"), state(tags=MARKED, keys=(key(),)), chosen=AUDIT),
+            UserCase(ENROLLS, state(tags=MARKED, keys=(key(),)), chosen=AUDIT),
         ],
         ids=["enforcement failed", "enforced before", "audit mode would not enforce"],
     )
@@ -102,7 +110,7 @@ class TestKeysThatStop:
         assert "stop working" not in summary(case)
 
     def test_keys_stop_if_an_earlier_attempt_enforced(self) -> None:
-        case = UserCase(call("EnableMFADevice"), state(keys=(key(),), unfinished=NoticeKind.ENFORCED))
+        case = UserCase(ENROLLS, state(keys=(key(),), record=ENFORCING))
         assert "stop working without MFA: AKIAEXAMPLE1." in summary(case)
         assert "stop working" in case.message().subject
 
@@ -128,7 +136,7 @@ class TestChanges:
         assert "mfa-guard:status=noncompliant and mfa-guard:since=2026-03-01T12:00:00Z" in changes[1]
 
     def test_where_nothing_is_changed_the_mail_says_so(self) -> None:
-        case = USER_CASES["enforcement-removed: restored by an earlier attempt"]
+        case = USER_CASES["tags-changed: another date"]
         assert "CHANGES BY MFA-GUARD\n  - no further changes\n" in mail(case.message())
         assert "(Mode: audit, nothing is changed)\n  - none\n" in mail(case.in_audit_mode().message())
 
@@ -136,7 +144,7 @@ class TestChanges:
 class TestSubjectLines:
     """The variants of one kind that an administrator has to tell apart in a list of mails."""
 
-    @pytest.mark.parametrize("kind", ["enforcement-removed", "enforced", "device-with-key"])
+    @pytest.mark.parametrize("kind", ["enforced", "device-enrolled"])
     def test_they_differ(self, kind: str) -> None:
         subjects = {
             title: case.message().subject
@@ -144,8 +152,10 @@ class TestSubjectLines:
             if title.startswith(f"{kind}:") and "exemption" not in title
         }
         same = {
-            "enforcement-removed: not restored, because EnforceOn covers console users",
-            "enforcement-removed: Mode audit",
+            "enforced: the user was renamed",
+            "device-enrolled: the user's own key, and the device is gone",
+            "device-enrolled: another device, by the user's own key",
+            "device-enrolled: by another user's key",
         }
         different = [subject for title, subject in subjects.items() if title not in same]
         assert len(set(different)) == len(different)
