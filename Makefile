@@ -84,7 +84,8 @@ format: .venv/.dev ## Format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-docs: .venv/.dev ## Write docs/policy.md, docs/cli.md and the golden file of all mails anew, from what they describe
+docs: .venv/.dev ## Write what is made of other files anew: docs/policy.md, docs/cli.md, all mails, and what health compares with
+	$(RUN) python tools/deployed_content.py
 	PYTHONPATH=tests $(RUN) python -m policy.page
 	PYTHONPATH=tests $(RUN) python -m support.mails
 	$(RUN) typer mfa_guard_cli.main utils docs --name mfa-guard --output docs/cli.md

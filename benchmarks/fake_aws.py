@@ -23,6 +23,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from benchmarks.population import NONCOMPLIANT, STATUS_TAG, Drift, Observed, User
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.baseline import create_baseline
+from mfa_guard_emulator.aws.cloudformation import resource_listing
 from mfa_guard_emulator.aws.iam_reads import IamReads
 from mfa_guard_emulator.aws.moto_patches import patch_moto
 from mfa_guard_emulator.aws.resources import Clients, create_all
@@ -38,9 +39,14 @@ _CREATED: Final = frozenset(
         "AWS::Events::Rule",
         "AWS::IAM::Group",
         "AWS::IAM::ManagedPolicy",
-        "AWS::Scheduler::Schedule",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
         "AWS::SNS::Subscription",
         "AWS::SNS::Topic",
+        "AWS::SNS::TopicPolicy",
+        "AWS::Scheduler::Schedule",
         "AWS::SQS::Queue",
     }
 )
@@ -48,10 +54,14 @@ _CREATED: Final = frozenset(
 
 @dataclass
 class Counting:
-    """WSGI in front of moto that counts calls by name and delays each by `latency` seconds."""
+    """WSGI in front of moto that counts calls by name and delays each by `latency` seconds.
+
+    `answers` has the answers in XML to calls that moto cannot answer, by name.
+    """
 
     application: Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
     latency: float = 0.0
+    answers: dict[str, bytes] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -59,10 +69,14 @@ class Counting:
         """Answer a request."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
+        name = _name(environ, body)
         with self._lock:
-            self.calls[_name(environ, body)] += 1
+            self.calls[name] += 1
         if self.latency:
             time.sleep(self.latency)
+        if name in self.answers:
+            start_response("200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(self.answers[name])))])
+            return [self.answers[name]]
         return self.application(environ, start_response)
 
 
@@ -163,6 +177,7 @@ def fake_aws(stack: Stack) -> Iterator[FakeAws]:
         # Both tools run in an account without problems.
         create_baseline(stack, iam, clients)
         _create_stack(clients, stack)
+        counting.answers["cloudformation:ListStackResources"] = resource_listing(stack).encode()
         yield FakeAws(stack, endpoint, counting, iam_reads, iam, str(stack.resolve({"Ref": "EnforcementPolicy"})))
 
 

@@ -158,6 +158,7 @@ class LocalAccount:
         self.runners: dict[str, Runner] = {}
         self.bus: EventBus
         self._exemption_stream: ExemptionStream
+        self._deployed: Deployed
         self._response_host: ResponseHost
         self._handler: Path
         self._held: list[tuple[Fields, Caller]] | None = None
@@ -171,11 +172,12 @@ class LocalAccount:
         self._exemption_stream = ExemptionStream(stack, self.clock)
         self._response_host = ResponseHost(self.cloudformation.stack_id, self.folder, self.cloudformation.take_answer)
         self._handler = install_handler(self.folder)
+        self._deployed = Deployed(stack)
         for function in _functions(stack):
             self.runners[function.logical_id] = self.config.runner(self._configuration(stack, function.logical_id))
         self.bus = EventBus(
             stack,
-            Deployed(stack),
+            self._deployed,
             self.runners,
             self._send_dead_letter,
             self._report_delivery,
@@ -314,7 +316,8 @@ class LocalAccount:
         self.clients.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(message))
 
     def _deliver_exemption_records(self, caller: Caller) -> None:
-        if not hasattr(self, "bus") or self._held is not None:
+        if not hasattr(self, "bus") or self._held is not None or not self._deployed.reads_stream():
+            # Lambda reads the records that wait when the mapping is on again.
             return
         if records := self._exemption_stream.unread():
             self.bus.put_stream_records(records, wait_for_room=caller.function is None)

@@ -206,7 +206,8 @@ def _run_schedule(stage: Stage) -> None:
 
 
 def _exempt_user(stage: Stage) -> None:
-    stage.emulator.iam.create_user(UserName="robot")
+    if "robot" not in stage.account.iam.users:
+        stage.emulator.iam.create_user(UserName="robot")
     record = {
         "user_id": stage.account.iam.users["robot"].id,
         "user_name": "robot",
@@ -414,3 +415,14 @@ def the_mail(mails: tuple[Mail, ...], row: Row) -> Mail:
 
 def test_every_rule_has_a_row(stack: Stack) -> None:
     assert {row.rule for row in ROWS} - NOT_RULES == {rule.logical_id for rule in stack.rules()}
+
+
+def test_while_the_event_source_mapping_is_off_exemptions_wait(account: LocalAccount, stack: Stack) -> None:
+    stage, mapping = Stage(account, stack), stack.physical_id(f"{ALERT}ExemptionChanged")
+    for enabled in (False, True):
+        mails_before = len(account.mailbox.mails)
+        account.clients.any("lambda").update_event_source_mapping(UUID=mapping, Enabled=enabled)
+        _exempt_user(stage)
+        wait_until_idle(account)
+        kinds = [mail.attributes["kind"] for mail in account.mailbox.mails[mails_before:]]
+        assert (NoticeKind.EXEMPTION in kinds) is enabled

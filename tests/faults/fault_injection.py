@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 from unittest.mock import patch
 from urllib.error import HTTPError
@@ -26,6 +27,8 @@ from botocore.retries.bucket import Clock as RateClock
 from botocore.retries.bucket import TokenBucket
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
+from mfa_guard.core.emergency_stop import RECORD_ID
+from mfa_guard_emulator.aws.cloudformation import resource_listing
 from support.account import Account
 from support.fakes import Crash
 
@@ -289,7 +292,7 @@ class FaultInjector:
         return response
 
     def _response_without_moto(self, call: Call, request: AWSPreparedRequest) -> AWSResponse | None:
-        """Respond to what moto cannot: DescribeStacks, because moto has no such stack, and a self-invocation."""
+        """Respond to what moto cannot: calls about the stack, which moto does not have, and a self-invocation."""
         if call.operation == "DescribeStacks":
             stack_id = str(self.account.stack.resolve({"Ref": "AWS::StackId"}))
             member = (
@@ -299,11 +302,17 @@ class FaultInjector:
             )
             result = f"<DescribeStacksResult><Stacks><member>{member}</member></Stacks></DescribeStacksResult>"
             return _response(request.url, 200, f"<DescribeStacksResponse>{result}</DescribeStacksResponse>")
+        if call.operation == "ListStackResources":
+            return _response(request.url, 200, self._resources)
         if call.operation == "Invoke":
             body: Any = request.body
             self.self_invocations.append(json.loads(body if isinstance(body, str | bytes) else body.read()))
             return _response(request.url, 202, "")
         return None
+
+    @cached_property
+    def _resources(self) -> str:
+        return resource_listing(self.account.stack)
 
     def _receive(self, put: Request) -> "_HttpResponse":
         _, fault = self._current or (None, None)
@@ -336,13 +345,13 @@ class FaultInjector:
 
     def _item(self, operation: str, table: str, params: Mapping[str, Any]) -> str:
         if table == self.account.stack.physical_id("ExemptionsTable"):
-            return "exemptions" if operation == "Scan" else "exemption"
+            return "exemptions" if operation in ("Scan", "DescribeTable") else "exemption"
         item = params.get("Key") or params.get("Item") or {}
         key = str(item["id"]["S"])
         if key.startswith(("user#", "notice#")):
             notices = (each for each in params["ExpressionAttributeNames"].values() if each.startswith("notice_"))
             return f"notice {kind.removeprefix('notice_')}" if (kind := next(notices, None)) else "user record"
-        return "sweep memory" if key == "sweep#memory" else "idempotency record"
+        return {"sweep#memory": "sweep memory", RECORD_ID: "emergency stop"}.get(key, "idempotency record")
 
 
 class _HttpResponse:

@@ -204,7 +204,10 @@ def _one_user_of_each_kind(setup: Setup) -> None:
 
 def _add_checked_resources(setup: Setup) -> None:
     """Add what the health checks look for. The injector responds for CloudFormation."""
-    with patch.object(upkeep, "_described", lambda _: lambda **_: None):
+    with (
+        patch.object(upkeep, "_described", lambda _: lambda **_: None),
+        patch.object(upkeep, "list_resources", lambda *_: None),
+    ):
         upkeep.create_baseline(setup.account)
 
 

@@ -1,39 +1,56 @@
 """Reads of the guard's own parts on moto, and every read that AWS may refuse."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
+from moto.dynamodb.models import dynamodb_backends
 
-from mfa_guard.adapters.health import (
-    GuardHealth,
-    IamReader,
-    QueueReader,
+from mfa_guard.adapters.health import GuardHealth, IamReader, QueueReader, TrailReader
+from mfa_guard.adapters.health_parts import (
+    FunctionReader,
     RuleReader,
+    ScheduleReader,
     StackReader,
+    TableReader,
     TopicReader,
-    TrailReader,
 )
+from mfa_guard.core.emergency_stop import RECORD_ID, RecordedStop, dump_stop
 from mfa_guard.core.health.checks import Check, Verdict, judge, problems
-from mfa_guard.core.health.deployed import Deployed, policy_digest
-from mfa_guard.core.health.readings import Root, Unread
+from mfa_guard.core.health.content import load_content
+from mfa_guard.core.health.deployed import Deployed, parse_deployed
+from mfa_guard.core.health.readings import Root, Subscription, Subscriptions, Unread
 from mfa_guard.core.health.trail_selectors import AdvancedSelector, BasicSelector, FieldFilter, TrailState
 from mfa_guard.core.settings import parse_settings
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account
 from support.aws import Faults
+from support.stack_resources import list_resources
+from support.upkeep import CHECKED
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_iam import IAMClient
 
-READERS = (TrailReader, RuleReader, TopicReader, QueueReader, IamReader, StackReader)
+READERS = (
+    FunctionReader,
+    IamReader,
+    QueueReader,
+    RuleReader,
+    ScheduleReader,
+    StackReader,
+    TableReader,
+    TopicReader,
+    TrailReader,
+)
 BUCKET = "trails"
 READ_BY = {
     "DescribeTrails": "trail",
@@ -48,6 +65,12 @@ READ_BY = {
     "ListGroupPolicies": "enforcement group",
     "GetAccountSummary": "root",
     "DescribeStacks": "termination protection",
+    "GetFunctionConcurrency": "functions",
+    "GetFunctionEventInvokeConfig": "functions",
+    "GetEventSourceMapping": "exemption changes",
+    "DescribeTable": "exemption changes",
+    "GetSchedule": "schedule",
+    "GetTopicAttributes": "topic policies",
 }
 
 T = TypeVar("T")
@@ -67,6 +90,13 @@ class Guard:
     iam: "IAMClient"
     cloudtrail: "CloudTrailClient"
     faults: Faults
+    hidden: set[str]
+
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        names = self.deployed.names("AWS::Events::Rule")
+        assert not isinstance(names, Unread)
+        return names
 
     def checks(self) -> dict[str, Check]:
         return {check.name: check for check in judge(self.health.read(self.deployed), self.deployed)}
@@ -79,9 +109,7 @@ class Guard:
 def guard(account: Account, stack: Stack) -> Guard:
     """Return a guard in which all is fine except root, which cannot have MFA in moto."""
     chosen = parse_settings(stack.environment("UserEventFunction"))
-    names = sorted({name for rule in stack.rules() for name in rule.functions})
-    functions = {name: str(stack.resolve({"Fn::GetAtt": [name, "Arn"]})) for name in names}
-    create_all(account.clients, stack, frozenset({"AWS::Events::Rule"}))
+    create_all(account.clients, stack, CHECKED)
     for topic in (chosen.notices_topic_arn, chosen.operations_topic_arn):
         account.clients.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="admin@example.com")
     boto3.client("s3").create_bucket(Bucket=BUCKET)
@@ -96,26 +124,24 @@ def guard(account: Account, stack: Stack) -> Guard:
 
     iam, home = watched(boto3.client("iam")), watched(boto3.client("cloudtrail"))
     regions = {stack.region: home}
+    cloudformation = watched(boto3.client("cloudformation"))
+    hidden = set[str]()
+    list_resources(cloudformation.meta.events, stack, hidden)
     health = GuardHealth(
         iam=iam,
         events=watched(boto3.client("events")),
         sns=watched(boto3.client("sns")),
         sqs=watched(boto3.client("sqs")),
-        cloudformation=watched(boto3.client("cloudformation")),
+        functions=watched(boto3.client("lambda")),
+        scheduler=watched(boto3.client("scheduler")),
+        dynamodb=watched(boto3.client("dynamodb")),
+        cloudformation=cloudformation,
         cloudtrail=lambda region: regions.get(region) or boto3.client("cloudtrail", region_name=region),
+        workers=4,
     )
-    deployed = Deployed(
-        settings=chosen,
-        stack_name=stack.name,
-        name_prefix=str(stack.parameters["NamePrefix"]),
-        policy_digest=policy_digest(
-            stack.policy_document("EnforcementPolicy"), account=stack.account, partition=stack.partition
-        ),
-        rules=tuple(rule.name for rule in stack.rules()),
-        functions=tuple(functions.values()),
-        queue_url=stack.physical_id("DeadLetterQueue"),
-    )
-    return Guard(deployed, health, iam, home, faults)
+    own_arn = str(stack.resolve({"Fn::GetAtt": ["SweepFunction", "Arn"]}))
+    deployed = parse_deployed(stack.environment("SweepFunction"), chosen, own_arn, load_content())
+    return Guard(deployed, health, iam, home, faults, hidden)
 
 
 def trail(name: str, home: str = "us-east-1", *, multi_region: bool = True, global_events: bool = True) -> str:
@@ -156,10 +182,26 @@ class TestTheWholeGuard:
             assert after == before | {name: after[name]}
             assert after[name].verdict is Verdict.CANNOT_VERIFY
 
-    def test_refused_subscriptions_make_both_topics_unverifiable(self, guard: Guard) -> None:
-        guard.faults.failing = {"ListSubscriptionsByTopic": "AuthorizationError"}
-        unverifiable = [name for name, each in guard.checks().items() if each.verdict is Verdict.CANNOT_VERIFY]
-        assert unverifiable == ["notices topic", "operations topic"]
+    @pytest.mark.parametrize(
+        ("operation", "names"),
+        [
+            ("ListSubscriptionsByTopic", ["notices topic", "operations topic"]),
+            ("GetSubscriptionAttributes", ["notices topic", "operations topic"]),
+            ("ListStackResources", ["rules", "topic policies", "functions", "exemption changes", "schedule"]),
+        ],
+    )
+    def test_a_refused_read_that_several_checks_need_makes_each_of_them_unverifiable(
+        self, guard: Guard, operation: str, names: list[str]
+    ) -> None:
+        guard.faults.failing = {operation: "AuthorizationError"}
+        found = guard.checks()
+        assert [name for name, each in found.items() if each.verdict is Verdict.CANNOT_VERIFY] == names
+        assert [each.name for each in problems(found.values())] == ["root"]
+
+    def test_without_the_record_of_an_emergency_stop_every_check_is_made(self, guard: Guard) -> None:
+        before = guard.checks()
+        guard.faults.failing = {"GetItem": "AccessDenied"}
+        assert guard.checks() == before
 
     def test_if_every_read_is_refused_nothing_raises_and_nothing_counts(self, guard: Guard) -> None:
         operations = {permission.partition(":")[2] for reader in READERS for permission in reader.PERMISSIONS}
@@ -261,7 +303,7 @@ class TestTrails:
 
 class TestRules:
     def test_a_disabled_a_deleted_and_a_diverted_rule(self, guard: Guard, account: Account) -> None:
-        events, (disabled, deleted, diverted, silenced, *_) = account.clients.events, guard.deployed.rules
+        events, (disabled, deleted, diverted, silenced, *_) = account.clients.events, guard.rule_names
         events.disable_rule(Name=disabled)
         for rule in (deleted, diverted, silenced):
             ids = [target["Id"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
@@ -278,10 +320,21 @@ class TestRules:
             silenced,
         ]
 
-    def test_rules_of_another_stack_are_not_read(self, guard: Guard, account: Account) -> None:
+    def test_the_targets_of_another_rule_with_the_prefix_are_not_read(self, guard: Guard, account: Account) -> None:
         account.clients.events.put_rule(Name=f"{guard.deployed.name_prefix}-two-x", EventPattern='{"source":["x"]}')
-        assert guard.check("rules").verdict is Verdict.FINE
-        assert guard.faults.made.count("ListTargetsByRule") == len(guard.deployed.rules)
+        account.clients.events.put_rule(Name=f"{guard.deployed.name_prefix}-two-y", ScheduleExpression="rate(1 day)")
+        assert guard.check("rules").label == "advice"
+        assert guard.faults.made.count("ListTargetsByRule") == len(guard.rule_names)
+
+    def test_an_emergency_stop_is_named(self, guard: Guard, account: Account) -> None:
+        disabled, *_ = guard.rule_names
+        account.clients.events.disable_rule(Name=disabled)
+        stop = RecordedStop((("rule", disabled),), datetime(2026, 11, 24, tzinfo=UTC), "arn:aws:iam::1:user/admin")
+        for text, named in ((dump_stop(stop), True), ("{}", False)):
+            item = {"id": {"S": RECORD_ID}, "stopped": {"S": text}}
+            account.clients.dynamodb.put_item(TableName=guard.deployed.settings.state_table, Item=item)
+            found = guard.check("rules")
+            assert (found.verdict, "emergency stop was recorded" in found.reason) == (Verdict.PROBLEM, named)
 
 
 class TestTopics:
@@ -293,6 +346,29 @@ class TestTopics:
         assert found["notices topic"].verdict is Verdict.PROBLEM
         assert found["operations topic"].verdict is Verdict.FINE
 
+    def test_a_second_subscription_with_a_filter_is_advice(self, guard: Guard, account: Account) -> None:
+        account.clients.sns.subscribe(
+            TopicArn=guard.deployed.settings.notices_topic_arn,
+            Protocol="https",
+            Endpoint="https://example.com/pager",
+            Attributes={"FilterPolicy": '{"severity": ["critical"]}'},
+        )
+        assert guard.check("notices topic").label == "advice"
+
+    @pytest.mark.parametrize(
+        ("policy", "filtered"), [("{}", False), ("{ }", False), (None, False), ('{"a":["b"]}', True)]
+    )
+    def test_an_empty_filter_policy_filters_nothing(self, policy: str | None, *, filtered: bool) -> None:
+        arn = "arn:aws:sns:us-east-1:111122223333:notices:1"
+        client = stubbed_session().client("sns")
+        with Stubber(client) as stub:
+            page = {"Subscriptions": [{"SubscriptionArn": arn, "Protocol": "email"}]}
+            stub.add_response("list_subscriptions_by_topic", page)
+            attributes = {"RawMessageDelivery": "true", **({} if policy is None else {"FilterPolicy": policy})}
+            stub.add_response("get_subscription_attributes", {"Attributes": attributes}, {"SubscriptionArn": arn})
+            found = TopicReader(client).subscriptions("arn:aws:sns:us-east-1:111122223333:notices")
+        assert found == Subscriptions((Subscription("email", filtered=filtered),), 0)
+
     def test_every_page_is_read(self) -> None:
         client = stubbed_session().client("sns")
         with Stubber(client) as stub:
@@ -300,11 +376,189 @@ class TestTopics:
                 page = {"Subscriptions": [{"SubscriptionArn": arn}], **token}
                 stub.add_response("list_subscriptions_by_topic", page)
             found = TopicReader(client).subscriptions("arn:aws:sns:us-east-1:111122223333:notices")
-        assert found == ("PendingConfirmation", "Deleted")
+        assert found == Subscriptions((), 1)
+
+    def test_a_subscription_that_was_deleted_since_it_was_listed_does_not_count(self) -> None:
+        client = stubbed_session().client("sns")
+        with Stubber(client) as stub:
+            page = {"Subscriptions": [{"SubscriptionArn": "arn:aws:sns:us-east-1:111122223333:notices:1"}]}
+            stub.add_response("list_subscriptions_by_topic", page)
+            stub.add_client_error("get_subscription_attributes", "NotFound")
+            found = TopicReader(client).subscriptions("arn:aws:sns:us-east-1:111122223333:notices")
+        assert found == Subscriptions((), 0)
 
     def test_a_deleted_topic_is_a_problem(self, guard: Guard, account: Account) -> None:
         account.clients.sns.delete_topic(TopicArn=guard.deployed.settings.operations_topic_arn)
         assert guard.check("operations topic").verdict is Verdict.PROBLEM
+
+
+class Change(NamedTuple):
+    """What an actor does to a part of the guard, and the one check that must then be a problem, with these words."""
+
+    what: str
+    check: str
+    words: str
+    do: Callable[["Guard", Account], object]
+
+
+def _first_rule(guard: Guard) -> str:
+    return guard.rule_names[0]
+
+
+def _put_dead_pattern(guard: Guard, account: Account) -> None:
+    account.clients.events.put_rule(Name=_first_rule(guard), EventPattern='{"source": ["aws.never"]}')
+
+
+def _constant_input(guard: Guard, account: Account) -> None:
+    events, rule = account.clients.events, _first_rule(guard)
+    [target] = events.list_targets_by_rule(Rule=rule)["Targets"]
+    events.put_targets(Rule=rule, Targets=[{**target, "Input": "{}"}])
+
+
+def _filter_all(guard: Guard, account: Account) -> None:
+    sns, topic = account.clients.sns, guard.deployed.settings.notices_topic_arn
+    for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+        sns.set_subscription_attributes(
+            SubscriptionArn=each["SubscriptionArn"], AttributeName="FilterPolicy", AttributeValue='{"x": ["never"]}'
+        )
+
+
+def _open_topic(guard: Guard, account: Account) -> None:
+    policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": "*"}]}
+    account.clients.sns.set_topic_attributes(
+        TopicArn=guard.deployed.settings.notices_topic_arn, AttributeName="Policy", AttributeValue=json.dumps(policy)
+    )
+
+
+def _mapping_id(account: Account) -> str:
+    return account.stack.physical_id("AlertFunctionExemptionChanged")
+
+
+def _new_stream(guard: Guard, account: Account) -> None:
+    # A stream that is turned off and on is a new one. moto refuses to turn it on again.
+    table = dynamodb_backends[account.stack.account][account.stack.region].tables[
+        guard.deployed.settings.exemptions_table
+    ]
+    table.latest_stream_label = "2026-11-24T12:00:00.000"
+
+
+def _change_schedule(account: Account, **changes: object) -> None:
+    scheduler = account.clients.any("scheduler")
+    found = scheduler.get_schedule(Name="mfa-guard-sweep")
+    kept = {name: found[name] for name in ("Name", "FlexibleTimeWindow", "ScheduleExpression", "Target", "State")}
+    scheduler.update_schedule(**{**kept, **changes})
+
+
+def _lambda(account: Account, function: str, operation: str, **parameters: object) -> None:
+    call = getattr(account.clients.any("lambda"), operation)
+    call(FunctionName=account.stack.physical_id(function), **parameters)
+
+
+CHANGES = (
+    Change("disables a rule", "rules", "DISABLED", lambda g, a: a.clients.events.disable_rule(Name=_first_rule(g))),
+    Change("gives a rule a dead pattern", "rules", "another pattern", _put_dead_pattern),
+    Change("gives a target a constant input", "rules", "another Input", _constant_input),
+    Change("filters every subscription", "notices topic", "filter policy", _filter_all),
+    Change("lets everyone publish", "topic policies", "OnlyTheGuardPublishes", _open_topic),
+    Change(
+        "turns the mapping off",
+        "exemption changes",
+        "Disabled",
+        lambda _, a: a.clients.any("lambda").update_event_source_mapping(UUID=_mapping_id(a), Enabled=False),
+    ),
+    Change(
+        "deletes the mapping",
+        "exemption changes",
+        "ResourceNotFoundException",
+        lambda _, a: a.clients.any("lambda").delete_event_source_mapping(UUID=_mapping_id(a)),
+    ),
+    Change(
+        "filters the mapping",
+        "exemption changes",
+        "filter criteria",
+        lambda _, a: a.clients.any("lambda").update_event_source_mapping(
+            UUID=_mapping_id(a), FilterCriteria={"Filters": [{"Pattern": '{"eventName": ["NEVER"]}'}]}
+        ),
+    ),
+    Change("replaces the table's stream", "exemption changes", "another stream", _new_stream),
+    Change(
+        "turns the table's stream off",
+        "exemption changes",
+        "stream is off",
+        lambda g, a: a.clients.dynamodb.update_table(
+            TableName=g.deployed.settings.exemptions_table, StreamSpecification={"StreamEnabled": False}
+        ),
+    ),
+    Change(
+        "switches a function off",
+        "functions",
+        "concurrency 0",
+        lambda _, a: _lambda(a, "AlertFunction", "put_function_concurrency", ReservedConcurrentExecutions=0),
+    ),
+    Change(
+        "diverts failed events",
+        "functions",
+        "nowhere",
+        lambda _, a: _lambda(a, "UserEventFunction", "put_function_event_invoke_config", MaximumRetryAttempts=2),
+    ),
+    Change(
+        "deletes the configuration of failed events",
+        "functions",
+        "no configuration",
+        lambda _, a: _lambda(a, "SweepFunction", "delete_function_event_invoke_config"),
+    ),
+    Change(
+        "deletes a function",
+        "functions",
+        "TeardownFunction",
+        lambda _, a: _lambda(a, "TeardownFunction", "delete_function"),
+    ),
+    Change("disables the schedule", "schedule", "DISABLED", lambda _, a: _change_schedule(a, State="DISABLED")),
+    Change(
+        "makes sweeps rare",
+        "schedule",
+        "rate(365 days)",
+        lambda _, a: _change_schedule(a, ScheduleExpression="rate(365 days)"),
+    ),
+    Change(
+        "deletes the schedule",
+        "schedule",
+        "ResourceNotFoundException",
+        lambda _, a: a.clients.any("scheduler").delete_schedule(Name="mfa-guard-sweep"),
+    ),
+)
+
+
+class TestEveryPart:
+    @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.what)
+    def test_a_change_makes_its_own_check_a_problem_and_no_other(
+        self, guard: Guard, account: Account, change: Change
+    ) -> None:
+        before = guard.checks()
+        change.do(guard, account)
+        after = guard.checks()
+        assert after == before | {change.check: after[change.check]}
+        assert (after[change.check].label, change.words in after[change.check].reason) == ("problem", True)
+
+    def test_every_comparison_of_content_has_a_change(self) -> None:
+        assert {change.check for change in CHANGES} == {
+            "rules",
+            "notices topic",
+            "topic policies",
+            "exemption changes",
+            "functions",
+            "schedule",
+        }
+
+    def test_a_stack_without_the_mapping_has_a_problem(self, guard: Guard) -> None:
+        guard.hidden.add("AlertFunctionExemptionChanged")
+        found = guard.check("exemption changes")
+        assert (found.verdict, found.reason) == (Verdict.PROBLEM, "The stack has no event source mapping.")
+
+    def test_with_the_content_of_another_version_no_name_is_known(self, guard: Guard) -> None:
+        unknown = replace(guard.deployed, content=Unread("Another version"))
+        readings = guard.health.read(unknown)
+        assert readings.rules == readings.schedule == Unread("Another version")
 
 
 class TestQueue:

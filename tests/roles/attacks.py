@@ -168,7 +168,7 @@ EXEMPTIONS: Final = (
 
 NOTICES: Final = (
     Attack("subscribes to the topic", EVERY, "sns:Subscribe", "NoticesTopic"),
-    Attack("reads the topic's attributes", EVERY, "sns:GetTopicAttributes", "NoticesTopic"),
+    Attack("reads the topic's attributes", (USER_EVENT, ALERT, TEARDOWN), "sns:GetTopicAttributes", "NoticesTopic"),
     Attack("lists the subscribers", (USER_EVENT, ALERT, TEARDOWN), "sns:ListSubscriptionsByTopic", "NoticesTopic"),
     Attack("unsubscribes from the topic", EVERY, "sns:Unsubscribe", "NoticesTopic"),
     Attack("changes the access policy of the topic", EVERY, "sns:SetTopicAttributes", "NoticesTopic"),

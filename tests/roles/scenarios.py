@@ -27,7 +27,9 @@ from support.aws import Context, forget_clients, ruled_by
 from support.factories import detail, envelope, stream_record
 from support.fakes import FakeClock
 from support.recorder import Call, Recorder
+from support.stack_resources import list_resources
 from support.teardown import request_event
+from support.upkeep import CHECKED
 
 OTHER_POLICY: Final = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
@@ -289,9 +291,13 @@ def _delayed(harness: Harness, delays: list[timedelta]) -> Callable[..., None]:
 
 
 def _deploy_what_moto_lacks(harness: Harness) -> None:
-    """Create the rules' targets, a trail, and the stack itself, which the health checks read."""
+    """Create what the health checks read: rules, functions, the schedule, a subscription, a trail, the stack itself."""
     clients = harness.account.clients
-    create_all(clients, harness.stack, {"AWS::Events::Rule"})
+    create_all(clients, harness.stack, CHECKED)
+    clients.sns.subscribe(
+        TopicArn=str(harness.stack.resolve({"Ref": "NoticesTopic"})), Protocol="email", Endpoint="admin@example.com"
+    )
+    list_resources(harness.account.session.events, harness.stack)
     boto3.client("s3").create_bucket(Bucket="trails")
     clients.cloudtrail.create_trail(
         Name="main", S3BucketName="trails", IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True

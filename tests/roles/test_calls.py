@@ -128,7 +128,8 @@ def documented(request: Request) -> bool:
     service, _, action = request.action.partition(":")
     reference = _reference()[service]
     kinds = reference["Actions"][action.lower()].get("Resources", [])
-    formats = [each for kind in kinds for each in reference["Resources"][kind]["ARNFormats"]]
+    # The copy has the kinds in lower case, and one action's kind is not.
+    formats = [each for kind in kinds for each in reference["Resources"][kind.lower()]["ARNFormats"]]
     if not formats:
         return request.resource == "*"
     patterns = (re.sub(r"\$\{[A-Za-z]+\}", "[^:]*", each) for each in formats)

@@ -21,6 +21,7 @@ from mfa_guard_cli.admin import guard as admin_stack
 from mfa_guard_cli.main import app
 from mfa_guard_cli.policy.evaluator import Decision, Request, evaluate, parse_policy
 from support.account import ADMINISTRATOR, Account
+from support.stack_resources import resource_summaries
 from support.upkeep import create_baseline
 
 _DECISIONS: Final = {
@@ -41,6 +42,7 @@ class Deployed:
     put: list[Mapping[str, str]] = field(default_factory=list)
     history: list[Mapping[str, object]] = field(default_factory=list)
     concurrency: int | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *words: str, typed: str | None = None) -> Result:
         """Run the program in this process, where standard input is `typed` and not a terminal."""
@@ -186,9 +188,7 @@ def _answers(deployed: Deployed) -> Mapping[str, Answer]:
     return {
         "cloudformation.ListStackResources": lambda params: _resources(deployed, params),
         "lambda.GetFunctionConfiguration": lambda _: _configuration(deployed),
-        "lambda.GetFunctionConcurrency": lambda _: (
-            {} if deployed.concurrency is None else {"ReservedConcurrentExecutions": deployed.concurrency}
-        ),
+        "lambda.GetFunctionConcurrency": lambda params: _concurrency(deployed, params),
         "lambda.DeleteFunctionConcurrency": lambda _: _unthrottled(deployed),
         "lambda.Invoke": lambda params: _invoked(deployed, params),
         "events.PutEvents": lambda params: _put(deployed, params),
@@ -204,22 +204,18 @@ def _resources(deployed: Deployed, params: Mapping[str, object]) -> Mapping[str,
     if asked != stack.name:
         message = f"Stack with id {asked} does not exist"
         raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "ListStackResources")
-    return {
-        "StackResourceSummaries": [
-            {
-                "LogicalResourceId": each.logical_id,
-                "PhysicalResourceId": each.physical_id,
-                "ResourceType": each.type,
-                "ResourceStatus": "CREATE_COMPLETE",
-            }
-            for each in stack.resources.values()
-        ]
-    }
+    return {"StackResourceSummaries": resource_summaries(stack)}
 
 
 def _configuration(deployed: Deployed) -> Mapping[str, object]:
-    environment = dict(deployed.account.stack.environment("SweepFunction"))
+    environment = {**deployed.account.stack.environment("SweepFunction"), **deployed.variables}
     return {"FunctionArn": deployed.arn("SweepFunction"), "Environment": {"Variables": environment}}
+
+
+def _concurrency(deployed: Deployed, params: Mapping[str, object]) -> Mapping[str, object]:
+    asked = unquote(str(params["url_path"]).split("/")[3])
+    sweep = asked in (deployed.arn("SweepFunction"), deployed.account.stack.physical_id("SweepFunction"))
+    return {"ReservedConcurrentExecutions": deployed.concurrency} if sweep and deployed.concurrency is not None else {}
 
 
 def _unthrottled(deployed: Deployed) -> Mapping[str, object]:

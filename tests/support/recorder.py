@@ -214,8 +214,14 @@ _RESOURCES: Final[Mapping[str, Callable[[Params, _Names], str]]] = MappingProxyT
         "events": lambda params, names: (
             names.regional("events", f"rule/{params['Rule']}") if "Rule" in params else EVERYTHING
         ),
-        "lambda": lambda params, names: names.named_function(params["FunctionName"]),
-        "sns": lambda params, _: str(params["TopicArn"]),
+        "lambda": lambda params, names: (
+            names.regional("lambda", f"event-source-mapping:{params['UUID']}")
+            if "UUID" in params
+            else names.named_function(params["FunctionName"])
+        ),
+        "scheduler": lambda params, names: names.regional("scheduler", f"schedule/default/{params['Name']}"),
+        # A call about a subscription has the topic as its resource.
+        "sns": lambda params, _: str(params.get("TopicArn", params.get("SubscriptionArn", "").rpartition(":")[0])),
         "sqs": lambda params, names: names.regional("sqs", params["QueueUrl"].rpartition("/")[2]),
     }
 )

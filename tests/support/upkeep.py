@@ -10,8 +10,19 @@ from botocore.compat import HTTPHeaders
 from mfa_guard_emulator.aws import baseline
 from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account
+from support.stack_resources import list_resources
 
-_CHECKED: Final = frozenset({"AWS::Events::Rule", "AWS::Scheduler::Schedule"})
+CHECKED: Final = frozenset(
+    {
+        "AWS::Events::Rule",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::SNS::TopicPolicy",
+        "AWS::Scheduler::Schedule",
+    }
+)
 
 _Answer: TypeAlias = tuple[AWSResponse, Mapping[str, object]]
 
@@ -23,7 +34,8 @@ def create_baseline(account: Account) -> None:
     # moto's CloudFormation takes seconds, because it loads every service. The stubs do not have the type of a handler
     # that responds, which this event allows.
     account.session.events.register("before-call.cloudformation.DescribeStacks", _described(account))  # type: ignore[arg-type]
-    create_all(account.clients, stack, _CHECKED)
+    list_resources(account.session.events, stack)
+    create_all(account.clients, stack, CHECKED)
 
 
 def _described(account: Account) -> object:

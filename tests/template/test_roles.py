@@ -7,6 +7,7 @@ import pytest
 from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.event_bus import EventBus
 from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
+from mfa_guard.adapters.health_parts import StackReader, TopicReader
 from mfa_guard.adapters.iam import AccessKeys, IamLookup, IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.state_items import StateItems
@@ -148,14 +149,23 @@ def test_sweep_function_may_read_the_account_and_may_change_it_only_in_mode_all(
             "trails": ("cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
             "rules": ("events:ListTargetsByRule",),
             "bus": EventBus.PERMISSIONS if mode == "all" else (),
-            "stack": ("cloudformation:DescribeStacks",),
+            "stack": StackReader.PERMISSIONS,
             "state": IDEMPOTENCY,
-            "exemptions": ExemptionList.PERMISSIONS,
-            "notices": (*Topics.PERMISSIONS, "sns:ListSubscriptionsByTopic"),
-            "operations": ("sns:ListSubscriptionsByTopic",),
+            "exemptions": (*ExemptionList.PERMISSIONS, "dynamodb:DescribeTable"),
+            "notices": (*Topics.PERMISSIONS, *TopicReader.PERMISSIONS),
+            "operations": TopicReader.PERMISSIONS,
         },
     )
     wanted.add(("sqs:GetQueueAttributes", arn(stack, "DeadLetterQueue")))
+    regional = f"{stack.region}:{stack.account}"
+    wanted.add(("scheduler:GetSchedule", f"arn:aws:scheduler:{regional}:schedule/default/mfa-guard-sweep"))
+    mapping = stack.resolve({"Ref": "AlertFunctionExemptionChanged"})
+    wanted.add(("lambda:GetEventSourceMapping", f"arn:aws:lambda:{regional}:event-source-mapping:{mapping}"))
+    wanted |= {
+        (call, arn(stack, function))
+        for call in ("lambda:GetFunctionConcurrency", "lambda:GetFunctionEventInvokeConfig")
+        for function in ("UserEventFunction", "AlertFunction", "SweepFunction", "TeardownFunction")
+    }
     assert grants(stack, "SweepFunctionRole") == wanted
 
 

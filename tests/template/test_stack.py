@@ -7,7 +7,6 @@ from typing import cast
 
 import pytest
 
-from mfa_guard.core.health.deployed import policy_digest
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.settings import parse_settings
 from mfa_guard.core.sweep_request import parse_sweep_request
@@ -126,17 +125,6 @@ class TestParameters:
             assert parse_settings(TEMPLATE.render(parameters=chosen).environment(function)).mode == chosen["Mode"]
 
 
-class TestPolicyDigest:
-    @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1"])
-    @pytest.mark.parametrize(("password", "keys"), list(product(["yes", "no"], repeat=2)))
-    def test_the_sweep_has_the_digest_of_the_deployed_policy(self, region: str, password: str, keys: str) -> None:
-        chosen = {"AllowPasswordChangeWithoutMfa": password, "AllowEnrollmentWithAccessKeys": keys}
-        rendered = TEMPLATE.render(region=region, parameters=chosen)
-        document = rendered.policy_document("EnforcementPolicy")
-        expected = policy_digest(document, account=rendered.account, partition=rendered.partition)
-        assert rendered.environment("SweepFunction")["POLICY_DIGEST"] == expected
-
-
 class TestSweep:
     def test_the_schedule_sends_what_the_function_understands(self, stack: Stack) -> None:
         [schedule] = of_type(stack, "AWS::Scheduler::Schedule")
@@ -151,10 +139,6 @@ class TestSweep:
         event = {"id": "1", "source": entry["Source"], "detail-type": entry["DetailType"]}
         assert [rule.functions for rule in index(stack.rules())(event)] == [("SweepFunction",)]
         assert parse_sweep_request({**event, "detail": json.loads(entry["Detail"])})
-
-    def test_the_sweep_checks_every_rule_of_the_stack(self, stack: Stack) -> None:
-        checked = stack.environment("SweepFunction")["RULE_NAMES"].split(",")
-        assert sorted(checked) == sorted(rule.name for rule in stack.rules())
 
     @pytest.mark.parametrize("schedule", ["rate(2 days)", "rate(0 hours)", "at(2026-01-01T00:00:00)", "daily"])
     def test_a_schedule_that_is_too_rare_for_the_heartbeat_alarm_is_refused(self, schedule: str) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import boto3
@@ -18,7 +19,9 @@ from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.adapters.user_records import UserRecordTable
 from mfa_guard.core.cloudtrail import USER_NAME
 from mfa_guard.core.errors import AwsRequestFailed, UserGone
+from mfa_guard.core.health.content import Content, load_content
 from mfa_guard.core.health.deployed import Deployed, parse_deployed
+from mfa_guard.core.health.readings import Unread
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.partitions import partition_of
 from mfa_guard.core.settings import Settings, SettingsError, parse_settings
@@ -135,7 +138,8 @@ class Guard:
     @property
     def deployed(self) -> Deployed:
         """Return what the health checks compare with. Raises WrongUse."""
-        return _parse(lambda: parse_deployed(self.environment, self.settings, self.sweep_arn))
+        content = _content(self.environment.get("VERSION", "unknown"))
+        return _parse(lambda: parse_deployed(self.environment, self.settings, self.sweep_arn, content))
 
     @property
     def function_arns(self) -> tuple[str, ...]:
@@ -215,6 +219,17 @@ def _resources(session: boto3.Session, stack_name: str) -> tuple[Resource, ...]:
             f"There is no stack {stack_name} in {session.region_name} of this account; deploy it, or name another with "
             "--stack, --region or --profile."
         ) from error
+
+
+def _content(deployed_version: str) -> Content | Unread:
+    """Return what the deployed version deploys, which is known only if this program has the same version."""
+    own = version("mfa-guard")
+    if deployed_version == own:
+        return load_content()
+    return Unread(
+        f"Version {deployed_version} deployed the stack, and this program has version {own}, so it does not know what"
+        " was deployed"
+    )
 
 
 def _parse(parse: Callable[[], Parsed]) -> Parsed:

@@ -25,6 +25,8 @@ from mfa_guard_cli.common.stack_location import StackLocation
 
 # How long IAM can take to generate the credential report, in seconds.
 _PATIENCE: Final = 30.0
+# How many health checks read at the same time.
+_WORKERS: Final = 8
 _UNREAD: Final = "You have no permission to read it, or AWS did not answer. A sweep checks it with its own permissions."
 
 
@@ -75,8 +77,12 @@ def _checks(guard: Guard) -> tuple[Check, ...]:
         events=guard.events,
         sns=session.client("sns"),
         sqs=guard.queues,
+        functions=guard.functions,
+        scheduler=session.client("scheduler"),
+        dynamodb=guard.dynamodb,
         cloudformation=session.client("cloudformation"),
         cloudtrail=lambda region: session.client("cloudtrail", region_name=region),
+        workers=_WORKERS,
     )
     return tuple(
         replace(check, advice=_UNREAD) if check.advice == UNREAD_ADVICE else check

@@ -1,13 +1,13 @@
 """The record of an emergency stop, and whether the guard runs."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mfa_guard.core.times import parse_utc, utc_text
+from mfa_guard.core.emergency_stop import RECORD_ID, RecordedStop, StopNotUnderstood, dump_stop, parse_stop
+from mfa_guard.core.times import utc_text
 from mfa_guard_cli.admin.guard import SWEEP_FUNCTION, Guard
 from mfa_guard_cli.admin.invokers import Invoker, InvokerKind, Invokers, InvokerState, invokers_of
 from mfa_guard_cli.common.errors import WrongUse
@@ -28,7 +28,7 @@ class EmergencyStop:
 class StopRecord:
     """The record of the emergency stop, one item of the state table. Raises what DynamoDB raises."""
 
-    _KEY: Final = {"id": {"S": "emergency-stop"}}
+    _KEY: Final = {"id": {"S": RECORD_ID}}
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
@@ -40,26 +40,20 @@ class StopRecord:
         if item is None:
             return None
         try:
-            stored = json.loads(item["stopped"]["S"])
-            since = parse_utc(stored["since"])
-            invokers = tuple(Invoker(InvokerKind(kind), name) for kind, name in stored["invokers"])
-        except (KeyError, TypeError, ValueError):
-            since = None
-        if since is None:
+            stop = parse_stop(item["stopped"]["S"])
+            invokers = tuple(Invoker(InvokerKind(kind), name) for kind, name in stop.disabled)
+        except (KeyError, ValueError, StopNotUnderstood) as error:
             raise WrongUse(
                 f"The item emergency-stop of table {self._table} was not written by mfa-guard; use mfa-guard start "
                 "--all."
-            )
-        return EmergencyStop(invokers, since, str(stored["by"]))
+            ) from error
+        return EmergencyStop(invokers, stop.since, stop.by)
 
     def save(self, stop: EmergencyStop) -> None:
         """Record a stop. The record does not expire."""
-        stored = {
-            "invokers": [[invoker.kind.value, invoker.name] for invoker in stop.invokers],
-            "since": utc_text(stop.since),
-            "by": stop.by,
-        }
-        self._client.put_item(TableName=self._table, Item={**self._KEY, "stopped": {"S": json.dumps(stored)}})
+        disabled = tuple((invoker.kind.value, invoker.name) for invoker in stop.invokers)
+        text = dump_stop(RecordedStop(disabled, stop.since, stop.by))
+        self._client.put_item(TableName=self._table, Item={**self._KEY, "stopped": {"S": text}})
 
     def delete(self) -> None:
         """Delete the record."""

@@ -18,6 +18,8 @@ Fields: TypeAlias = Mapping[str, object]
 
 _SUB_VARIABLE: Final = re.compile(r"\$\{(!?)([^{}]+)\}")
 _NAME_LIMIT: Final = 64
+# DynamoDB uses the time at which the stream was enabled.
+STREAM_LABEL: Final = "2026-01-01T00:00:00.000"
 
 
 class TemplateError(WrongUse):
@@ -52,13 +54,15 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "AWS::DynamoDB::Table": _kind(
         "TableName",
         "dynamodb:{region}:{account}:table/{name}",
-        StreamArn="arn:{partition}:dynamodb:{region}:{account}:table/{name}/stream/2026-01-01T00:00:00.000",
+        StreamArn=f"arn:{{partition}}:dynamodb:{{region}}:{{account}}:table/{{name}}/stream/{STREAM_LABEL}",
     ),
     "AWS::Events::Rule": _kind("Name", "events:{region}:{account}:rule/{name}"),
     "AWS::IAM::Group": _kind("GroupName", "iam::{account}:group{path}{name}"),
     "AWS::IAM::ManagedPolicy": _Kind("ManagedPolicyName", {"PolicyArn": _POLICY_ARN}, ref=_POLICY_ARN),
     "AWS::IAM::Role": _kind("RoleName", "iam::{account}:role{path}{name}"),
     "AWS::Lambda::Function": _kind("FunctionName", "lambda:{region}:{account}:function:{name}"),
+    # AWS generates a UUID. The local account takes the function's name, since a function has one mapping.
+    "AWS::Lambda::EventSourceMapping": _Kind("FunctionName", {}),
     "AWS::Logs::LogGroup": _kind("LogGroupName", "logs:{region}:{account}:log-group:{name}:*"),
     "AWS::SNS::Topic": _Kind("TopicName", {"TopicArn": _TOPIC_ARN, "TopicName": "{name}"}, ref=_TOPIC_ARN),
     "AWS::SQS::Queue": _kind(

@@ -134,6 +134,13 @@ class Stack:
         """Return the name that the resource has in its service."""
         return self._resolver.physical_id(logical_id)
 
+    def reference(self, logical_id: str) -> str:
+        """Return the id that CloudFormation shows for the resource: what Ref returns, where the type has a Ref here."""
+        try:
+            return as_text(self.resolve({"Ref": logical_id}))
+        except TemplateError:
+            return self.physical_id(logical_id)
+
     def resolve(self, value: object) -> object:
         """Return a piece of the template with its intrinsic functions resolved."""
         return self._resolver.resolve(value)
@@ -355,5 +362,5 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, regex) for tag, regex in resolvers if tag not in (_BOOLEAN, _TIMESTAMP)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF"))
+_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 _Loader.add_multi_constructor("!", _short_form)

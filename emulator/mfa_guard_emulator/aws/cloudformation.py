@@ -14,12 +14,13 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
+from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
 from mfa_guard.core.custom_resource import parse_stack_id
 from mfa_guard_cli.stack.intrinsics import as_text
-from mfa_guard_cli.stack.template import Fields, Resource, Stack, TemplateError
+from mfa_guard_cli.stack.template import Fields, Stack, TemplateError
 from mfa_guard_emulator.aws.calls import Call
 from mfa_guard_emulator.aws.certificate import write_certificate
 from mfa_guard_emulator.aws.responses import answer, error
@@ -147,7 +148,7 @@ class CloudFormation:
                 "StackName": self.stack.name,
                 "StackId": self.stack_id,
                 "LogicalResourceId": each.logical_id,
-                "PhysicalResourceId": self._physical_id(each),
+                "PhysicalResourceId": self.stack.reference(each.logical_id),
                 "ResourceType": each.type,
                 "Timestamp": self.created_at,
                 "LastUpdatedTimestamp": self.created_at,
@@ -156,13 +157,6 @@ class CloudFormation:
             for each in self.stack.resources.values()
         ]
         return answer(call, {"StackResources": rows, "StackResourceSummaries": rows})
-
-    def _physical_id(self, resource: Resource) -> str:
-        try:
-            return as_text(self.stack.resolve({"Ref": resource.logical_id}))
-        except TemplateError:
-            # The template has no Ref to a resource of this type.
-            return resource.physical_id
 
     def update(self, call: Call) -> Response:
         """Answer UpdateStack, which can change the parameters, not the template."""
@@ -256,6 +250,20 @@ _ANSWERS: Final[Mapping[str, _Answering]] = {
     "UpdateStack": CloudFormation.update,
     "UpdateTerminationProtection": CloudFormation.protect,
 }
+
+
+def resource_listing(stack: Stack) -> str:
+    """Return the XML with which CloudFormation answers ListStackResources, for an account without this module."""
+    members = "".join(
+        f"<member><LogicalResourceId>{each.logical_id}</LogicalResourceId><ResourceType>{each.type}</ResourceType>"
+        f"<PhysicalResourceId>{escape(stack.reference(each.logical_id))}</PhysicalResourceId></member>"
+        for each in stack.resources.values()
+    )
+    result = f"<StackResourceSummaries>{members}</StackResourceSummaries>"
+    return (
+        f"<ListStackResourcesResponse><ListStackResourcesResult>{result}</ListStackResourcesResult>"
+        "</ListStackResourcesResponse>"
+    )
 
 
 class ResponseHost:

@@ -55,6 +55,10 @@ class Deployed:
             return False
         return found.reserved_concurrency is not None and int(found.reserved_concurrency) == 0
 
+    def reads_stream(self) -> bool:
+        """Tell whether the event source mapping of the exemption table's stream exists and is on."""
+        return any(each.enabled for each in self._functions.list_event_source_mappings("", ""))
+
     def _matcher(self, rule: MotoRule) -> Matcher:
         pattern: Fields = rule.event_pattern.get_pattern()
         text = json.dumps(pattern, sort_keys=True)

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Final
 from unittest.mock import patch
 
+from moto.awslambda.models import EventSourceMapping, LambdaBackend
 from moto.core.responses import ActionResult
+from moto.dynamodb.models.table import Table
 from moto.events.models import Rule
 from moto.iam import models
 from moto.iam.exceptions import DeleteConflictException, LimitExceededException
@@ -14,6 +16,7 @@ from moto.iam.models import IAMBackend, MFADevice, PolicyVersion, User, VirtualM
 from moto.iam.responses import IamResponse
 from moto.iam.utils import generate_access_key_id_from_account_id
 
+from mfa_guard_cli.stack.intrinsics import STREAM_LABEL
 from mfa_guard_emulator.aws.iam_reads import CredentialReport, IamReads
 from mfa_guard_emulator.aws.user_credentials import ServiceSpecificCredentials, other_patches
 
@@ -35,6 +38,10 @@ def patch_moto(now: Callable[[], datetime]) -> Iterator[IamReads]:
             (User, "__init__", _with_aws_like_id()),
             (models, "utcnow", _whole_seconds(now)),
             (Rule, "send_to_targets", _send_nothing),
+            (LambdaBackend, "send_dynamodb_items", _send_no_items),
+            (LambdaBackend, "put_function_event_invoke_config", _replacing_configuration()),
+            (EventSourceMapping, "__init__", _named_by_function()),
+            (Table, "set_stream_specification", _with_first_label()),
             (IAMBackend, "attach_user_policy", _with_policy_quota()),
             (IAMBackend, "add_user_to_group", _with_group_quota()),
             (IAMBackend, "tag_user", _with_tag_quota()),
@@ -133,6 +140,46 @@ def _whole_seconds(now: Callable[[], datetime]) -> Callable[[], datetime]:
 
 def _send_nothing(rule: Rule, event: object) -> None:
     """Send nothing, because the event bus of the local account does; moto does not support functions as targets."""
+
+
+def _send_no_items(backend: LambdaBackend, function_arn: str, items: object, source: str) -> bool:  # noqa: ARG001
+    """Send nothing, because the local account reads the stream; moto would start a container."""
+    return False
+
+
+def _replacing_configuration() -> object:
+    """Replace the configuration for asynchronous invocations; moto keeps showing the first one."""
+    put = LambdaBackend.put_function_event_invoke_config
+
+    def put_instead(backend: LambdaBackend, function_name: str, config: dict[str, object]) -> Mapping[str, object]:
+        backend.get_function(function_name).event_invoke_config = []
+        return put(backend, function_name, config)
+
+    return put_instead
+
+
+def _named_by_function() -> object:
+    """Give a mapping the id that the rendered template has, in place of a random one."""
+    init = EventSourceMapping.__init__
+
+    def init_with_id(mapping: EventSourceMapping, spec: dict[str, object]) -> None:
+        init(mapping, spec)
+        mapping.uuid = mapping.function_name
+
+    return init_with_id
+
+
+def _with_first_label() -> object:
+    """Give a table's first stream the label that the rendered template has. A stream that replaces it gets another."""
+    specify = Table.set_stream_specification
+
+    def specify_with_label(table: Table, streams: dict[str, object] | None) -> None:
+        first = table.latest_stream_label is None
+        specify(table, streams)
+        if first and table.latest_stream_label is not None:
+            table.latest_stream_label = STREAM_LABEL
+
+    return specify_with_label
 
 
 def _with_policy_quota() -> object:

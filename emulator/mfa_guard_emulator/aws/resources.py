@@ -265,6 +265,11 @@ def _invoke_config(clients: Clients, resource: Resource) -> object:
     return None
 
 
+def _mapping(clients: Clients, resource: Resource) -> object:
+    given = {name: _number_or(value) for name, value in resource.properties.items()}
+    return clients.any("lambda").create_event_source_mapping(**given)["UUID"]
+
+
 _CREATORS: Final[Mapping[str, _Creator]] = {
     "AWS::IAM::ManagedPolicy": _Creator(
         frozenset({"ManagedPolicyName", "Path", "Description", "PolicyDocument"}), _policy
@@ -316,6 +321,20 @@ _CREATORS: Final[Mapping[str, _Creator]] = {
         ),
         _invoke_config,
     ),
+    "AWS::Lambda::EventSourceMapping": _Creator(
+        frozenset(
+            {
+                "BatchSize",
+                "BisectBatchOnFunctionError",
+                "DestinationConfig",
+                "EventSourceArn",
+                "FunctionName",
+                "MaximumRecordAgeInSeconds",
+                "StartingPosition",
+            }
+        ),
+        _mapping,
+    ),
     "AWS::Events::Rule": _Creator(frozenset({"Name", "Description", "State", "EventPattern", "Targets"}), _rule),
     "AWS::Scheduler::Schedule": _Creator(
         frozenset({"Name", "Description", "State", "ScheduleExpression", "FlexibleTimeWindow", "Target"}), _schedule
@@ -343,8 +362,8 @@ _CREATORS: Final[Mapping[str, _Creator]] = {
     ),
     "AWS::CloudWatch::Dashboard": _Creator(frozenset({"DashboardBody", "DashboardName"}), _dashboard),
 }
-# What the emulator does itself: permissions to invoke, reading the stream, the custom resource.
-IN_EMULATOR: Final = frozenset({"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission", "Custom::Teardown"})
+# What the emulator does itself: permissions to invoke, and the custom resource.
+IN_EMULATOR: Final = frozenset({"AWS::Lambda::Permission", "Custom::Teardown"})
 
 
 def _document(resource: Resource) -> str:

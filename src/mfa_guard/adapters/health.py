@@ -1,24 +1,49 @@
-"""Read the guard's own parts: one reader for each service, with the permissions that its calls need.
+"""Read everything that the health checks need, with the permissions that the calls need.
 
 A read that AWS refuses gives `Unread` with AWS's message.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from mfa_guard.adapters.health_parts import (
+    FunctionReader,
+    NotRead,
+    RuleReader,
+    SchedulerClient,
+    ScheduleReader,
+    StackReader,
+    TableReader,
+    TopicReader,
+    needed,
+    read,
+)
 from mfa_guard.core.health.checks import Readings
+from mfa_guard.core.health.content import FUNCTION, MAPPING, RULE, SCHEDULE
 from mfa_guard.core.health.deployed import Deployed
-from mfa_guard.core.health.readings import GroupPolicies, PolicyVersion, Root, Rule, Unread
+from mfa_guard.core.health.readings import (
+    ExemptionStream,
+    Fields,
+    Function,
+    GroupPolicies,
+    PolicyVersion,
+    Root,
+    StackResource,
+    Unread,
+)
 from mfa_guard.core.health.trail_selectors import AdvancedSelector, BasicSelector, FieldFilter, Trail, TrailState, gap
+from mfa_guard.core.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_cloudtrail.type_defs import AdvancedEventSelectorOutputTypeDef, EventSelectorOutputTypeDef
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
@@ -68,39 +93,6 @@ def _advanced(selector: "AdvancedEventSelectorOutputTypeDef") -> AdvancedSelecto
             if isinstance(values, list)
         )
     )
-
-
-class RuleReader:
-    """EventBridge's default bus."""
-
-    PERMISSIONS: Final = ("events:ListRules", "events:ListTargetsByRule")
-
-    def __init__(self, client: "EventBridgeClient") -> None:
-        self._client = client
-
-    def rules(self, prefix: str, names: tuple[str, ...]) -> Mapping[str, Rule]:
-        """Return the rules of `names` that exist. All names begin with `prefix`."""
-        pages = self._client.get_paginator("list_rules").paginate(NamePrefix=prefix)
-        states = {rule["Name"]: rule["State"] for page in pages for rule in page["Rules"] if rule["Name"] in names}
-        return {name: Rule(state, self._targets(name)) for name, state in states.items()}
-
-    def _targets(self, rule: str) -> tuple[str, ...]:
-        pages = self._client.get_paginator("list_targets_by_rule").paginate(Rule=rule)
-        return tuple(target["Arn"] for page in pages for target in page["Targets"])
-
-
-class TopicReader:
-    """SNS."""
-
-    PERMISSIONS: Final = ("sns:ListSubscriptionsByTopic",)
-
-    def __init__(self, client: "SNSClient") -> None:
-        self._client = client
-
-    def subscriptions(self, topic_arn: str) -> tuple[str, ...]:
-        """Return the ARNs of the subscriptions, or what SNS shows in place of an ARN: PendingConfirmation, Deleted."""
-        pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
-        return tuple(each["SubscriptionArn"] for page in pages for each in page["Subscriptions"])
 
 
 class QueueReader:
@@ -158,25 +150,14 @@ class IamReader:
         )
 
 
-class StackReader:
-    """The guard's own stack."""
-
-    PERMISSIONS: Final = ("cloudformation:DescribeStacks",)
-
-    def __init__(self, client: "CloudFormationClient") -> None:
-        self._client = client
-
-    def protected(self, name: str) -> bool:
-        """Tell whether the stack has termination protection."""
-        [stack] = self._client.describe_stacks(StackName=name)["Stacks"]
-        return stack.get("EnableTerminationProtection", False)
-
-
 T = TypeVar("T")
 
 
 class GuardHealth:
-    """Reads everything that the checks need. `cloudtrail` returns a client for a region."""
+    """Reads everything that the checks need.
+
+    `cloudtrail` returns a client for a region. At most `workers` reads run at the same time.
+    """
 
     def __init__(
         self,
@@ -185,31 +166,83 @@ class GuardHealth:
         events: "EventBridgeClient",
         sns: "SNSClient",
         sqs: "SQSClient",
+        functions: "LambdaClient",
+        scheduler: SchedulerClient,
+        dynamodb: "DynamoDBClient",
         cloudformation: "CloudFormationClient",
         cloudtrail: "Callable[[str], CloudTrailClient]",
+        workers: int,
     ) -> None:
+        self._workers = workers
         self._iam = IamReader(iam)
-        self._rules = RuleReader(events)
+        self._rules = RuleReader(events, workers)
         self._topics = TopicReader(sns)
         self._queue = QueueReader(sqs)
+        self._functions = FunctionReader(functions)
+        self._schedules = ScheduleReader(scheduler)
+        self._tables = TableReader(dynamodb)
         self._stack = StackReader(cloudformation)
         self._cloudtrail = cloudtrail
 
     def read(self, deployed: Deployed) -> Readings:
         """Return what AWS shows of what the stack deployed. Errors of AWS or of the network give `Unread`."""
         chosen = deployed.settings
-        prefix = f"{deployed.name_prefix}-"
+        with ThreadPoolExecutor(self._workers) as pool:
+
+            def start(reading: Callable[[], T]) -> "Future[T | Unread]":
+                return pool.submit(read, reading)
+
+            # First, because the reads that wait for it must find it running, even with one worker.
+            resources = start(lambda: self._stack.resources(deployed.stack_name))
+            stop = start(lambda: self._tables.stop(chosen.state_table))
+            trails = start(lambda: self._trails(chosen.region))
+            rules = start(lambda: self._rules.rules(f"{deployed.name_prefix}-", needed(deployed.names(RULE))))
+            notices = start(lambda: self._topics.subscriptions(chosen.notices_topic_arn))
+            operations = start(lambda: self._topics.subscriptions(chosen.operations_topic_arn))
+            policies = start(lambda: self._policies(chosen))
+            schedule = start(lambda: self._schedule(deployed))
+            dead_letters = start(lambda: self._queue.messages(deployed.queue_url))
+            policy = start(lambda: self._iam.policy(chosen.policy_arn))
+            group = start(lambda: self._iam.group(chosen.group_name))
+            root = start(self._iam.root)
+            protection = start(lambda: self._stack.protected(deployed.stack_name))
+            functions = start(lambda: self._read_functions(needed(resources.result())))
+            stream = start(lambda: self._stream(chosen, needed(resources.result())))
         return Readings(
-            trails=_read(lambda: self._trails(chosen.region)),
-            rules=_read(lambda: self._rules.rules(prefix, deployed.rules)),
-            notices=_read(lambda: self._topics.subscriptions(chosen.notices_topic_arn)),
-            operations=_read(lambda: self._topics.subscriptions(chosen.operations_topic_arn)),
-            dead_letters=_read(lambda: self._queue.messages(deployed.queue_url)),
-            policy=_read(lambda: self._iam.policy(chosen.policy_arn)),
-            group=_read(lambda: self._iam.group(chosen.group_name)),
-            root=_read(self._iam.root),
-            termination_protection=_read(lambda: self._stack.protected(deployed.stack_name)),
+            resources=resources.result(),
+            stop=stop.result(),
+            trails=trails.result(),
+            rules=rules.result(),
+            notices=notices.result(),
+            operations=operations.result(),
+            topic_policies=policies.result(),
+            functions=functions.result(),
+            exemption_stream=stream.result(),
+            schedule=schedule.result(),
+            dead_letters=dead_letters.result(),
+            policy=policy.result(),
+            group=group.result(),
+            root=root.result(),
+            termination_protection=protection.result(),
         )
+
+    def _policies(self, chosen: Settings) -> Mapping[str, object]:
+        topics = (chosen.notices_topic_arn, chosen.operations_topic_arn)
+        return {topic: read(partial(self._topics.policy, topic)) for topic in topics}
+
+    def _read_functions(self, resources: Mapping[str, StackResource]) -> Mapping[str, Function | Unread]:
+        names = [each.physical_id for each in resources.values() if each.type == FUNCTION]
+        return {name: read(partial(self._functions.function, name)) for name in names}
+
+    def _stream(self, chosen: Settings, resources: Mapping[str, StackResource]) -> ExemptionStream:
+        mapping = next((each.physical_id for each in resources.values() if each.type == MAPPING), None)
+        if mapping is None:
+            raise NotRead(Unread("The stack has no event source mapping", missing=True))
+        return ExemptionStream(self._tables.stream(chosen.exemptions_table), self._functions.mapping(mapping))
+
+    def _schedule(self, deployed: Deployed) -> Fields:
+        [name] = needed(deployed.names(SCHEDULE))
+        return self._schedules.schedule(name)
 
     def _trails(self, region: str) -> Mapping[Trail, TrailState | Unread]:
         """Return the trails up to the first trail that delivers IAM's events, each read in its home region."""
@@ -221,19 +254,4 @@ class GuardHealth:
         return found
 
     def _state(self, trail: Trail) -> TrailState | Unread:
-        return _read(lambda: TrailReader(self._cloudtrail(trail.home_region)).state(trail.arn))
-
-
-# The error codes of IAM, SNS and SQS (one for each of SQS's protocols) for a resource that does not exist.
-_MISSING: Final = frozenset(
-    {"NoSuchEntity", "NotFound", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
-)
-
-
-def _read(read: Callable[[], T]) -> T | Unread:
-    try:
-        return read()
-    except ClientError as error:
-        return Unread(str(error), missing=error.response["Error"]["Code"] in _MISSING)
-    except BotoCoreError as error:
-        return Unread(str(error))
+        return read(lambda: TrailReader(self._cloudtrail(trail.home_region)).state(trail.arn))

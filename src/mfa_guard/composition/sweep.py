@@ -16,6 +16,7 @@ from mfa_guard.adapters.iam import AccessKeys, IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
 from mfa_guard.core.health.checks import Check, judge
+from mfa_guard.core.health.content import load_content
 from mfa_guard.core.health.deployed import Deployed, parse_deployed
 from mfa_guard.core.settings import Settings
 from mfa_guard.runtime import clients
@@ -35,7 +36,7 @@ def sweep_dependencies(settings: Settings, own_arn: str) -> SweepDependencies:
     return SweepDependencies(
         account=IamAccount(clients.sweep_iam(), settings.policy_arn, settings.group_name, clock),
         exemptions=ExemptionList(clients.exemption_table(), settings.exemptions_table),
-        health=_Health(parse_deployed(os.environ, settings, own_arn)),
+        health=_Health(parse_deployed(os.environ, settings, own_arn, load_content())),
         iam=IamUsers(clients.sweep_iam(), settings.policy_arn, settings.group_name),
         keys=AccessKeys(clients.sweep_iam()),
         memory=SweepMemoryTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
@@ -57,8 +58,12 @@ class _Health:
             events=clients.events(),
             sns=clients.sns(),
             sqs=boto3.client("sqs", config=clients.PATIENT),
+            functions=boto3.client("lambda", config=clients.PATIENT),
+            scheduler=boto3.client("scheduler", config=clients.PATIENT),
+            dynamodb=clients.exemption_table(),
             cloudformation=boto3.client("cloudformation", config=clients.PATIENT),
             cloudtrail=_cloudtrail,
+            workers=_SWEEP_WORKERS,
         )
         return judge(reader.read(self.deployed), self.deployed)
 

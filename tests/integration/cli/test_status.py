@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from support.account import ADMINISTRATOR
 from support.deployed import Deployed
 
 
@@ -103,3 +104,37 @@ def test_a_missing_stack_is_wrong_use(deployed: Deployed, command: list[str]) ->
         "There is no stack guard-2 in us-east-1 of this account; deploy it, or name another with --stack, --region or "
         "--profile.\n"
     )
+
+
+def test_filters_on_every_subscription_are_a_problem(well: Deployed) -> None:
+    sns, topic = well.account.clients.sns, str(well.account.stack.resolve({"Ref": "NoticesTopic"}))
+    for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+        sns.set_subscription_attributes(
+            SubscriptionArn=each["SubscriptionArn"], AttributeName="FilterPolicy", AttributeValue='{"x":["y"]}'
+        )
+    assert verdicts(well.json("status", exit_code=1))["notices topic"] == "problem"
+
+
+def test_an_emergency_stop_is_named_with_who_made_it(well: Deployed) -> None:
+    well.run("stop", "--yes")
+    checks = well.json("status", exit_code=1)["checks"]
+    assert isinstance(checks, list)
+    reasons = {check["name"]: check["reason"] for check in checks}
+    assert reasons["rules"].startswith("An emergency stop was recorded at ")
+    assert f"user/{ADMINISTRATOR}" in reasons["schedule"]
+
+
+def test_a_program_of_another_version_does_not_know_what_was_deployed(well: Deployed) -> None:
+    well.variables = {"VERSION": "0.0.9"}
+    found = well.json("status")
+    unverifiable = {name for name, verdict in verdicts(found).items() if verdict != "fine"}
+    assert unverifiable == {
+        "rules",
+        "topic policies",
+        "functions",
+        "exemption changes",
+        "schedule",
+        "enforcement policy",
+    }
+    text = " ".join(well.run("status").stdout.split())
+    assert "Version 0.0.9 deployed the stack, and this program has version" in text

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.dynamodb.models import dynamodb_backends
 from moto.events.models import Rule
 from moto.iam import models
 from moto.iam.models import IAMBackend, User
 from moto.iam.responses import IamResponse
 
 from mfa_guard_cli.stack.template import Stack
+from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account, open_account
 from support.upkeep import create_baseline
 
@@ -146,3 +148,43 @@ def test_moto_is_left_as_it_was(stack: Stack) -> None:
     with open_account(stack):
         assert not set(before) & {getattr(owner, name) for owner, name in patched}
     assert [getattr(owner, name, None) for owner, name in patched] == before
+
+
+class TestFunctions:
+    """Lambda and DynamoDB's stream, with the ids that the rendered template has."""
+
+    @pytest.fixture
+    def mapped(self, account: Account) -> Account:
+        kinds = {"AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"}
+        create_all(account.clients, account.stack, kinds)
+        return account
+
+    def test_the_mapping_and_the_stream_have_the_templates_ids(self, mapped: Account) -> None:
+        mapping_id = str(mapped.stack.resolve({"Ref": "AlertFunctionExemptionChanged"}))
+        found = mapped.clients.any("lambda").get_event_source_mapping(UUID=mapping_id)
+        table = mapped.clients.dynamodb.describe_table(TableName=mapped.stack.physical_id("ExemptionsTable"))["Table"]
+        arn = mapped.stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]})
+        assert found["EventSourceArn"] == table["LatestStreamArn"] == arn
+
+    def test_a_stream_that_is_turned_on_again_is_another(self, account: Account) -> None:
+        table = dynamodb_backends[account.stack.account][account.stack.region].tables[
+            account.stack.physical_id("ExemptionsTable")
+        ]
+        first = table.latest_stream_label
+        table.set_stream_specification({"StreamEnabled": False})
+        table.set_stream_specification({"StreamViewType": "NEW_AND_OLD_IMAGES"})
+        assert table.latest_stream_label != first
+
+    def test_a_write_to_the_table_starts_no_function_of_moto(self, mapped: Account) -> None:
+        name = mapped.stack.physical_id("ExemptionsTable")
+        mapped.clients.dynamodb.put_item(TableName=name, Item={"user_id": {"S": "AIDA1"}})
+        shard = dynamodb_backends[mapped.stack.account][mapped.stack.region].tables[name].stream_shard
+        # moto would start a container, and then forget the records that the local account reads.
+        assert shard is not None
+        assert len(shard.items) == 1
+
+    def test_a_configuration_for_failed_events_replaces_the_one_before(self, mapped: Account) -> None:
+        functions, name = mapped.clients.any("lambda"), mapped.stack.physical_id("AlertFunction")
+        for attempts in (2, 1):
+            functions.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=attempts)
+        assert functions.get_function_event_invoke_config(FunctionName=name)["MaximumRetryAttempts"] == 1

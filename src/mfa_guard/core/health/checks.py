@@ -3,25 +3,35 @@
 Every check stands alone: a part that could not be read makes its own check unverifiable, and no other check.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
-from mfa_guard.core.health.deployed import Deployed, policy_digest
-from mfa_guard.core.health.readings import GroupPolicies, PolicyVersion, Root, Rule, Unread
+from mfa_guard.core.emergency_stop import RecordedStop
+from mfa_guard.core.health.comparison import policy_differences
+from mfa_guard.core.health.deployed import Deployed, Expected
+from mfa_guard.core.health.functions import judge_exemption_stream, judge_functions
+from mfa_guard.core.health.judgment import Judgment, fine, listed, problem, unverifiable
+from mfa_guard.core.health.judgment import Verdict as Verdict  # noqa: PLC0414 - part of this module's interface
+from mfa_guard.core.health.readings import (
+    ExemptionStream,
+    Fields,
+    Function,
+    GroupPolicies,
+    PolicyVersion,
+    Root,
+    Rule,
+    Seen,
+    StackResource,
+    Subscriptions,
+    Unread,
+)
+from mfa_guard.core.health.rules import judge_rules, judge_schedule
+from mfa_guard.core.health.topics import judge_subscriptions, judge_topic_policies
 from mfa_guard.core.health.trail_selectors import Trail, TrailState, gap
 from mfa_guard.core.sanitize import sanitize
 
 NOTICES_TOPIC: Final = "notices topic"
-
-
-class Verdict(StrEnum):
-    """The result of a check."""
-
-    FINE = "fine"
-    PROBLEM = "problem"
-    CANNOT_VERIFY = "cannot verify"
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,9 @@ class Check:
         return "advice" if self.advisory and self.verdict is Verdict.PROBLEM else self.verdict.value
 
 
+Part = TypeVar("Part")
+
+
 def problems(checks: Iterable[Check]) -> tuple[Check, ...]:
     """Return the checks that count as problems of the guard."""
     return tuple(check for check in checks if check.verdict is Verdict.PROBLEM and not check.advisory)
@@ -52,19 +65,32 @@ def problems(checks: Iterable[Check]) -> tuple[Check, ...]:
 class Readings:
     """What AWS shows of the guard's parts; a part that could not be read is `Unread`.
 
-    `trails` may end with the first trail that is fine. The keys of `rules` are names. `notices` and `operations` are
-    the ARNs of the topics' subscriptions, or what SNS shows in place of an ARN. `dead_letters` is a number of messages.
+    `trails` may end with the first trail that is fine. The keys of `resources` are logical ids; those of `rules` and of
+    `functions` are names, and those of `topic_policies` ARNs. `dead_letters` is a number of messages.
     """
 
+    resources: Mapping[str, StackResource] | Unread
+    stop: RecordedStop | Unread | None
     trails: Mapping[Trail, TrailState | Unread] | Unread
     rules: Mapping[str, Rule] | Unread
-    notices: Sequence[str] | Unread
-    operations: Sequence[str] | Unread
+    notices: Subscriptions | Unread
+    operations: Subscriptions | Unread
+    topic_policies: Mapping[str, object] | Unread
+    functions: Mapping[str, Function | Unread] | Unread
+    exemption_stream: ExemptionStream | Unread
+    schedule: Fields | Unread
     dead_letters: int | Unread
     policy: PolicyVersion | Unread
     group: GroupPolicies | Unread
     root: Root | Unread
     termination_protection: bool | Unread
+
+    def seen(self, part: "Part | Unread") -> "Seen[Part] | Unread":
+        """Return a part with what its comparison needs besides."""
+        if isinstance(part, Unread):
+            return part
+        # Without the record, a stop looks like any other change.
+        return Seen(part, self.resources, None if isinstance(self.stop, Unread) else self.stop)
 
 
 def judge(readings: Readings, deployed: Deployed) -> tuple[Check, ...]:
@@ -72,109 +98,58 @@ def judge(readings: Readings, deployed: Deployed) -> tuple[Check, ...]:
     return tuple(check(readings, deployed) for check in _CHECKS)
 
 
-@dataclass(frozen=True)
-class _Judgment:
-    """A verdict and its reason; `advice` replaces the check's usual advice."""
-
-    verdict: Verdict
-    reason: str
-    advice: str | None = None
-
-
-def _fine(reason: str) -> _Judgment:
-    return _Judgment(Verdict.FINE, reason)
-
-
-def _problem(reason: str) -> _Judgment:
-    return _Judgment(Verdict.PROBLEM, reason)
-
-
-_SHOWN: Final = 6
-
-
-def _listed(texts: Sequence[str], separator: str) -> str:
-    rest = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
-    return separator.join([*texts[:_SHOWN], *rest])
-
-
-def _trails(trails: Mapping[Trail, TrailState | Unread], deployed: Deployed) -> _Judgment:
+def _trails(trails: Mapping[Trail, TrailState | Unread], deployed: Deployed) -> Judgment:
     region = deployed.settings.region
     gaps = [(sanitize(trail.arn), gap(trail, state, region)) for trail, state in trails.items()]
     if good := [arn for arn, found in gaps if found is None]:
-        return _fine(f"{good[0]} is logging and records IAM's management write events")
+        return fine(f"{good[0]} is logging and records IAM's management write events")
     wrong = [f"{arn} {found}" for arn, found in gaps if isinstance(found, str)]
     if unread := [
         f"{arn} cannot be read ({sanitize(found.reason)})" for arn, found in gaps if isinstance(found, Unread)
     ]:
-        reason = f"It is not certain that a trail delivers IAM's events: {_listed([*unread, *wrong], '; ')}"
-        return _Judgment(Verdict.CANNOT_VERIFY, reason, _UNREAD_TRAIL)
+        reason = f"It is not certain that a trail delivers IAM's events: {listed([*unread, *wrong], '; ')}"
+        return Judgment(Verdict.CANNOT_VERIFY, reason, _UNREAD_TRAIL)
     if not wrong:
-        return _problem("No trail covers this Region")
-    return _problem(f"No trail delivers IAM's events: {_listed(wrong, '; ')}")
+        return problem("No trail covers this Region")
+    return problem(f"No trail delivers IAM's events: {listed(wrong, '; ')}")
 
 
-def _rules(rules: Mapping[str, Rule], deployed: Deployed) -> _Judgment:
-    found = {name: _fault(rules.get(name), deployed.functions) for name in deployed.rules}
-    if wrong := [f"{name} {fault}" for name, fault in found.items() if fault]:
-        return _problem(f"Rules that do not work: {_listed(wrong, '; ')}")
-    return _fine(f"All {len(found)} rules are enabled and invoke mfa-guard's functions")
+def _dead_letters(count: int, deployed: Deployed) -> Judgment:  # noqa: ARG001 - as every judge
+    return problem(f"Events that could not be handled: {count}") if count else fine("The queue is empty")
 
 
-# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Rule.html
-_ENABLED: Final = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+def _policy(seen: Seen[PolicyVersion], deployed: Deployed) -> Judgment:
+    version = f"The default version, {sanitize(seen.part.id, 20)},"
+    expected = Expected(deployed, seen.resources).properties("EnforcementPolicy", "PolicyDocument")
+    if isinstance(expected, Unread):
+        return unverifiable(expected.reason)
+    if names := policy_differences(seen.part.document, expected["PolicyDocument"]):
+        return problem(f"{version} is not what the stack deployed; it differs in {listed(names, ', ')}")
+    return fine(f"{version} is what the stack deployed")
 
 
-def _fault(rule: Rule | None, functions: Sequence[str]) -> str | None:
-    if rule is None:
-        return "does not exist"
-    if rule.state not in _ENABLED:
-        return f"is {sanitize(rule.state, 40)}"
-    return None if set(functions) & set(rule.targets) else "invokes none of mfa-guard's functions"
-
-
-def _subscriptions(subscriptions: Sequence[str], deployed: Deployed) -> _Judgment:  # noqa: ARG001 - as every judge
-    if confirmed := sum(each.startswith("arn:") for each in subscriptions):
-        return _fine(f"Confirmed subscriptions: {confirmed}")
-    if pending := sum(each != "Deleted" for each in subscriptions):
-        return _problem(f"No subscription is confirmed. Subscriptions that wait for confirmation: {pending}")
-    return _problem("The topic has no subscription")
-
-
-def _dead_letters(count: int, deployed: Deployed) -> _Judgment:  # noqa: ARG001 - as every judge
-    return _problem(f"Events that could not be handled: {count}") if count else _fine("The queue is empty")
-
-
-def _policy(policy: PolicyVersion, deployed: Deployed) -> _Judgment:
-    chosen = deployed.settings
-    digest = policy_digest(policy.document, account=chosen.account, partition=chosen.partition)
-    version = f"The default version, {sanitize(policy.id, 20)},"
-    if digest != deployed.policy_digest:
-        return _problem(f"{version} is not what the stack deployed")
-    return _fine(f"{version} is what the stack deployed")
-
-
-def _group(group: GroupPolicies, deployed: Deployed) -> _Judgment:
+def _group(group: GroupPolicies, deployed: Deployed) -> Judgment:
     own = deployed.settings.policy_arn
     wrong = [] if own in group.attached else ["The group lacks the enforcement policy, so its members are not enforced"]
     if others := [sanitize(each, 160) for each in (*group.attached, *group.inline) if each != own]:
-        wrong.append(f"The group has other policies, which apply to every member: {_listed(others, ', ')}")
-    return _problem(". ".join(wrong)) if wrong else _fine("The group has the enforcement policy and no other policy")
+        wrong.append(f"The group has other policies, which apply to every member: {listed(others, ', ')}")
+    return problem(". ".join(wrong)) if wrong else fine("The group has the enforcement policy and no other policy")
 
 
-def _root(root: Root, deployed: Deployed) -> _Judgment:  # noqa: ARG001 - as every judge
+def _root(root: Root, deployed: Deployed) -> Judgment:  # noqa: ARG001 - as every judge
     wrong = [*(["access keys"] if root.keys else []), *([] if root.mfa else ["no MFA device"])]
     if not wrong:
-        return _fine("Root has an MFA device and no access keys")
+        return fine("Root has an MFA device and no access keys")
     if not root.keys and not root.password:
         reason = "Root has no MFA device, but also no password and no access keys"
-        return _Judgment(Verdict.CANNOT_VERIFY, reason, _NO_CREDENTIALS)
-    return _problem(f"Root has {' and '.join(wrong)}")
+        return Judgment(Verdict.CANNOT_VERIFY, reason, _NO_CREDENTIALS)
+    return problem(f"Root has {' and '.join(wrong)}")
 
 
-def _protection(protected: bool, deployed: Deployed) -> _Judgment:  # noqa: FBT001, ARG001 - as every judge
+def _protection(protected: bool, deployed: Deployed) -> Judgment:  # noqa: FBT001, ARG001 - as every judge
     if protected:
-        return _fine("Termination protection is enabled")
-    return _problem("Termination protection is disabled, so one API call can delete the stack")
+        return fine("Termination protection is enabled")
+    return problem("Termination protection is disabled, so one API call can delete the stack")
 
 
 T = TypeVar("T")
@@ -189,14 +164,14 @@ class _Checked(Generic[T]):
 
     name: str
     reading: Callable[[Readings], T | Unread]
-    judge_reading: Callable[[T, Deployed], _Judgment]
+    judge_reading: Callable[[T, Deployed], Judgment]
     advice: str
     advisory: bool = False
 
     def __call__(self, readings: Readings, deployed: Deployed) -> Check:
         read = self.reading(readings)
         if isinstance(read, Unread):
-            found = _problem(read.reason) if read.missing else _Judgment(Verdict.CANNOT_VERIFY, read.reason)
+            found = problem(read.reason) if read.missing else Judgment(Verdict.CANNOT_VERIFY, read.reason)
         else:
             found = self.judge_reading(read, deployed)
         usual: Mapping[Verdict, str] = {
@@ -210,7 +185,7 @@ class _Checked(Generic[T]):
             verdict=found.verdict,
             reason=reason if reason.endswith(".") else f"{reason}.",
             advice=usual[found.verdict] if found.advice is None else found.advice,
-            advisory=self.advisory,
+            advisory=self.advisory or found.advisory,
         )
 
 
@@ -251,22 +226,49 @@ _CHECKS: Final[tuple[Callable[[Readings, Deployed], Check], ...]] = (
     ),
     _Checked(
         "rules",
-        lambda readings: readings.rules,
-        _rules,
+        lambda readings: readings.seen(readings.rules),
+        judge_rules,
         "mfa-guard does not see some events. If this is an emergency stop, mfa-guard start ends it. Otherwise enable "
-        "each rule with aws events enable-rule --region {chosen.region} --name NAME." + _RESTORE,
+        "each disabled rule with aws events enable-rule --region {chosen.region} --name NAME." + _RESTORE,
     ),
     _Checked(
         NOTICES_TOPIC,
         lambda readings: readings.notices,
-        _subscriptions,
+        judge_subscriptions,
         "No one receives the notices." + _SUBSCRIBE + "{chosen.notices_topic_arn}",
     ),
     _Checked(
         "operations topic",
         lambda readings: readings.operations,
-        _subscriptions,
+        judge_subscriptions,
         "No one receives the alarms." + _SUBSCRIBE + "{chosen.operations_topic_arn}",
+    ),
+    _Checked(
+        "topic policies",
+        lambda readings: readings.seen(readings.topic_policies),
+        judge_topic_policies,
+        "Others may publish forged notices, or the functions and the alarms may not publish." + _RESTORE,
+    ),
+    _Checked(
+        "functions",
+        lambda readings: readings.seen(readings.functions),
+        judge_functions,
+        "Events wait, or are lost when a function fails. If this is an emergency stop, mfa-guard start --all ends it. "
+        "Otherwise remove a concurrency that you did not set with aws lambda delete-function-concurrency --region "
+        "{chosen.region} --function-name NAME." + _RESTORE,
+    ),
+    _Checked(
+        "exemption changes",
+        lambda readings: readings.seen(readings.exemption_stream),
+        judge_exemption_stream,
+        "No one learns that an exemption was added. Look at every exemption with mfa-guard exempt list." + _RESTORE,
+    ),
+    _Checked(
+        "schedule",
+        lambda readings: readings.seen(readings.schedule),
+        judge_schedule,
+        "Sweeps do not start as deployed. If this is an emergency stop, mfa-guard start ends it. Start a sweep with "
+        "mfa-guard sweep." + _RESTORE,
     ),
     _Checked(
         "dead-letter queue",
@@ -277,7 +279,7 @@ _CHECKS: Final[tuple[Callable[[Readings, Deployed], Check], ...]] = (
     ),
     _Checked(
         "enforcement policy",
-        lambda readings: readings.policy,
+        lambda readings: readings.seen(readings.policy),
         _policy,
         "The policy may not require MFA, or may lock users out. Find the right version with aws iam "
         "list-policy-versions --policy-arn {chosen.policy_arn} and make it the default with aws iam "

@@ -4,67 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from mfa_guard.core.health.checks import Check, Readings, Verdict, judge, problems
-from mfa_guard.core.health.deployed import Deployed, policy_digest
-from mfa_guard.core.health.readings import GroupPolicies, PolicyVersion, Root, Rule, Unread
-from mfa_guard.core.health.trail_selectors import BasicSelector, Trail, TrailState
-from support.factories import ACCOUNT, GROUP, POLICY, settings
-
-FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:mfa-guard-UserEventFunction"
-ALERT_FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:mfa-guard-AlertFunction"
-TRAIL_ARN = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/main"
-SUBSCRIPTION = f"arn:aws:sns:us-east-1:{ACCOUNT}:notices:1"
-DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
-DENIED = Unread("An error occurred (AccessDenied) when calling the X operation: no")
-
-DEPLOYED = Deployed(
-    settings=settings(),
-    stack_name="mfa-guard",
-    name_prefix="mfa-guard",
-    policy_digest=policy_digest(DOCUMENT, account=ACCOUNT, partition="aws"),
-    rules=("mfa-guard-new-credentials", "mfa-guard-root-sign-in"),
-    functions=(FUNCTION, ALERT_FUNCTION),
-    queue_url=f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/dead",
+from mfa_guard.core.health.checks import Verdict, judge, problems
+from mfa_guard.core.health.readings import GroupPolicies, PolicyVersion, Root, Subscriptions, Unread
+from mfa_guard.core.health.trail_selectors import Trail, TrailState
+from support.factories import GROUP, POLICY
+from support.health import (
+    DENIED,
+    DEPLOYED,
+    DOCUMENT,
+    HEALTHY,
+    LOGS_ALL,
+    MAIN,
+    READING_OF,
+    TRAIL_ARN,
+    check,
+    checks,
 )
-RULES = {
-    "mfa-guard-new-credentials": Rule("ENABLED", (FUNCTION,)),
-    "mfa-guard-root-sign-in": Rule("ENABLED", ("arn:aws:sqs:us-east-1:1:other", ALERT_FUNCTION)),
-}
-ALL_WRITES = BasicSelector(management=True, read_write="All", excluded=())
-MAIN = Trail(TRAIL_ARN, "us-east-1", multi_region=True, global_events=True)
-LOGS_ALL = TrailState(logging=True, selectors=(ALL_WRITES,))
-
-HEALTHY = Readings(
-    trails={MAIN: LOGS_ALL},
-    rules=RULES,
-    notices=(SUBSCRIPTION,),
-    operations=(SUBSCRIPTION,),
-    dead_letters=0,
-    policy=PolicyVersion("v1", DOCUMENT),
-    group=GroupPolicies((POLICY,), ()),
-    root=Root(mfa=True, keys=False, password=True),
-    termination_protection=True,
-)
-READING_OF = {
-    "trail": "trails",
-    "rules": "rules",
-    "notices topic": "notices",
-    "operations topic": "operations",
-    "dead-letter queue": "dead_letters",
-    "enforcement policy": "policy",
-    "enforcement group": "group",
-    "root": "root",
-    "termination protection": "termination_protection",
-}
-
-
-def checks(**readings: object) -> dict[str, Check]:
-    """Return the checks by name, of a guard that is fine except for `readings`."""
-    return {check.name: check for check in judge(replace(HEALTHY, **readings), DEPLOYED)}  # type: ignore[arg-type]
-
-
-def check(name: str, reading: object) -> Check:
-    return checks(**{READING_OF[name]: reading})[name]
 
 
 class TestEveryCheck:
@@ -76,7 +31,7 @@ class TestEveryCheck:
 
     @pytest.mark.parametrize("name", READING_OF)
     def test_an_unread_part_is_unverifiable_and_hides_no_other_part(self, name: str) -> None:
-        found = checks(**{READING_OF[name]: DENIED})
+        found = checks(DEPLOYED, **{READING_OF[name]: DENIED})
         assert (found[name].verdict, found[name].reason) == (Verdict.CANNOT_VERIFY, f"{DENIED.reason}.")
         assert "service control policy" in found[name].advice
         assert {each.verdict for each in found.values() if each.name != name} == {Verdict.FINE}
@@ -84,8 +39,27 @@ class TestEveryCheck:
 
     @pytest.mark.parametrize("name", READING_OF)
     def test_a_check_stands_alone_if_all_other_parts_are_unread(self, name: str) -> None:
-        found = checks(**{field: DENIED for other, field in READING_OF.items() if other != name})
+        found = checks(DEPLOYED, stop=DENIED, **{field: DENIED for other, field in READING_OF.items() if other != name})
         assert [each.name for each in found.values() if each.verdict is Verdict.FINE] == [name]
+
+    def test_without_the_stacks_resources_nothing_that_needs_them_is_fine(self) -> None:
+        found = checks(resources=DENIED)
+        unverifiable = {name for name, each in found.items() if each.verdict is Verdict.CANNOT_VERIFY}
+        assert unverifiable == {"rules", "topic policies", "functions", "exemption changes", "schedule"}
+        assert all(DENIED.reason in found[name].reason for name in unverifiable)
+
+    def test_without_content_nothing_that_is_compared_is_fine(self) -> None:
+        found = checks(replace(DEPLOYED, content=Unread("Another version")))
+        unverifiable = {name: each.reason for name, each in found.items() if each.verdict is Verdict.CANNOT_VERIFY}
+        assert unverifiable.keys() == {
+            "rules",
+            "topic policies",
+            "functions",
+            "exemption changes",
+            "schedule",
+            "enforcement policy",
+        }
+        assert all("Another version" in reason for reason in unverifiable.values())
 
     def test_a_missing_part_is_a_problem(self) -> None:
         gone = check("enforcement group", Unread("The group cannot be found.", missing=True))
@@ -137,59 +111,6 @@ class TestTrail:
         assert check("trail", {organizations: DENIED, MAIN: LOGS_ALL}).verdict is Verdict.FINE
 
 
-class TestRules:
-    @pytest.mark.parametrize(
-        ("rule", "why"),
-        [
-            (None, "does not exist"),
-            (Rule("DISABLED", (FUNCTION,)), "is DISABLED"),
-            (Rule("ENABLED", ()), "invokes none of mfa-guard's functions"),
-            (Rule("ENABLED", (f"{FUNCTION}-2",)), "invokes none of mfa-guard's functions"),
-        ],
-    )
-    def test_a_rule_that_invokes_no_function_is_a_problem(self, rule: Rule | None, why: str) -> None:
-        name = "mfa-guard-new-credentials"
-        rules = {key: value for key, value in (RULES | {name: rule}).items() if value}
-        found = check("rules", rules)
-        assert (found.verdict, found.reason) == (Verdict.PROBLEM, f"Rules that do not work: {name} {why}.")
-        assert "aws events enable-rule --region us-east-1" in found.advice
-
-    def test_a_rule_that_also_gets_read_events_is_enabled(self) -> None:
-        more = Rule("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", (FUNCTION,))
-        assert check("rules", RULES | {"mfa-guard-new-credentials": more}).verdict is Verdict.FINE
-
-    def test_other_rules_do_not_matter(self) -> None:
-        assert check("rules", RULES | {"mfa-guard-test-other": Rule("DISABLED", ())}).verdict is Verdict.FINE
-
-    def test_many_are_counted(self) -> None:
-        many = replace(DEPLOYED, rules=tuple(f"mfa-guard-{n}" for n in range(20)))
-        [found] = [each for each in judge(HEALTHY, many) if each.name == "rules"]
-        assert found.reason.endswith("; and 14 more.")
-
-
-@pytest.mark.parametrize("topic", ["notices", "operations"])
-class TestTopics:
-    def test_one_confirmed_subscription_is_enough(self, topic: str) -> None:
-        found = check(f"{topic} topic", ["PendingConfirmation", SUBSCRIPTION, "Deleted"])
-        assert (found.verdict, found.reason) == (Verdict.FINE, "Confirmed subscriptions: 1.")
-
-    @pytest.mark.parametrize(
-        ("subscriptions", "reason"),
-        [
-            ([], "has no subscription."),
-            (["Deleted"], "has no subscription."),
-            (["PendingConfirmation"], "wait for confirmation: 1."),
-            (["Deleted", "PendingConfirmation"], "wait for confirmation: 1."),
-        ],
-    )
-    def test_a_topic_without_a_confirmed_subscription_is_a_problem(
-        self, topic: str, subscriptions: list[str], reason: str
-    ) -> None:
-        found = check(f"{topic} topic", subscriptions)
-        assert (found.verdict, found.reason.endswith(reason)) == (Verdict.PROBLEM, True)
-        assert found.advice.endswith(f"--topic-arn arn:aws:sns:us-east-1:{ACCOUNT}:{topic}")
-
-
 def test_a_dead_letter_is_a_problem() -> None:
     found = check("dead-letter queue", 3)
     assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be handled: 3.")
@@ -197,15 +118,22 @@ def test_a_dead_letter_is_a_problem() -> None:
 
 
 class TestPolicy:
-    def test_another_default_version_is_a_problem(self) -> None:
-        weaker = {"Version": "2012-10-17", "Statement": []}
+    def test_another_default_version_is_a_problem_that_names_the_statement(self) -> None:
+        weaker = {**DOCUMENT, "Statement": [DOCUMENT["Statement"][0]]}
         found = check("enforcement policy", PolicyVersion("v2", weaker))
         assert found.verdict is Verdict.PROBLEM
-        assert "v2" in found.reason
+        assert found.reason == "The default version, v2, is not what the stack deployed; it differs in Block."
         assert f"list-policy-versions --policy-arn {POLICY}" in found.advice
 
     def test_the_same_document_under_another_version_is_fine(self) -> None:
         assert check("enforcement policy", PolicyVersion("v7", DOCUMENT)).verdict is Verdict.FINE
+
+    def test_the_policy_of_other_parameters_is_a_problem(self) -> None:
+        closed = replace(DEPLOYED, true_conditions=frozenset[str]())
+        assert checks(closed)["enforcement policy"].verdict is Verdict.PROBLEM
+
+    def test_it_needs_no_listing_of_the_stack(self) -> None:
+        assert checks(resources=DENIED)["enforcement policy"].verdict is Verdict.FINE
 
 
 class TestGroup:
@@ -258,7 +186,7 @@ def test_missing_termination_protection_is_advice_and_no_problem() -> None:
 
 
 def test_problems_exclude_advice_and_unverifiable_checks() -> None:
-    found = checks(dead_letters=1, root=DENIED, termination_protection=False, notices=())
+    found = checks(dead_letters=1, root=DENIED, termination_protection=False, notices=Subscriptions((), 0))
     assert [each.name for each in problems(found.values())] == ["notices topic", "dead-letter queue"]
     assert {each.label for each in problems(found.values())} == {"problem"}
 
@@ -282,9 +210,14 @@ class TestSentences:
     def test_what_is_fine(self) -> None:
         assert {each.name: each.reason for each in judge(HEALTHY, DEPLOYED)} == {
             "trail": f"{TRAIL_ARN} is logging and records IAM's management write events.",
-            "rules": "All 2 rules are enabled and invoke mfa-guard's functions.",
-            "notices topic": "Confirmed subscriptions: 1.",
-            "operations topic": "Confirmed subscriptions: 1.",
+            "rules": "All 2 rules are enabled, and match and invoke what the stack deployed.",
+            "notices topic": "Confirmed subscriptions: email 1.",
+            "operations topic": "Confirmed subscriptions: email 1.",
+            "topic policies": "Both topics have the policies that the stack deployed.",
+            "functions": "Every function has the concurrency and the destination for failed events that the stack "
+            "deployed.",
+            "exemption changes": "Changes of exemptions reach AlertFunction.",
+            "schedule": "The schedule is enabled and starts sweeps: rate(1 hour).",
             "dead-letter queue": "The queue is empty.",
             "enforcement policy": "The default version, v1, is what the stack deployed.",
             "enforcement group": "The group has the enforcement policy and no other policy.",
@@ -305,17 +238,14 @@ class TestSentences:
                 "services in all Regions.",
             ),
             (
-                "rules",
-                {"mfa-guard-new-credentials": Rule("x" * 41, (FUNCTION,))},
-                f"Rules that do not work: mfa-guard-new-credentials is {'x' * 37}...; mfa-guard-root-sign-in does not "
-                "exist.",
-                "mfa-guard does not see some events. If this is an emergency stop, mfa-guard start ends it. Otherwise "
-                f"enable each rule with aws events enable-rule --region us-east-1 --name NAME.{RESTORE}",
+                "notices topic",
+                Subscriptions((), 0),
+                "The topic has no subscription.",
+                f"No one receives the notices.{SUBSCRIBE}notices",
             ),
-            ("notices topic", (), "The topic has no subscription.", f"No one receives the notices.{SUBSCRIBE}notices"),
             (
                 "operations topic",
-                ("PendingConfirmation", "Deleted"),
+                Subscriptions((), 1),
                 "No subscription is confirmed. Subscriptions that wait for confirmation: 1.",
                 f"No one receives the alarms.{SUBSCRIBE}operations",
             ),
@@ -330,7 +260,7 @@ class TestSentences:
             (
                 "enforcement policy",
                 PolicyVersion("v" * 21, {}),
-                f"The default version, {'v' * 17}..., is not what the stack deployed.",
+                f"The default version, {'v' * 17}..., is not what the stack deployed; it differs in Block, Enroll.",
                 "The policy may not require MFA, or may lock users out. Find the right version with aws iam "
                 f"list-policy-versions --policy-arn {POLICY} and make it the default with aws iam "
                 f"set-default-policy-version.{RESTORE}",
