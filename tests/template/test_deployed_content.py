@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from deployed_content import FILE, content
 from mfa_guard.core.health.content import load_content
 from mfa_guard.core.health.deployed import Deployed, Expected, parse_deployed
 from mfa_guard.core.settings import parse_settings
 from mfa_guard_cli.stack.template import Stack, load_template
 from support.stack_resources import listed_resources
-from tools.deployed_content import FILE, content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+import deployed_content
+from deployed_content import with_placeholders
 from mfa_guard_cli.stack.template import TemplateError
-from tools import deployed_content
-from tools.deployed_content import with_placeholders
 
 
 @pytest.mark.parametrize(
