@@ -111,10 +111,16 @@ _STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         "alice removes one of two devices",
-        "alice adds a tablet and removes it again. One device is left, so the guard does nothing.",
+        "alice adds a tablet and removes it again. One device is left, so the guard changes nothing and sends a short"
+        " mail.",
         ("alice",),
         actions.add_and_remove_tablet,
-        Expected(invokes=(_DEVICES,) * 2, users={"alice": EndState(_THROUGH_USER, devices=1)}),
+        Expected(
+            invokes=(_DEVICES,) * 2,
+            users={"alice": EndState(_THROUGH_USER, devices=1)},
+            mails=(ExpectedMail(NoticeKind.DEVICE_REMOVED, Severity.LOW, ("alice", "mfa/")),),
+            metrics={"NoticesSent": 1},
+        ),
     ),
     Step(
         "carol removes alice's last device",
@@ -325,14 +331,18 @@ _STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         "frank, who is exempt, loses the last device",
-        "frank gets a phone, and it is removed. The guard changes no exempt user, and sends a short mail.",
+        "carol gives frank a phone, and removes it at once. The guard changes no exempt user. It reports the removal,"
+        " and that another person enrolled a device: for two minutes it waits for IAM to show the phone.",
         ("frank",),
         actions.add_and_remove_exempt_device,
         Expected(
-            invokes=(_DEVICES,) * 2,
+            invokes=(_DEVICES, Invokes(_DEVICES.rule, _USER, attempts=3)),
             users={"frank": EndState(exempt=True)},
-            mails=(ExpectedMail(NoticeKind.EXEMPT_WITHOUT_DEVICE, Severity.LOW, ("frank", "exempt", "user/carol")),),
-            metrics={"NoticesSent": 1},
+            mails=(
+                ExpectedMail(NoticeKind.EXEMPT_WITHOUT_DEVICE, Severity.LOW, ("frank", "exempt", "user/carol")),
+                ExpectedMail(NoticeKind.DEVICE_ENROLLED, Severity.HIGH, ("frank", "takeover", "user/carol")),
+            ),
+            metrics={"NoticesSent": 2},
         ),
     ),
     Step(

@@ -52,6 +52,8 @@ def prepare(harness: Harness) -> None:
         harness.set_key_last_used(name, key, harness.account.clock.now() - timedelta(days=1))
     iam.create_login_profile(UserName="grace", Password=_PASSWORD)
     _enroll(harness, "grace", "grace-phone")
+    for device in harness.account.iam.users["grace"].mfa_devices.values():
+        device.enable_date -= timedelta(days=30)
     for number in range(POLICIES_PER_USER):
         arn = _new_policy(iam, f"Team{number}")
         iam.attach_user_policy(UserName="frank", PolicyArn=arn)

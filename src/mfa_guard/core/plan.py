@@ -16,7 +16,7 @@ from mfa_guard.core.exemption import Exemption
 from mfa_guard.core.notice_kinds import ENDS, SOLVING, NoticeKind, Severity
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.settings import EnforceOn, Settings, WorkingMachineUsers
-from mfa_guard.core.user import SAME_MOMENT, Field, FieldNotLoaded, UserState
+from mfa_guard.core.user import Field, FieldNotLoaded, UserState, older_devices
 from mfa_guard.core.user_record import Decision, ScopeReason, Standing
 
 
@@ -261,8 +261,7 @@ def _second_without_mfa(case: _Case) -> bool:
     context = case.event_context
     if context.mfa is True:
         return False
-    before = context.at - SAME_MOMENT
-    return any(each.serial != context.device and each.enabled_at < before for each in case.state.mfa_devices())
+    return bool(older_devices(case.state.mfa_devices(), context.device, context.at))
 
 
 def _exempt_without_device(case: _Case) -> bool:

@@ -248,6 +248,14 @@ def without_stale_device(devices: tuple[Device, ...], removed: str | None, remov
     return tuple(device for device in devices if device.serial != removed or device.enabled_at > removed_at)
 
 
+def older_devices(devices: tuple[Device, ...], enrolled: str | None, at: datetime) -> tuple[Device, ...]:
+    """Return the devices that the user had when the device `enrolled` was enabled at `at`.
+
+    A device that was enabled at the same moment is the enrolled one: IAM may list it with another serial number.
+    """
+    return tuple(each for each in devices if each.serial != enrolled and each.enabled_at < at - SAME_MOMENT)
+
+
 def noncompliant_since(tags: Mapping[str, str], now: datetime) -> datetime | None:
     """Return the time in the tag mfa-guard:since, or None if it is missing, malformed or in the future."""
     since = parse_utc(tags[SINCE_TAG]) if SINCE_TAG in tags else None

@@ -11,7 +11,7 @@ from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.plan import Action
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.times import utc_text
-from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, UserState
+from mfa_guard.core.user import NONCOMPLIANT, SINCE_TAG, STATUS_TAG, AccessKey, UserState, older_devices
 from mfa_guard.core.user_record import Standing
 
 
@@ -159,7 +159,8 @@ def _by_key(context: NoticeContext) -> str:
 def _others(context: NoticeContext) -> str:
     devices = context.state.devices
     found = devices if isinstance(devices, tuple) else ()
-    return ", ".join(sanitize(each.serial) for each in found if each.serial != context.event.device)
+    older = older_devices(found, context.event.device, context.event.record.time)
+    return ", ".join(sanitize(each.serial) for each in older)
 
 
 def _device_removed(context: NoticeContext) -> tuple[str, str]:
