@@ -38,7 +38,7 @@ _SWEEPS_A_DAY: Final = 24
 # A read of the state table returns the record of every user, and costs one unit for 4 KB.
 _RECORDS_PER_READ: Final = 12
 # The metrics of a sweep, every hour, and of an event, in its hour.
-_SWEEP_METRICS: Final = 12
+_SWEEP_METRICS: Final = 15
 _EVENT_METRICS: Final = 5
 _SIZES: Final = (50, 500, 5000)
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mfa_guard.core.leases import Claim, Lease
     from mfa_guard.core.mail.layout import Message
     from mfa_guard.core.metrics import Gauge, Metric
+    from mfa_guard.core.own_stack import StackEvent
     from mfa_guard.core.sweep_memory import SweepMemory
+    from mfa_guard.core.trails import KnownTrails
     from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
     from mfa_guard.core.user_record import Decision, UserRecord
 
@@ -198,6 +200,37 @@ class OwnStack(Protocol):
 
     def status(self) -> str:
         """Return the stack's status as CloudFormation names it; raises AwsRequestFailed or AccessDenied."""
+
+
+class StackHistory(Protocol):
+    """What the stack that the guard itself belongs to did."""
+
+    def events(self, since: datetime) -> Iterator[StackEvent]:
+        """Yield the stack's events, newest first, back to `since` or beyond.
+
+        Raises AwsRequestFailed or AccessDenied, also when the events do not reach back to `since`.
+        """
+
+
+class TrailMemory(Protocol):
+    """The trails as the last sweep saw them. When the table cannot be reached, `load` returns None."""
+
+    def load(self) -> KnownTrails | None: ...
+    def save(self, known: KnownTrails) -> None: ...
+
+
+class UnassignedDevices(Protocol):
+    """The account's virtual MFA devices that belong to no user."""
+
+    def count(self, most: int) -> int:
+        """Return how many there are, but stop at `most`; raises AwsRequestFailed or AccessDenied."""
+
+
+class CallCounter(Protocol):
+    """Counts calls that parallel invocations handle. When the table cannot be reached, `add` returns None."""
+
+    def add(self, key: str, expires_at: datetime) -> int | None:
+        """Count one more call under `key`, and return how many there are."""
 
 
 class SelfInvocation(Protocol):

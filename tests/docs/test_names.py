@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from mfa_guard_cli.stack.template import load_template
+
 ROOT: Final = Path(__file__).parents[2]
 # Decisions and changes also name what was replaced.
 HISTORY: Final = {"CHANGELOG.md", "docs/decisions.md"}
@@ -39,7 +41,9 @@ def words_of_the_code() -> frozenset[str]:
     suffixes = (".py", ".yaml", ".yml", ".toml", ".json", ".js", ".j2", "Makefile")
     texts = ((ROOT / name).read_text("utf-8") for name in tracked() if name.endswith(suffixes))
     words = {word for text in texts for word in re.findall(r"\w+", text)}
-    return frozenset(words | {Path(name).stem for name in tracked()})
+    # SAM makes the logical ids of rules out of two words.
+    rules = {rule.logical_id for rule in load_template().render().rules()}
+    return frozenset(words | rules | {Path(name).stem for name in tracked()})
 
 
 def text_of(page: str) -> str:

@@ -137,6 +137,24 @@ def _disable_rule(stage: Stage) -> None:
     stage.emulator.events.enable_rule(Name="mfa-guard-mfa-devices")
 
 
+def _disable_watching_rule(stage: Stage) -> None:
+    stage.carol.any("events").disable_rule(Name="mfa-guard-rule-tampering")
+    stage.emulator.events.enable_rule(Name="mfa-guard-rule-tampering")
+
+
+def _map_another_source(stage: Stage) -> None:
+    queue = stage.emulator.sqs.create_queue(QueueName="forged")["QueueUrl"]
+    attributes = stage.emulator.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    stage.carol.any("lambda").create_event_source_mapping(
+        FunctionName=stage.ref("UserEventFunction"), EventSourceArn=attributes["QueueArn"]
+    )
+
+
+def _create_many_devices(stage: Stage) -> None:
+    for number in range(10):
+        stage.carol.iam.create_virtual_mfa_device(VirtualMFADeviceName=f"taken-{number}")
+
+
 def _disable_schedule(stage: Stage) -> None:
     scheduler = stage.carol.any("scheduler")
     now = dict(stage.emulator.any("scheduler").get_schedule(Name="mfa-guard-sweep"))
@@ -314,6 +332,30 @@ ROWS: Final = (
         ("mfa-guard-mfa-devices", CAROL, "DisableRule"),
     ),
     Row(
+        f"{ALERT}RuleWatch",
+        ALERT,
+        _disable_watching_rule,
+        NoticeKind.TAMPERING,
+        Severity.CRITICAL,
+        ("mfa-guard-rule-tampering", CAROL, "DisableRule"),
+    ),
+    Row(
+        f"{ALERT}MappingTampering",
+        ALERT,
+        _map_another_source,
+        NoticeKind.TAMPERING,
+        Severity.CRITICAL,
+        ("mfa-guard-UserEventFunction", CAROL, "CreateEventSourceMapping20150331"),
+    ),
+    Row(
+        f"{ALERT}VirtualDevices",
+        ALERT,
+        _create_many_devices,
+        NoticeKind.UNASSIGNED_DEVICES,
+        Severity.HIGH,
+        ("belong to no user", CAROL, "CreateVirtualMFADevice"),
+    ),
+    Row(
         f"{ALERT}ScheduleTampering",
         ALERT,
         _disable_schedule,
@@ -390,6 +432,8 @@ ROWS: Final = (
     Row(f"{SWEEP}SweepRequested", SWEEP, _request_sweep, DIGEST, Severity.HIGH, ("overlooked", TRAIL)),
     Row(f"{SWEEP}Daily", SWEEP, _run_schedule, DIGEST, Severity.HIGH, ("unseen",)),
 )
+# moto has no Cloud Control.
+NOT_CALLED: Final = {f"{ALERT}CloudControlTampering"}
 NOT_RULES: Final = {f"{ALERT}ExemptionChanged", f"{SWEEP}Daily"}
 
 
@@ -414,7 +458,7 @@ def the_mail(mails: tuple[Mail, ...], row: Row) -> Mail:
 
 
 def test_every_rule_has_a_row(stack: Stack) -> None:
-    assert {row.rule for row in ROWS} - NOT_RULES == {rule.logical_id for rule in stack.rules()}
+    assert {row.rule for row in ROWS} - NOT_RULES == {rule.logical_id for rule in stack.rules()} - NOT_CALLED
 
 
 def test_while_the_event_source_mapping_is_off_exemptions_wait(account: LocalAccount, stack: Stack) -> None:

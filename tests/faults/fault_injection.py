@@ -293,6 +293,10 @@ class FaultInjector:
 
     def _response_without_moto(self, call: Call, request: AWSPreparedRequest) -> AWSResponse | None:
         """Respond to what moto cannot: calls about the stack, which moto does not have, and a self-invocation."""
+        if call.operation == "DescribeStackEvents":
+            # The stack did nothing.
+            result = "<DescribeStackEventsResult><StackEvents/></DescribeStackEventsResult>"
+            return _response(request.url, 200, f"<DescribeStackEventsResponse>{result}</DescribeStackEventsResponse>")
         if call.operation == "DescribeStacks":
             stack_id = str(self.account.stack.resolve({"Ref": "AWS::StackId"}))
             member = (

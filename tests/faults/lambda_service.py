@@ -10,7 +10,6 @@ import io
 import json
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -41,6 +40,10 @@ class Attempt:
     at: datetime
     error: BaseException | None
     output: str
+
+    def metrics(self) -> Iterator[tuple[tuple[str, str], float]]:
+        """Yield what CloudWatch reads from the log: the metrics of the service's dimension by namespace and name."""
+        yield from _metrics(self.output)
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,6 @@ class LambdaService:
         for dead_letter in waiting:
             invoke = self.stream if "Records" in dead_letter.event else self.invoke
             invoke(dead_letter.function, dead_letter.event.get("Records", dead_letter.event))
-
-    def metric_sums(self) -> Counter[tuple[str, str]]:
-        """Return what CloudWatch reads from the logs: by namespace and name, the metrics of the service's dimension."""
-        return Counter({key: int(value) for each in self.attempts for key, value in _metrics(each.output)})
 
     def _new_process(self) -> None:
         """Let the functions create their clients again, as in a new process."""

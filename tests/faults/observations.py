@@ -167,14 +167,14 @@ class Observations:
 
     def _datapoints(self) -> Iterator[Datapoint]:
         functions, stack, now = self.harness.functions, self.harness.account.stack, self.harness.account.clock.now()
-        for (namespace, metric), value in functions.metric_sums().items():
-            yield Datapoint(namespace, metric, "mfa-guard", now, value)
         for attempt in functions.attempts:
+            for (namespace, metric), value in attempt.metrics():
+                yield Datapoint(namespace, metric, "mfa-guard", attempt.at, value)
             if attempt.error:
                 yield Datapoint("AWS/Lambda", "Errors", stack.physical_id(attempt.function), attempt.at, 1)
         for dead_letter in functions.dead_letters:
             queue = dead_letter.queue.rpartition(":")[2]
-            yield Datapoint("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, now, 1)
+            yield Datapoint("AWS/SQS", "NumberOfMessagesSent", queue, now, 1)
 
 
 def _aware(time: datetime) -> datetime:

@@ -175,6 +175,21 @@ def _trail_stops(setup: Setup) -> None:
     setup.add_event("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com")
 
 
+def _another_stack_changes_a_rule(setup: Setup) -> None:
+    setup.add_event(
+        "PutRule",
+        {"name": "mfa-guard-new-credentials"},
+        eventSource="events.amazonaws.com",
+        sourceIPAddress="cloudformation.amazonaws.com",
+    )
+
+
+def _many_devices_are_created(setup: Setup) -> None:
+    for number in range(10):
+        setup.account.clients.iam.create_virtual_mfa_device(VirtualMFADeviceName=f"phone-{number}")
+        setup.add_event("CreateVirtualMFADevice", {"virtualMFADeviceName": f"phone-{number}"})
+
+
 def _topic_is_deleted(setup: Setup) -> None:
     topic = setup.account.stack.resolve({"Ref": "NoticesTopic"})
     setup.add_event("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
@@ -273,6 +288,15 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario("root signs in", ALERT, _root_signs_in),
     Scenario("trail stopped", ALERT, _trail_stops),
     Scenario("notices topic deleted", ALERT, _topic_is_deleted),
+    Scenario(
+        "rule changed by another stack", ALERT, _another_stack_changes_a_rule, only=frozenset({"DescribeStackEvents"})
+    ),
+    Scenario(
+        "many virtual devices",
+        ALERT,
+        _many_devices_are_created,
+        only=frozenset({"ListVirtualMFADevices", "UpdateItem", "Publish"}),
+    ),
     Scenario("exemptions change", ALERT, _exemptions_change, _two_users),
     Scenario(
         "sweep", SWEEP, _sweep_is_requested, _one_user_of_each_kind, {**_ALL, "DeactivateKeysAfterDays": "30"}, parts=6

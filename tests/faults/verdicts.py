@@ -180,7 +180,7 @@ class Judge:
         if not result.notices:
             return "no digest"
         # If a sweep crashes before it counts itself, the heartbeat's alarm follows after 26 hours.
-        counted = {name for _, name in self.harness.functions.metric_sums()}
+        counted = {name for each in self.harness.functions.attempts for (_, name), _ in each.metrics()}
         return "" if _crashed(result) or "SweepFinished" in counted else "no heartbeat"
 
     def _missing_of_user(self, name: str, result: RunResult, lines: list[str]) -> str:

@@ -31,6 +31,7 @@ from mfa_guard.runtime.observability import LOGGER, TELEMETRY
 from mfa_guard.use_cases.alert import AlertDependencies
 from mfa_guard_cli.stack.router import Router
 from mfa_guard_cli.stack.template import load_template
+from support.alert_fakes import alert_dependencies
 from support.aws import Context
 from support.factories import NOW
 from support.fakes import FakeAccount, FakeUser
@@ -192,7 +193,7 @@ def _account() -> FakeAccount:
 
 def _alert_dependencies() -> AlertDependencies:
     account = FakeAccount()
-    return AlertDependencies(account.leases, account.notifier, TELEMETRY, account.clock)
+    return replace(alert_dependencies(account), telemetry=TELEMETRY)
 
 
 def _real_telemetry() -> Mapping[str, Any]:

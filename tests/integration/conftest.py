@@ -41,7 +41,9 @@ def fresh_clients() -> Iterator[None]:
 
 @pytest.fixture
 def account(stack: Stack, fresh_clients: None) -> Iterator[Account]:  # noqa: ARG001
-    with open_account(stack) as opened, patch.dict(os.environ, stack.environment("UserEventFunction")):
+    # One process runs all functions here. AlertFunction alone knows the stack.
+    environment = {**stack.environment("UserEventFunction"), "STACK_ID": stack.environment("AlertFunction")["STACK_ID"]}
+    with open_account(stack) as opened, patch.dict(os.environ, environment):
         yield opened
 
 

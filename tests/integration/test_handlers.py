@@ -205,7 +205,7 @@ class TestAlert:
         event = envelope(detail("StopLogging", {"name": "main"}, eventSource="cloudtrail.amazonaws.com"))
         assert alert.lambda_handler(event, context) == {"notice": "tampering"}
         alert.lambda_handler(event, context)
-        assert mails(account, stack) == ["CRITICAL: StopLogging on mfa-guard's trail"]
+        assert mails(account, stack) == ["CRITICAL: StopLogging on the trail main in us-east-1"]
         assert metric_names(printed()) >= {"NoticesSent", "DuplicateEvents"}
 
     def test_tampering_with_the_notice_topic_is_mailed_by_the_operations_topic(
@@ -216,6 +216,14 @@ class TestAlert:
         alert.lambda_handler(event, context)
         assert mails(account, stack) == []
         assert mails(account, stack, "OperationsTopic") == ["HIGH: DeleteTopic on mfa-guard's topic"]
+
+    def test_without_a_reason_for_a_notice_it_says_so(
+        self, account: Account, stack: Stack, context: Context, printed: Printed
+    ) -> None:
+        event = envelope(detail("CreateVirtualMFADevice", {"virtualMFADeviceName": "alice"}))
+        assert alert.lambda_handler(event, context) == {"notice": None}
+        assert mails(account, stack) == []
+        assert "No notice is due" in [line.get("message") for line in printed()]
 
     def test_a_topic_that_fails_raises(self, context: Context, faults: Faults) -> None:
         faults.failing = {"Publish": "InternalError"}

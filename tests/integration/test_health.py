@@ -29,10 +29,12 @@ from mfa_guard.core.health.deployed import Deployed, parse_deployed
 from mfa_guard.core.health.readings import Root, Subscription, Subscriptions, Unread
 from mfa_guard.core.health.trail_selectors import AdvancedSelector, BasicSelector, FieldFilter, TrailState
 from mfa_guard.core.settings import parse_settings
+from mfa_guard.core.trails import known_trails
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account
 from support.aws import Faults
+from support.factories import NOW
 from support.stack_resources import list_resources
 from support.upkeep import CHECKED
 
@@ -237,10 +239,14 @@ class TestTrails:
         boto3.client("cloudtrail", region_name="eu-west-1").stop_logging(Name="far")
         assert guard.check("trail").verdict is Verdict.PROBLEM
 
-    def test_after_a_good_trail_no_other_trail_is_read(self, guard: Guard) -> None:
-        trail("second")
-        guard.check("trail")
-        assert guard.faults.made.count("GetTrailStatus") == 1
+    def test_every_trail_is_read_because_alerts_about_each_differ(self, guard: Guard) -> None:
+        second, third = trail("second"), trail("third")
+        boto3.client("cloudtrail").stop_logging(Name="third")
+        read = guard.health.read(guard.deployed).trails
+        assert not isinstance(read, Unread)
+        known = known_trails(read, "us-east-1", NOW)
+        assert (second in known.feeding, list(known.others)) == (True, [third])
+        assert len(known.feeding) == 2
 
     def test_a_trail_missing_in_its_home_region_is_unverifiable_unless_another_is_good(self, guard: Guard) -> None:
         described = boto3.client("cloudtrail").describe_trails()["trailList"]
@@ -319,6 +325,15 @@ class TestRules:
             diverted,
             silenced,
         ]
+
+    def test_if_both_watchers_are_disabled_the_next_sweep_says_so(self, guard: Guard, account: Account) -> None:
+        # Each reports the other only while it is enabled itself.
+        for rule in ("mfa-guard-rule-tampering", "mfa-guard-rule-watch"):
+            account.clients.events.disable_rule(Name=rule)
+        found = guard.check("rules")
+        assert found.verdict is Verdict.PROBLEM
+        assert "mfa-guard-rule-tampering is DISABLED" in found.reason
+        assert "mfa-guard-rule-watch is DISABLED" in found.reason
 
     def test_the_targets_of_another_rule_with_the_prefix_are_not_read(self, guard: Guard, account: Account) -> None:
         account.clients.events.put_rule(Name=f"{guard.deployed.name_prefix}-two-x", EventPattern='{"source":["x"]}')

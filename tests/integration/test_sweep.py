@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from unittest.mock import patch
 
@@ -14,13 +15,16 @@ from botocore.exceptions import ClientError
 
 from mfa_guard.adapters.event_bus import EventBus, SweepNotRequested
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
+from mfa_guard.adapters.trail_memory import TrailTable
+from mfa_guard.composition import sweep as composition
 from mfa_guard.core.sweep_memory import SweepMemory
 from mfa_guard.core.sweep_request import SweepNotUnderstood
+from mfa_guard.core.trails import KnownTrails
 from mfa_guard.handlers import alert, sweep
 from mfa_guard.runtime import clients
 from mfa_guard_cli.stack.template import Stack, load_template
 from support.account import Account, open_account
-from support.aws import Context, Faults
+from support.aws import Context, Faults, ruled_by
 from support.factories import NOW, stream_record
 from support.fakes import FakeClock, FakeTelemetry
 
@@ -37,7 +41,8 @@ EXEMPTION = {
 @pytest.fixture
 def sweeping(fresh_clients: None) -> Iterator[Account]:  # noqa: ARG001 - the clients belong to the account
     stack = load_template().render(parameters={"Mode": "all", "AlertEmail": "security@example.com"})
-    with open_account(stack) as opened, patch.dict(os.environ, stack.environment("SweepFunction")):
+    environment = {**stack.environment("SweepFunction"), "STACK_ID": stack.environment("AlertFunction")["STACK_ID"]}
+    with open_account(stack) as opened, patch.dict(os.environ, environment):
         yield opened
 
 
@@ -142,6 +147,30 @@ class TestMemory:
         store.save(self.KEPT)
         assert store.load() == SweepMemory()
         assert telemetry.lines == ["State table unreachable, continuing without memory"] * 2
+
+
+class TestKnownTrails:
+    def known(self, account: Account) -> KnownTrails | None:
+        return TrailTable(clients.state_table(), account.stack.physical_id("StateTable"), FakeTelemetry()).load()
+
+    def test_a_sweep_saves_the_trails_for_alerts(self, sweeping: Account) -> None:
+        boto3.client("s3").create_bucket(Bucket="trails")
+        trail = boto3.client("cloudtrail").create_trail(Name="main", S3BucketName="trails", IsMultiRegionTrail=True)
+        sweep.lambda_handler(REQUEST, Context())
+        known = self.known(sweeping)
+        assert known is not None
+        # The trail is not logging.
+        assert (set(known.feeding), list(known.others)) == (set(), [trail["TrailARN"]])
+
+    def test_trails_that_cannot_be_listed_leave_what_is_known(self, sweeping: Account) -> None:
+        sweep.lambda_handler(REQUEST, Context())
+        before = self.known(sweeping)
+        refused = Faults(failing={"DescribeTrails": "AccessDenied"})
+        composition._cloudtrail("us-east-1").meta.events.register("before-call", refused.before_call)
+        with ruled_by(FakeClock(datetime.now(UTC) + timedelta(hours=1))):
+            sweep.lambda_handler({**REQUEST, "id": "sweep-2"}, Context())
+        assert "DescribeTrails" in refused.made
+        assert self.known(sweeping) == before
 
 
 class TestExemptionsStream:

@@ -190,6 +190,12 @@ THE_GUARD: Final = (
     Attack("disables a rule", EVERY, "events:DisableRule", "arn:aws:events:us-east-1:111122223333:rule/mfa-guard-x"),
     Attack("stops a trail", EVERY, "cloudtrail:StopLogging", TRAIL),
     Attack("deletes the stack", EVERY, "cloudformation:DeleteStack", "AWS::StackId"),
+    Attack(
+        "reads the stack's events", (USER_EVENT, SWEEP, TEARDOWN), "cloudformation:DescribeStackEvents", "AWS::StackId"
+    ),
+    Attack("reads another stack's events", EVERY, "cloudformation:DescribeStackEvents", ANOTHER_STACK),
+    Attack("reads the stack itself", (USER_EVENT, ALERT), "cloudformation:DescribeStacks", "AWS::StackId"),
+    Attack("reads the stack's template", EVERY, "cloudformation:GetTemplate", "AWS::StackId"),
     Attack("reads another stack", EVERY, "cloudformation:DescribeStacks", ANOTHER_STACK),
     Attack("deletes logs", EVERY, "logs:DeleteLogGroup", "UserEventFunctionLogGroup.Arn"),
     Attack("reads secrets", EVERY, "secretsmanager:GetSecretValue", "*"),

@@ -211,6 +211,16 @@ def alerts(harness: Harness) -> None:
     alert.lambda_handler(envelope(stopped), Context())
     deleted = detail("DeleteTopic", {"topicArn": topic}, eventSource="sns.amazonaws.com")
     alert.lambda_handler(envelope(deleted), Context())
+    # CloudFormation's calls are compared with the stack's events, and a burst of new devices with IAM's list.
+    rule = {"name": "mfa-guard-new-credentials"}
+    written = detail(
+        "PutRule", rule, eventSource="events.amazonaws.com", sourceIPAddress="cloudformation.amazonaws.com"
+    )
+    alert.lambda_handler(envelope(written), Context())
+    for number in range(10):
+        harness.account.clients.iam.create_virtual_mfa_device(VirtualMFADeviceName=f"phone-{number}")
+        created = detail("CreateVirtualMFADevice", {"virtualMFADeviceName": f"phone-{number}"})
+        alert.lambda_handler(envelope(created), Context())
     # Lambda repeats a batch, so the function reads the lease.
     expires = utc_text(harness.clock.time + timedelta(days=30))
     item = {**EXEMPTION, "user_id": "AIDA1", "user_name": "ci", "expires_at": expires}

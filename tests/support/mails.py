@@ -17,11 +17,13 @@ from mfa_guard.core.cloudtrail import parse_user_event
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.health.checks import Check, Verdict
+from mfa_guard.core.mail.alert_notices import alert_message, root_message
 from mfa_guard.core.mail.changes import describe_changes
 from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.mail.notice_context import NoticeContext
-from mfa_guard.core.mail.notices import alert_message, exemption_message, root_message, user_message
+from mfa_guard.core.mail.notices import exemption_message, user_message
+from mfa_guard.core.notice_kinds import Severity
 from mfa_guard.core.plan import Action, EventContext, EventPlan, UserPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
 from mfa_guard.core.user import NOT_LOADED, UserState
@@ -312,7 +314,24 @@ def exemption_changed(name: str, item: Mapping[str, str] | None, old: Mapping[st
 
 def root_changed() -> Message:
     """Return the notice about a new access key of the root user."""
-    return root_message(parse_user_event(call("CreateAccessKey", {}, userIdentity=ROOT)), settings())
+    response = {"accessKey": {"accessKeyId": "AKIAEXAMPLE7", "userName": "an-alias", "status": "Active"}}
+    record = call("CreateAccessKey", {}, userIdentity=ROOT, responseElements=response)
+    return root_message(parse_user_event(record), settings())
+
+
+def root_enrolled() -> Message:
+    """Return the notice about a new MFA device of the root user."""
+    serial = f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
+    record = call("EnableMFADevice", {"userName": "AWS ROOT USER", "serialNumber": serial}, userIdentity=ROOT)
+    return root_message(parse_user_event(record), settings())
+
+
+def noted(
+    name: str, request: Mapping[str, object], source: str, note: str, severity: Severity = Severity.CRITICAL
+) -> Message:
+    """Return the notice with a sentence on what AlertFunction found out."""
+    alert = parse_alert(call(name, request, eventSource=f"{source}.amazonaws.com"))
+    return alert_message(replace(alert, notes=(note,), severity=severity), settings())
 
 
 def root_signed_in(**changes: object) -> Message:
@@ -327,6 +346,40 @@ NOTICES: Final[Mapping[str, Callable[[], Message]]] = {
     "root-sign-in: with MFA": lambda: root_signed_in(additionalEventData={"MFAUsed": "Yes"}),
     "root-sign-in: without MFA": lambda: root_signed_in(additionalEventData={"MFAUsed": "No"}),
     "root-sign-in: CloudTrail does not say whether MFA was used": root_signed_in,
+    "root-credentials: an MFA device is enabled": root_enrolled,
+    "tampering: a rule is enabled again": lambda: alerted("EnableRule", {"name": "mfa-guard-mfa-devices"}, "events"),
+    "tampering: a rule, through another CloudFormation stack": lambda: noted(
+        "DeleteRule",
+        {"name": "mfa-guard-mfa-devices"},
+        "events",
+        "CloudFormation made this call, but mfa-guard's own stack did not change the resource at that time. So the "
+        "call belongs to another stack, or to another way to let CloudFormation make calls.",
+    ),
+    "tampering: the mapping of the exemption table": lambda: alerted(
+        "UpdateEventSourceMapping20150331", {"uUID": "14e0db71-5b2d-4c6d-8b1c-6d1f4e2a9c10", "enabled": False}, "lambda"
+    ),
+    "tampering: through Cloud Control": lambda: alerted(
+        "UpdateResource",
+        {"typeName": "AWS::CloudWatch::Alarm", "identifier": "mfa-guard-heartbeat"},
+        "cloudcontrolapi",
+    ),
+    "tampering: a trail that feeds mfa-guard stops": lambda: noted(
+        "StopLogging",
+        {"name": "main"},
+        "cloudtrail",
+        "mfa-guard receives IAM's events through this trail.",
+    ),
+    "tampering: the selectors of a trail that mfa-guard does not need": lambda: noted(
+        "PutEventSelectors",
+        {
+            "trailName": "audit",
+            "eventSelectors": [{"readWriteType": "ReadOnly", "excludeManagementEventSources": ["kms.amazonaws.com"]}],
+        },
+        "cloudtrail",
+        "At the last sweep, mfa-guard did not receive IAM's events through this trail.",
+        Severity.MEDIUM,
+    ),
+    "unassigned-devices": lambda: alerted("CreateVirtualMFADevice", {"virtualMFADeviceName": "x"}, "iam"),
     "tampering: a rule is disabled": lambda: alerted("DisableRule", {"name": "mfa-guard-mfa-devices"}, "events"),
     "tampering: the enforcement policy": lambda: alerted(
         "CreatePolicyVersion", {"policyArn": settings().policy_arn}, "iam", userIdentity=long_term_key("mallory")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from mfa_guard.adapters.account import IamAccount
+from mfa_guard.adapters.cloudformation import OwnStackEvents
 from mfa_guard.adapters.event_bus import EventBus
 from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
 from mfa_guard.adapters.health_parts import StackReader, TopicReader
@@ -13,6 +14,7 @@ from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.state_items import StateItems
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
 from mfa_guard.adapters.user_records import UserRecordTable
+from mfa_guard.adapters.virtual_devices import VirtualDevices
 from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
 from mfa_guard_cli.stack.template import Stack, load_template
 
@@ -77,6 +79,7 @@ def expected(stack: Stack, function: str, declared: Mapping[str, tuple[str, ...]
         "trails": "arn:aws:cloudtrail:*:*:trail/*",
         "rules": f"arn:aws:events:us-east-1:{stack.account}:rule/mfa-guard-*",
         "bus": f"arn:aws:events:us-east-1:{stack.account}:event-bus/default",
+        "own stack": str(stack.resolve({"Ref": "AWS::StackId"})),
         "stack": f"arn:aws:cloudformation:us-east-1:{stack.account}:stack/mfa-guard/*",
     }
     wanted = {(action, resources[name]) for name, actions in declared.items() for action in actions}
@@ -119,7 +122,8 @@ def test_alert_function_may_send_notices_and_nothing_else() -> None:
             "notices": Topics.PERMISSIONS,
             "operations": Topics.PERMISSIONS,
             "stream": STREAM,
-            "any": ("dynamodb:ListStreams",),
+            "own stack": OwnStackEvents.PERMISSIONS,
+            "any": ("dynamodb:ListStreams", *VirtualDevices.PERMISSIONS),
         },
     )
 

@@ -342,11 +342,12 @@ class TestAlarms:
 
     def test_health_problems_and_failures_of_a_sweep_raise_alarms(self, stack: Stack) -> None:
         watched = {each.properties["MetricName"] for each in of_type(stack, "AWS::CloudWatch::Alarm")}
-        assert {Gauge.HEALTH_PROBLEMS, Metric.SWEEP_FAILURES} <= watched
+        assert {Metric.NEW_HEALTH_PROBLEMS, Metric.NEW_SWEEP_FAILURES} <= watched
+        assert {Gauge.TRAIL_PROBLEM, Gauge.RULES_PROBLEM, Gauge.NOTICES_TOPIC_PROBLEM} <= watched
 
     def test_dead_letters_and_failed_enforcement_raise_alarms(self, stack: Stack) -> None:
         watched = {each.properties["MetricName"] for each in of_type(stack, "AWS::CloudWatch::Alarm")}
-        assert {"ApproximateNumberOfMessagesVisible", "EnforcementFailed"} <= watched
+        assert {"NumberOfMessagesSent", "EnforcementFailed"} <= watched
 
 
 class TestDashboard:

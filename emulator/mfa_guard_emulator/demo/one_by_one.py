@@ -21,6 +21,7 @@ _DEVICES: Final = Invokes(f"{_USER}MfaDevices", _USER)
 _REMOVED: Final = Invokes(f"{_USER}EnforcementRemoved", _USER)
 _TAGS: Final = Invokes(f"{_USER}TagsChanged", _USER)
 _RENAMED: Final = Invokes(f"{_USER}UserRenamed", _USER)
+_DEVICE_CREATED: Final = Invokes(f"{_ALERT}VirtualDevices", _ALERT)
 _EXEMPTED: Final = Invokes(f"{_ALERT}ExemptionChanged", _ALERT)
 
 _THROUGH_USER: Final = frozenset({AttachmentRoute.DIRECT})
@@ -79,7 +80,7 @@ _STEPS: Final[tuple[Step, ...]] = (
         ("alice",),
         actions.alice_enrolls,
         Expected(
-            invokes=(_DEVICES,),
+            invokes=(_DEVICE_CREATED, _DEVICES),
             users={"alice": EndState(_THROUGH_USER, devices=1)},
             mails=(ExpectedMail(NoticeKind.SOLVED, None, ("alice", "user/alice", "mfa/alice-phone")),),
             metrics={"UsersCleared": 1, "NoticesSent": 1},
@@ -116,7 +117,7 @@ _STEPS: Final[tuple[Step, ...]] = (
         ("alice",),
         actions.add_and_remove_tablet,
         Expected(
-            invokes=(_DEVICES,) * 2,
+            invokes=(_DEVICE_CREATED, _DEVICES, _DEVICES),
             users={"alice": EndState(_THROUGH_USER, devices=1)},
             mails=(ExpectedMail(NoticeKind.DEVICE_REMOVED, Severity.LOW, ("alice", "mfa/")),),
             metrics={"NoticesSent": 1},
@@ -210,7 +211,7 @@ _STEPS: Final[tuple[Step, ...]] = (
         ("grace",),
         actions.enroll_by_key,
         Expected(
-            invokes=(_DEVICES,),
+            invokes=(_DEVICE_CREATED, _DEVICES),
             users={"grace": EndState(_THROUGH_USER, devices=2)},
             mails=(ExpectedMail(NoticeKind.DEVICE_ENROLLED, Severity.HIGH, ("grace", "user/grace", "192.0.2.88")),),
             metrics={"NoticesSent": 1},
@@ -336,7 +337,7 @@ _STEPS: Final[tuple[Step, ...]] = (
         ("frank",),
         actions.add_and_remove_exempt_device,
         Expected(
-            invokes=(_DEVICES, Invokes(_DEVICES.rule, _USER, attempts=3)),
+            invokes=(_DEVICE_CREATED, _DEVICES, Invokes(_DEVICES.rule, _USER, attempts=3)),
             users={"frank": EndState(exempt=True)},
             mails=(
                 ExpectedMail(NoticeKind.EXEMPT_WITHOUT_DEVICE, Severity.LOW, ("frank", "exempt", "user/carol")),
@@ -351,7 +352,7 @@ _STEPS: Final[tuple[Step, ...]] = (
         ("erin",),
         actions.enroll_for_erin,
         Expected(
-            invokes=(_DEVICES,),
+            invokes=(_DEVICE_CREATED, _DEVICES),
             users={"erin": EndState(_THROUGH_USER, devices=1)},
             mails=(
                 ExpectedMail(
@@ -396,9 +397,17 @@ _STEPS: Final[tuple[Step, ...]] = (
         (),
         actions.attack_guard,
         Expected(
-            invokes=(Invokes(f"{_ALERT}RuleTampering", _ALERT), Invokes(f"{_ALERT}TopicTampering", _ALERT)),
+            invokes=(
+                *((Invokes(f"{_ALERT}RuleTampering", _ALERT),) * 2),
+                Invokes(f"{_ALERT}TopicTampering", _ALERT),
+            ),
             mails=(
-                ExpectedMail(NoticeKind.TAMPERING, None, ("DisableRule", "mfa-guard-new-credentials", "user/dave")),
+                ExpectedMail(
+                    NoticeKind.TAMPERING, Severity.MEDIUM, ("EnableRule", "mfa-guard-new-credentials", "carol")
+                ),
+                ExpectedMail(
+                    NoticeKind.TAMPERING, Severity.CRITICAL, ("DisableRule", "mfa-guard-new-credentials", "user/dave")
+                ),
                 ExpectedMail(
                     NoticeKind.TAMPERING,
                     None,
@@ -406,7 +415,7 @@ _STEPS: Final[tuple[Step, ...]] = (
                     topic="OperationsTopic",
                 ),
             ),
-            metrics={"NoticesSent": 2},
+            metrics={"NoticesSent": 3},
         ),
     ),
     Step(

@@ -82,7 +82,7 @@ def _decisions(invocations: Sequence[Invocation]) -> tuple[str, ...]:
             sweep += Counter({name: int(answer[name]) for name in ("changed", "failed")})
             sweep["users"] = int(answer["users"])
         elif "notice" in answer:
-            others["notify"] = None
+            others |= {"notify": None} if answer["notice"] else {}
         else:
             others[attempt_text(attempt)] = None
     return (

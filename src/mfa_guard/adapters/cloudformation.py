@@ -1,5 +1,7 @@
-"""CloudFormation: the status of the guard's own stack, and the responses to its custom resource's requests."""
+"""CloudFormation: status and events of the guard's own stack, and the responses to its custom resource's requests."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 from urllib import request as http
@@ -7,14 +9,18 @@ from urllib.error import HTTPError, URLError
 
 from mfa_guard.adapters.errors import translate_errors
 from mfa_guard.core.custom_resource import Request, Response, StackId
+from mfa_guard.core.errors import AwsRequestFailed
+from mfa_guard.core.own_stack import StackEvent
 from mfa_guard.ports import Clock
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
 
 
 _TIMEOUT_SECONDS: Final = 10
 _PAUSES_SECONDS: Final = (0, 1, 2, 4, 8)
+_PAGES: Final = 10
 
 
 class ResponseNotDelivered(Exception):
@@ -34,6 +40,45 @@ class OwnStackStatus:
         """Return StackStatus."""
         with translate_errors():
             return self._client.describe_stacks(StackName=self._stack.arn)["Stacks"][0]["StackStatus"]
+
+
+class OwnStackEvents:
+    """Reads the events of the guard's own stack; see `mfa_guard.ports.StackHistory`."""
+
+    PERMISSIONS: Final = ("cloudformation:DescribeStackEvents",)
+
+    def __init__(self, client: "CloudFormationClient", stack: StackId) -> None:
+        self._client = client
+        self._stack = stack
+
+    def events(self, since: datetime) -> Iterator[StackEvent]:
+        """Yield the events, page by page. Raises AwsRequestFailed if ten pages do not reach back to `since`.
+
+        A page has about 100 events. A change of the whole stack and its rollback cause about 600.
+        """
+        token: str | None = None
+        for _ in range(_PAGES):
+            with translate_errors():
+                page = self._client.describe_stack_events(
+                    StackName=self._stack.arn, **({"NextToken": token} if token else {})
+                )
+            events = [_event(each) for each in page["StackEvents"]]
+            yield from events
+            token = page.get("NextToken")
+            if not token or (events and events[-1].at < since):
+                return
+        raise AwsRequestFailed(f"The stack has more than {_PAGES} pages of events since {since:%H:%M:%S} UTC")
+
+
+def _event(event: "StackEventTypeDef") -> StackEvent:
+    return StackEvent(
+        at=event["Timestamp"],
+        logical_id=event.get("LogicalResourceId", ""),
+        type=event.get("ResourceType", ""),
+        status=event.get("ResourceStatus", ""),
+        physical_id=event.get("PhysicalResourceId", ""),
+        properties=event.get("ResourceProperties", ""),
+    )
 
 
 def strict_opener(*more: http.BaseHandler) -> http.OpenerDirector:

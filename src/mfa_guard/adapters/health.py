@@ -33,7 +33,7 @@ from mfa_guard.core.health.readings import (
     StackResource,
     Unread,
 )
-from mfa_guard.core.health.trail_selectors import AdvancedSelector, BasicSelector, FieldFilter, Trail, TrailState, gap
+from mfa_guard.core.health.trail_selectors import AdvancedSelector, BasicSelector, FieldFilter, Trail, TrailState
 from mfa_guard.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -245,13 +245,8 @@ class GuardHealth:
         return self._schedules.schedule(name)
 
     def _trails(self, region: str) -> Mapping[Trail, TrailState | Unread]:
-        """Return the trails up to the first trail that delivers IAM's events, each read in its home region."""
-        found: dict[Trail, TrailState | Unread] = {}
-        for trail in TrailReader(self._cloudtrail(region)).trails():
-            found[trail] = state = self._state(trail)
-            if gap(trail, state, region) is None:
-                break
-        return found
+        """Return all trails that cover the region, each read in its home region."""
+        return {trail: self._state(trail) for trail in TrailReader(self._cloudtrail(region)).trails()}
 
     def _state(self, trail: Trail) -> TrailState | Unread:
         return read(lambda: TrailReader(self._cloudtrail(trail.home_region)).state(trail.arn))

@@ -15,10 +15,14 @@ from mfa_guard.adapters.health import GuardHealth
 from mfa_guard.adapters.iam import AccessKeys, IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
+from mfa_guard.adapters.trail_memory import TrailTable
 from mfa_guard.core.health.checks import Check, judge
 from mfa_guard.core.health.content import load_content
 from mfa_guard.core.health.deployed import Deployed, parse_deployed
+from mfa_guard.core.health.readings import Unread
 from mfa_guard.core.settings import Settings
+from mfa_guard.core.trails import known_trails
+from mfa_guard.ports import Clock, TrailMemory
 from mfa_guard.runtime import clients
 from mfa_guard.runtime.observability import TELEMETRY
 from mfa_guard.use_cases.sweep.dependencies import SweepDependencies
@@ -36,7 +40,11 @@ def sweep_dependencies(settings: Settings, own_arn: str) -> SweepDependencies:
     return SweepDependencies(
         account=IamAccount(clients.sweep_iam(), settings.policy_arn, settings.group_name, clock),
         exemptions=ExemptionList(clients.exemption_table(), settings.exemptions_table),
-        health=_Health(parse_deployed(os.environ, settings, own_arn, load_content())),
+        health=_Health(
+            parse_deployed(os.environ, settings, own_arn, load_content()),
+            TrailTable(clients.state_table(), settings.state_table, TELEMETRY),
+            clock,
+        ),
         iam=IamUsers(clients.sweep_iam(), settings.policy_arn, settings.group_name),
         keys=AccessKeys(clients.sweep_iam()),
         memory=SweepMemoryTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
@@ -51,8 +59,11 @@ def sweep_dependencies(settings: Settings, own_arn: str) -> SweepDependencies:
 @dataclass(frozen=True)
 class _Health:
     deployed: Deployed
+    trails: TrailMemory
+    clock: Clock
 
     def checks(self) -> tuple[Check, ...]:
+        """Return the checks, and save the trails for AlertFunction, which may not read them itself."""
         reader = GuardHealth(
             iam=clients.sweep_iam(),
             events=clients.events(),
@@ -61,11 +72,14 @@ class _Health:
             functions=boto3.client("lambda", config=clients.PATIENT),
             scheduler=boto3.client("scheduler", config=clients.PATIENT),
             dynamodb=clients.exemption_table(),
-            cloudformation=boto3.client("cloudformation", config=clients.PATIENT),
+            cloudformation=clients.cloudformation(),
             cloudtrail=_cloudtrail,
             workers=_SWEEP_WORKERS,
         )
-        return judge(reader.read(self.deployed), self.deployed)
+        readings = reader.read(self.deployed)
+        if not isinstance(readings.trails, Unread):
+            self.trails.save(known_trails(readings.trails, self.deployed.settings.region, self.clock.now()))
+        return judge(readings, self.deployed)
 
 
 @cache

@@ -122,7 +122,7 @@ ROOT_SUBJECT: Final = Subject(SubjectKind.ROOT)
 
 @dataclass(frozen=True)
 class Record:
-    """The fields of a CloudTrail record that every notice needs. `time` is in UTC."""
+    """The fields of a CloudTrail record that notices need. `time` is in UTC; `region` is where the call was made."""
 
     id: str
     name: str
@@ -132,6 +132,7 @@ class Record:
     address: str | None
     user_agent: str | None
     request: Fields
+    region: str | None = None
 
 
 @dataclass(frozen=True)
@@ -305,12 +306,15 @@ _ACTORS: Final[Mapping[str, tuple[ActorKind, tuple[Path, ...]]]] = {
     "AWSAccount": (ActorKind.ACCOUNT, (("accountId",), ("principalId",))),
     "Directory": (ActorKind.DIRECTORY, (("userName",), ("principalId",))),
 }
+_UNKNOWN: Final = (ActorKind.UNKNOWN, (("userName",), ("principalId",), ("arn",)))
 
 
 def actor_of(detail: Fields) -> Actor:
     """Return who made the call; the kind is UNKNOWN if the record does not show it. Never raises."""
     identity = fields_of(detail.get("userIdentity"))
-    kind, paths = _ACTORS.get(str(identity.get("type")), (ActorKind.UNKNOWN, (("principalId",), ("arn",))))
+    # A call that a service makes on its own may have no type.
+    is_service = identity.get("type") is None and text_at(identity, "invokedBy") is not None
+    kind, paths = _ACTORS.get("AWSService" if is_service else str(identity.get("type")), _UNKNOWN)
     name = next((text for path in paths if (text := text_at(identity, *path))), None)
     session = None
     if kind is ActorKind.ROLE:
@@ -393,6 +397,7 @@ def parse_record(detail: Fields) -> Record:
         address=text_at(detail, "sourceIPAddress"),
         user_agent=text_at(detail, "userAgent"),
         request=fields_of(detail.get("requestParameters")),
+        region=text_at(detail, "awsRegion"),
     )
 
 

@@ -14,6 +14,8 @@ class Metric(StrEnum):
     DUPLICATE_EVENTS = "DuplicateEvents"
     EVENTS_NOT_UNDERSTOOD = "EventsNotUnderstood"
     SWEEP_FAILURES = "SweepFailures"
+    NEW_SWEEP_FAILURES = "NewSweepFailures"
+    NEW_HEALTH_PROBLEMS = "NewHealthProblems"
     SWEEP_FINISHED = "SweepFinished"
     KEYS_DEACTIVATED = "KeysDeactivated"
 
@@ -28,3 +30,6 @@ class Gauge(StrEnum):
     OLDEST_NONCOMPLIANT_DAYS = "OldestNoncompliantDays"
     SWEEP_DURATION = "SweepDuration"
     HEALTH_PROBLEMS = "HealthProblems"
+    TRAIL_PROBLEM = "TrailProblem"
+    RULES_PROBLEM = "RulesProblem"
+    NOTICES_TOPIC_PROBLEM = "NoticesTopicProblem"

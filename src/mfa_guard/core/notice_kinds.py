@@ -37,6 +37,7 @@ class NoticeKind(StrEnum):
     TAMPERING = "tampering"
     STACK_CHANGE = "stack-change"
     EXEMPTION = "exemption"
+    UNASSIGNED_DEVICES = "unassigned-devices"
 
 
 # A new device ends these, whatever notice reports the device.

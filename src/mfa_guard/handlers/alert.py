@@ -39,9 +39,12 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerR
 @idempotent("alert", key="record.id")
 def _notify_of_alert(alert: Alert, _context: LambdaContext) -> HandlerResult:
     settings = read_settings()
-    notify_of_alert(alert, settings, alert_dependencies(settings))
-    LOGGER.info("Notified", extra={"kind": alert.watched.kind.value, "actions": []})
-    return {"notice": alert.watched.kind.value}
+    kind = alert.watched.kind.value
+    if not notify_of_alert(alert, settings, alert_dependencies(settings)):
+        LOGGER.info("No notice is due", extra={"kind": kind})
+        return {"notice": None}
+    LOGGER.info("Notified", extra={"kind": kind, "actions": []})
+    return {"notice": kind}
 
 
 def _notify_of_exemption_changes(records: Sequence[object]) -> HandlerResult:

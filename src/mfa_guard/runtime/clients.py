@@ -7,6 +7,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
@@ -52,6 +53,12 @@ def sweep_iam() -> "IAMClient":
     """Return the IAM client for many users at a time."""
     # A sweep's threads share one client, so that all of them slow down when IAM throttles one.
     return boto3.client("iam", config=ADAPTIVE)
+
+
+@cache
+def cloudformation() -> "CloudFormationClient":
+    """Return the CloudFormation client."""
+    return boto3.client("cloudformation", config=PATIENT)
 
 
 @cache

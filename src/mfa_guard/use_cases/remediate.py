@@ -12,8 +12,9 @@ from mfa_guard.core.attachments import NOTHING_WRITTEN, WriteResult
 from mfa_guard.core.cloudtrail import SubjectKind, Trigger, UserEvent
 from mfa_guard.core.errors import NotVisibleYet, QuotaExceeded, UserGone
 from mfa_guard.core.leases import Claim, Lease
+from mfa_guard.core.mail.alert_notices import root_message
 from mfa_guard.core.mail.notice_context import NoticeContext
-from mfa_guard.core.mail.notices import root_message, user_message
+from mfa_guard.core.mail.notices import user_message
 from mfa_guard.core.metrics import Metric
 from mfa_guard.core.notice_kinds import RESUMABLE, NoticeKind
 from mfa_guard.core.plan import Action, DueNotice, EventPlan, decision_of, notice_of

@@ -39,6 +39,7 @@ class Check:
     """One check and its result. `reason` and `advice` are sentences; `advice` is empty if the part is fine.
 
     An `advisory` check is about good practice that the guard's work does not depend on. It never counts as a problem.
+    `parts` name what is wrong, so that the next sweep can tell what is new; without parts, the reason does.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Check:
     reason: str
     advice: str
     advisory: bool = False
+    parts: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -65,8 +67,8 @@ def problems(checks: Iterable[Check]) -> tuple[Check, ...]:
 class Readings:
     """What AWS shows of the guard's parts; a part that could not be read is `Unread`.
 
-    `trails` may end with the first trail that is fine. The keys of `resources` are logical ids; those of `rules` and of
-    `functions` are names, and those of `topic_policies` ARNs. `dead_letters` is a number of messages.
+    The keys of `resources` are logical ids; those of `rules` and of `functions` are names, and those of
+    `topic_policies` ARNs. `dead_letters` is a number of messages.
     """
 
     resources: Mapping[str, StackResource] | Unread
@@ -115,7 +117,14 @@ def _trails(trails: Mapping[Trail, TrailState | Unread], deployed: Deployed) -> 
 
 
 def _dead_letters(count: int, deployed: Deployed) -> Judgment:  # noqa: ARG001 - as every judge
-    return problem(f"Events that could not be handled: {count}") if count else fine("The queue is empty")
+    if not count:
+        return fine("The queue is empty")
+    return Judgment(Verdict.PROBLEM, f"Events that could not be handled: {count}", parts=doublings(count))
+
+
+def doublings(count: int) -> tuple[str, ...]:
+    """Return 1, 2, 4 and so on up to `count`: of a growing number, each doubling is new, and a falling one is not."""
+    return tuple(str(2**power) for power in range(count.bit_length()))
 
 
 def _policy(seen: Seen[PolicyVersion], deployed: Deployed) -> Judgment:
@@ -186,6 +195,7 @@ class _Checked(Generic[T]):
             reason=reason if reason.endswith(".") else f"{reason}.",
             advice=usual[found.verdict] if found.advice is None else found.advice,
             advisory=self.advisory or found.advisory,
+            parts=found.parts,
         )
 
 

@@ -16,12 +16,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Judgment:
-    """A verdict and its reason. `advice` replaces the check's usual advice; `advisory` makes a problem an advice."""
+    """A verdict and its reason. `advice` replaces the check's usual advice; `advisory` makes a problem an advice.
+
+    `parts` name what is wrong; see `mfa_guard.core.health.checks.Check`.
+    """
 
     verdict: Verdict
     reason: str
     advice: str | None = None
     advisory: bool = False
+    parts: tuple[str, ...] = ()
 
 
 def fine(reason: str) -> Judgment:

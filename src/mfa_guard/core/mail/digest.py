@@ -23,6 +23,10 @@ SCHEMA: Final = "mfa-guard/digest/1"
 KIND: Final = "digest"
 EXPIRING_SOON: Final = timedelta(days=14)
 
+# How the names of two kinds of problems begin.
+HEALTH: Final = "health:"
+FAILURE: Final = "failure:"
+
 # The mail cuts its lists to the first of these lengths at which it fits.
 _LIST_LENGTHS: Final = (10_000, 2_000, 1_000, 500, 200, 100, 50, 20)
 
@@ -111,16 +115,24 @@ def pending(digest: Digest) -> frozenset[str]:
 
 
 def problem_names(digest: Digest) -> frozenset[str]:
-    """Return a name for each problem. A noncompliant user is not a problem in this sense."""
+    """Return a name for each problem. A noncompliant user is not a problem in this sense.
+
+    A check has a name for each part of its problem: another rule that is disabled is new, and so is twice the number of
+    dead letters. The next sweep compares the names.
+    """
     # A check that can no longer be verified can hide a problem: it is news, but it raises no alarm.
     unsure = (check for check in digest.checks if check.verdict is Verdict.CANNOT_VERIFY and not check.advisory)
     return frozenset(
         [
-            *(f"health:{check.name}" for check in problems(digest.checks)),
+            *(f"{HEALTH}{check.name}:{part}" for check in problems(digest.checks) for part in _parts(check)),
             *(f"unsure:{check.name}" for check in unsure),
-            *(f"failure:{failure.name}" for failure in digest.failures),
+            *(f"{FAILURE}{failure.name}" for failure in digest.failures),
         ]
     )
+
+
+def _parts(check: Check) -> Sequence[str]:
+    return check.parts or (check.reason,)
 
 
 def _severity(digest: Digest) -> Severity:

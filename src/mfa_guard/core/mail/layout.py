@@ -28,6 +28,8 @@ COMMAND_HEADINGS: Final[Mapping[str, str]] = {
     "enforce": "TO ENFORCE",
     "remove_device": "TO REMOVE THE DEVICE",
     "enable_rule": "TO ENABLE THE RULE AGAIN",
+    "start_logging": "TO START THE TRAIL AGAIN",
+    "list_unassigned_devices": "TO LIST THE DEVICES THAT BELONG TO NO USER",
 }
 
 
@@ -123,6 +125,7 @@ def _data(draft: Draft, record: Record, settings: Settings) -> dict[str, object]
         "actor": {
             "label": sanitize(actor.label),
             "mfa": actor.mfa,
+            "key_id": sanitize(actor.key_id, 128) if actor.key_id else None,
             "address": sanitize(record.address),
             "user_agent": sanitize(record.user_agent, 300),
         },
@@ -159,6 +162,8 @@ def _happened(record: Record) -> list[str]:
         # A record of a table's stream does not contain the actor.
         return [f"{sanitize(record.name)} at {utc_text(record.time)}"]
     session = {True: ", in a session with MFA", False: ", in a session without MFA", None: ""}[record.actor.mfa]
+    if record.actor.key_id:
+        session = f", with the access key {sanitize(record.actor.key_id, 128)}"
     return [
         f"{sanitize(record.name)} at {utc_text(record.time)}",
         f"by {sanitize(record.actor.label)}{session}",

@@ -1,17 +1,15 @@
-"""Compose the notices: about a user, the root user, mfa-guard's own resources, and the exemption table."""
+"""Compose the notices about a user and about the exemption table."""
 
 from datetime import datetime
 from typing import Final
 
-from mfa_guard.core.alerts import Alert
-from mfa_guard.core.cloudtrail import UserEvent
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.exemption_changes import Change, ExemptionChange
 from mfa_guard.core.mail.console_urls import url_part
 from mfa_guard.core.mail.layout import Draft, Message, compose, console
 from mfa_guard.core.mail.next_steps import commands, next_steps
 from mfa_guard.core.mail.notice_context import NoticeContext
-from mfa_guard.core.mail.shell_commands import cli_command, enable_rule_command
+from mfa_guard.core.mail.shell_commands import cli_command
 from mfa_guard.core.mail.user_notices import about_user, changes, headline_and_lead
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
 from mfa_guard.core.plan import DueNotice
@@ -39,58 +37,6 @@ def user_message(notice: DueNotice, context: NoticeContext) -> Message:
         about=about_user(state),
     )
     return compose(draft, context.event.record, settings)
-
-
-def root_message(event: UserEvent, settings: Settings) -> Message:
-    """Return the notice about a change of the root user's credentials or MFA devices."""
-    call = sanitize(event.record.name)
-    draft = Draft(
-        kind=NoticeKind.ROOT_CREDENTIALS,
-        severity=Severity.CRITICAL,
-        headline=f"root user: {call}",
-        lead=[
-            f"{call} changed a credential or an MFA device of this account's root user. The root user can do "
-            "everything, and no policy in this account applies to it. mfa-guard never changes the root user."
-        ],
-        subject={"kind": "root", "name": None},
-        link=console(settings, "iam/home#/security_credentials"),
-        next=[
-            "If this was not planned, sign in as the root user, remove what was added, change the password, and "
-            "contact AWS Support.",
-            "The root user should have an MFA device and no access keys.",
-        ],
-    )
-    return compose(draft, event.record, settings)
-
-
-def alert_message(alert: Alert, settings: Settings) -> Message:
-    """Return the notice about a sign-in of the root user, or about a call on one of mfa-guard's own resources."""
-    watched, target = alert.watched, sanitize(alert.target, 300)
-    headline, lead = _alert_opening(alert, target)
-    disabled = alert.target if alert.record.name == "DisableRule" else None
-    enable = enable_rule_command(disabled, settings) if disabled else None
-    draft = Draft(
-        kind=watched.kind,
-        severity=watched.severity,
-        headline=headline,
-        lead=[f"{lead} {watched.risk}"],
-        subject={"kind": watched.resource, "name": target if alert.target else None},
-        link=console(settings, "console/home"),
-        next=[watched.repair],
-        commands={"enable_rule": enable} if enable else {},
-    )
-    return compose(draft, alert.record, settings)
-
-
-def _alert_opening(alert: Alert, target: str) -> tuple[str, str]:
-    if alert.watched.kind is NoticeKind.ROOT_SIGN_IN:
-        mfa = {"Yes": " An MFA device was used.", "No": " No MFA device was used."}.get(str(alert.mfa_used), "")
-        return (
-            "the root user signed in to the console",
-            f"The root user of this account signed in to the console.{mfa}",
-        )
-    call, actor, resource = sanitize(alert.record.name, 80), sanitize(alert.record.actor.label), alert.watched.resource
-    return f"{call} on mfa-guard's {resource}", f'{actor} called {call} on mfa-guard\'s {resource} "{target}".'
 
 
 _ADDED_UNPLANNED: Final = (

@@ -33,6 +33,14 @@ _AND_THEN: Final = " && \\\n"
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 _RULE_NAME: Final = re.compile(r"[.\-_A-Za-z0-9]{1,64}")
 
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-trail-naming-requirements.html
+_TRAIL: Final = re.compile(r"(?:arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/)?[A-Za-z0-9][A-Za-z0-9._-]{2,127}")
+_REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
+
+LIST_UNASSIGNED_DEVICES: Final = (
+    "aws iam list-virtual-mfa-devices --assignment-status Unassigned --query 'VirtualMFADevices[].SerialNumber'"
+)
+
 # Closes the JSON's single quotes around a substitution: the shell that runs the command puts its caller's ARN here.
 _CALLER_PLACEHOLDER: Final = "CALLER"
 _CALLER: Final = "'\"$(aws sts get-caller-identity --query Arn --output text)\"'"
@@ -89,6 +97,13 @@ def enable_rule_command(rule: str, settings: Settings) -> str | None:
     if not _RULE_NAME.fullmatch(rule):
         return None
     return f"aws events enable-rule --region {settings.region} {_option('--name', rule)}"
+
+
+def start_logging_command(trail: str, region: str) -> str | None:
+    """Return the command that starts a trail again, or None for a name or a region that AWS does not allow."""
+    if not _TRAIL.fullmatch(trail) or not _REGION.fullmatch(region):
+        return None
+    return f"aws cloudtrail start-logging --region {region} --name {shlex.quote(trail)}"
 
 
 def enforce_command(state: UserState, settings: Settings) -> str:

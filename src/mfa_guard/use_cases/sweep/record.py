@@ -15,9 +15,18 @@ from mfa_guard.core.account.key_deactivation import DeactivationStep
 from mfa_guard.core.account.snapshot import Snapshot
 from mfa_guard.core.account.treatment import Treatment
 from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
-from mfa_guard.core.health.checks import NOTICES_TOPIC, Check, problems
+from mfa_guard.core.health.checks import NOTICES_TOPIC, Check, Verdict, problems
 from mfa_guard.core.mail.changes import describe_changes
-from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message, pending, problem_names
+from mfa_guard.core.mail.digest import (
+    FAILURE,
+    HEALTH,
+    Change,
+    Digest,
+    Failure,
+    digest_message,
+    pending,
+    problem_names,
+)
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.plan import Action
 from mfa_guard.core.sanitize import sanitize
@@ -187,3 +196,33 @@ def measure(digest: Digest, treatments: Iterable[Treatment], not_tagged: Sequenc
         telemetry.gauge(gauge, value)
     telemetry.count(Metric.USERS_ENFORCED, sum(each.result.route is not None for each in treatments))
     telemetry.count(Metric.SWEEP_FAILURES, len(digest.failures) + len(not_tagged))
+    _measure_alarms(digest, not_tagged, this_round)
+
+
+# The checks that have an alarm of their own.
+_ALARMED: Final[Mapping[str, Gauge]] = {
+    "trail": Gauge.TRAIL_PROBLEM,
+    "rules": Gauge.RULES_PROBLEM,
+    NOTICES_TOPIC: Gauge.NOTICES_TOPIC_PROBLEM,
+}
+
+
+def _measure_alarms(digest: Digest, not_tagged: Sequence[str], this_round: SweepRound) -> None:
+    """Record what alarms watch: an alarm acts on a transition only, so a lasting problem must not count as new again.
+
+    A check that cannot be verified gives no value, and its alarm keeps its state.
+    """
+    telemetry, before = this_round.dependencies.telemetry, this_round.before
+    new = problem_names(digest) - before.problems
+    failures = sum(name.startswith(FAILURE) for name in new) + len(set(not_tagged) - set(before.not_tagged))
+    counts = {
+        Metric.NEW_HEALTH_PROBLEMS: sum(name.startswith(HEALTH) for name in new),
+        Metric.NEW_SWEEP_FAILURES: failures,
+    }
+    for metric, times in counts.items():
+        # Their alarms take no value for none, and CloudWatch charges for each hour with a value.
+        if times:
+            telemetry.count(metric, times)
+    for check in digest.checks:
+        if check.name in _ALARMED and check.verdict is not Verdict.CANNOT_VERIFY:
+            telemetry.gauge(_ALARMED[check.name], float(check.verdict is Verdict.PROBLEM))

@@ -107,5 +107,6 @@ def _finish_or_continue(outcome: SweepOutcome, request: SweepRequest, dependenci
     elif outcome.changed:
         dependencies.sweep_starter.request_sweep(next_round(request))
     else:
-        dependencies.telemetry.count(Metric.SWEEP_FAILURES)
+        for metric in (Metric.SWEEP_FAILURES, Metric.NEW_SWEEP_FAILURES):
+            dependencies.telemetry.count(metric)
         raise SweepStalled(f"Round {request.round} changed no user and left {outcome.left}; the sweep ends here.")

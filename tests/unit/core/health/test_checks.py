@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mfa_guard.core.health.checks import Verdict, judge, problems
+from mfa_guard.core.health.checks import NOTICES_TOPIC, Verdict, doublings, judge, problems
 from mfa_guard.core.health.readings import GroupPolicies, PolicyVersion, Root, Subscriptions, Unread
 from mfa_guard.core.health.trail_selectors import Trail, TrailState
 from support.factories import GROUP, POLICY
@@ -115,6 +115,14 @@ def test_a_dead_letter_is_a_problem() -> None:
     found = check("dead-letter queue", 3)
     assert (found.verdict, found.reason) == (Verdict.PROBLEM, "Events that could not be handled: 3.")
     assert DEPLOYED.queue_url in found.advice
+    assert found.parts == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(0, ()), (1, ("1",)), (2, ("1", "2")), (7, ("1", "2", "4")), (8, ("1", "2", "4", "8"))]
+)
+def test_each_doubling_is_a_part(count: int, expected: tuple[str, ...]) -> None:
+    assert doublings(count) == expected
 
 
 class TestPolicy:
@@ -332,3 +340,8 @@ class TestSentences:
             reason = check("enforcement group", GroupPolicies((POLICY, *names), ())).reason
             shown = ", ".join(names[:6])
             assert reason == f"The group has other policies, which apply to every member: {shown}{rest}."
+
+
+def test_the_checks_that_have_an_alarm_of_their_own_exist() -> None:
+    # use_cases/sweep/record.py measures them by these names.
+    assert {"trail", "rules", NOTICES_TOPIC} <= set(checks())

@@ -328,7 +328,11 @@ class TestNews:
 
     def test_problems_failures_and_checks_that_cannot_be_verified_have_names(self) -> None:
         told = digest(ANN, BOB, checks=(FINE, BAD, ADVICE, UNSURE), failures=(Failure("dan", "x"),))
-        assert problem_names(told) == {"health:dead-letter queue", "unsure:trail", "failure:dan"}
+        assert problem_names(told) == {f"health:dead-letter queue:{BAD.reason}", "unsure:trail", "failure:dan"}
+
+    def test_a_check_with_parts_is_named_by_them(self) -> None:
+        told = digest(ANN, checks=(replace(BAD, parts=("1", "2")),))
+        assert problem_names(told) == {"health:dead-letter queue:1", "health:dead-letter queue:2"}
 
     def test_advice_that_cannot_be_verified_is_no_news(self) -> None:
         assert problem_names(digest(ANN, checks=(replace(UNSURE, advisory=True),))) == frozenset()

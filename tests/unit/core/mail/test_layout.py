@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import parse_user_event
+from mfa_guard.core.mail.alert_notices import alert_message
 from mfa_guard.core.mail.layout import COMMAND_HEADINGS, LARGEST, Draft, compose
-from mfa_guard.core.mail.notices import alert_message
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
 from mfa_guard.core.settings import Settings
 from support.factories import detail, long_term_key, settings, state, user_identity
@@ -40,6 +40,7 @@ def test_the_json_has_every_field() -> None:
     assert found["actor"] == {
         "label": "user/bob",
         "mfa": True,
+        "key_id": None,
         "address": "192.0.2.10",
         "user_agent": "aws-cli/2.30",
     }
@@ -51,7 +52,12 @@ def test_the_schema_knows_every_kind_and_every_command() -> None:
     properties = NOTICE_SCHEMA["properties"]
     assert set(properties["kind"]["enum"]) == {*NoticeKind}
     assert properties["commands"]["properties"].keys() == COMMAND_HEADINGS.keys()
-    assert properties["cli_commands"]["properties"].keys() == COMMAND_HEADINGS.keys() - {"remove_device", "enable_rule"}
+    assert properties["cli_commands"]["properties"].keys() == COMMAND_HEADINGS.keys() - {
+        "remove_device",
+        "enable_rule",
+        "start_logging",
+        "list_unassigned_devices",
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_the_schema_knows_every_kind_and_every_command() -> None:
             "  by user/bob, in a session without MFA\n",
         ),
         (user_identity("bob", sessionContext={"attributes": {"mfaAuthenticated": None}}), "  by user/bob\n"),
-        (long_term_key("bob"), "  by user/bob\n"),
+        (long_term_key("bob"), "  by user/bob, with the access key AKIAEXAMPLE9\n"),
     ],
 )
 def test_the_mail_says_whether_the_session_had_mfa_if_cloudtrail_says_so(

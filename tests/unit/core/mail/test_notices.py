@@ -11,9 +11,10 @@ import pytest
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.attachments import WriteResult
 from mfa_guard.core.cloudtrail import Trigger, parse_user_event
+from mfa_guard.core.mail.alert_notices import alert_message, root_message
 from mfa_guard.core.mail.layout import COMMAND_HEADINGS
 from mfa_guard.core.mail.notice_context import NoticeContext
-from mfa_guard.core.mail.notices import alert_message, root_message, user_message
+from mfa_guard.core.mail.notices import user_message
 from mfa_guard.core.mail.shell_commands import cli_command
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
 from mfa_guard.core.plan import Action, DueNotice, EventPlan
@@ -187,6 +188,18 @@ MEANINGS: Mapping[str, Meaning] = {
     "not-enforced: the policy is missing": Meaning(CRITICAL, ("does not exist", "without MFA"), (), ("enforce",)),
     "not-tagged": Meaning(CRITICAL, ("TagsPerUser",), (ATTACHED,), ("undo",)),
     "root-credentials": Meaning(CRITICAL, ("CreateAccessKey", "root user")),
+    "root-credentials: an MFA device is enabled": Meaning(LOW, ("MFA device was enabled", "root-account-mfa-device")),
+    "tampering: a rule is enabled again": Meaning(MEDIUM, ("EnableRule", "enabled again")),
+    "tampering: a rule, through another CloudFormation stack": Meaning(CRITICAL, ("DeleteRule", "another stack")),
+    "tampering: the mapping of the exemption table": Meaning(CRITICAL, ("14e0db71", "exemption table")),
+    "tampering: through Cloud Control": Meaning(CRITICAL, ("UpdateResource", "mfa-guard-heartbeat")),
+    "tampering: a trail that feeds mfa-guard stops": Meaning(
+        CRITICAL, ('"main" in us-east-1', "receives IAM's events through this trail"), commands=("start_logging",)
+    ),
+    "tampering: the selectors of a trail that mfa-guard does not need": Meaning(
+        MEDIUM, ('"audit"', "management events (ReadOnly) without kms.amazonaws.com")
+    ),
+    "unassigned-devices": Meaning(HIGH, ("belong to no user", "quota"), commands=("list_unassigned_devices",)),
     "root-sign-in: with MFA": Meaning(CRITICAL, ("root user", "An MFA device was used")),
     "root-sign-in: without MFA": Meaning(CRITICAL, ("root user", "No MFA device was used")),
     "root-sign-in: CloudTrail does not say whether MFA was used": Meaning(CRITICAL, ("root user",)),
@@ -236,7 +249,7 @@ class TestEveryNotice:
     def test_the_subject_line_has_the_severity_and_the_subject(self, title: str) -> None:
         line = NOTICES[title]().subject
         assert line.startswith(f"{MEANINGS[title].severity.upper()}: ")
-        assert "alice" in line or "root" in line or "mfa-guard" in line
+        assert any(word in line for word in ("alice", "root", "mfa-guard", "the trail", "virtual MFA devices"))
         assert len(line) <= 100
 
     def test_the_mail_and_the_json_say_the_same(self, title: str) -> None:
@@ -349,6 +362,58 @@ class TestRootAndAlerts:
     def test_the_id_of_an_event_is_sanitized(self) -> None:
         record = detail("EnableMFADevice", {"userName": "AWS ROOT USER"}, eventID="a\nb")
         assert data(root_message(parse_user_event(record), settings()))["event"]["id"] == "a?b"
+
+    @pytest.mark.parametrize(
+        ("event", "request_parameters", "response", "named"),
+        [
+            ("CreateAccessKey", {}, {"accessKey": {"accessKeyId": "AKIANEW"}}, "root user: access key AKIANEW."),
+            ("UpdateAccessKey", {"accessKeyId": "AKIAOLD"}, None, "root user: access key AKIAOLD."),
+            (
+                "DeactivateMFADevice",
+                {"userName": "AWS ROOT USER", "serialNumber": "s"},
+                None,
+                "root user: MFA device s.",
+            ),
+            ("CreateLoginProfile", {"userName": "AWS ROOT USER"}, None, "root user. The root"),
+        ],
+    )
+    def test_a_notice_about_root_names_the_key_or_the_device(
+        self, event: str, request_parameters: dict[str, object], response: object, named: str
+    ) -> None:
+        record = detail(event, request_parameters, userIdentity={"type": "Root"}, responseElements=response)
+        found = data(root_message(parse_user_event(record), settings()))
+        assert named in found["summary"]
+        assert found["severity"] == "critical"
+
+    def test_a_device_of_root_is_good_news_and_named(self) -> None:
+        record = detail("EnableMFADevice", {"userName": "AWS ROOT USER", "serialNumber": "serial-7"})
+        found = data(root_message(parse_user_event(record), settings()))
+        assert found["severity"] == "low"
+        assert "serial-7" in found["summary"]
+        assert "remove what was added" not in " ".join(found["next"])
+
+    @pytest.mark.parametrize("used", ["YES", "yes", "Yes"])
+    def test_mfa_used_is_compared_without_regard_to_case(self, used: str) -> None:
+        summary = data(root_signed_in(additionalEventData={"MFAUsed": used}))["summary"]
+        assert "An MFA device was used." in summary
+
+    @pytest.mark.parametrize(
+        ("name", "region"),
+        [
+            ("-name", "us-east-1"),
+            ("x", "us-east-1"),
+            ("main", "us-east-1;reboot"),
+            ("main\n", "us-east-1"),
+            ("main", ""),
+        ],
+    )
+    def test_only_a_trail_that_can_exist_makes_a_command(self, name: str, region: str) -> None:
+        message = alerted("StopLogging", {"name": name}, "cloudtrail", awsRegion=region)
+        assert data(message)["commands"] == {}
+
+    def test_a_trail_is_not_called_the_guards(self) -> None:
+        found = data(alerted("DeleteTrail", {"name": "audit"}, "cloudtrail"))
+        assert 'called DeleteTrail on the trail "audit" in us-east-1.' in found["summary"]
 
 
 class TestExemptionChanges:

@@ -7,7 +7,7 @@ import pytest
 
 from mfa_guard.core.errors import AwsRequestFailed
 from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.health.checks import NOTICES_TOPIC, Check, Verdict
+from mfa_guard.core.health.checks import NOTICES_TOPIC, Check, Verdict, doublings
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.sweep_request import SweepRequest
 from support.factories import MARKED, device, exemption, key
@@ -99,12 +99,81 @@ class TestMetrics:
             Gauge.OLDEST_NONCOMPLIANT_DAYS: 28,
             Gauge.SWEEP_DURATION: 0,
             Gauge.HEALTH_PROBLEMS: 1,
+            Gauge.TRAIL_PROBLEM: 1,
         }
         assert account.telemetry.counts[Metric.USERS_ENFORCED] == 1
         assert account.telemetry.counts[Metric.SWEEP_FINISHED] == 1
 
+    def counted(self, account: FakeAccount, metric: Metric) -> int:
+        account.telemetry.counts.clear()
+        run(account)
+        return account.telemetry.counts.get(metric, 0)
+
+    def test_a_problem_counts_as_new_once(self) -> None:
+        account = FakeAccount(compliant_user("ann"))
+        account.health.found = (BROKEN,)
+        assert [self.counted(account, Metric.NEW_HEALTH_PROBLEMS) for _ in range(2)] == [1, 0]
+        account.health.found = (BROKEN, replace(BROKEN, name="root", reason="Root has access keys."))
+        assert [self.counted(account, Metric.NEW_HEALTH_PROBLEMS) for _ in range(2)] == [1, 0]
+
+    def test_another_description_of_a_problem_counts_as_new(self) -> None:
+        account = FakeAccount(compliant_user("ann"))
+        account.health.found = (BROKEN,)
+        run(account)
+        account.health.found = (replace(BROKEN, reason="Another trail stopped, too."),)
+        assert self.counted(account, Metric.NEW_HEALTH_PROBLEMS) == 1
+
+    def test_a_problem_that_ends_and_comes_back_counts_as_new(self) -> None:
+        account = FakeAccount(compliant_user("ann"))
+        found = []
+        for checks in ((BROKEN,), (), (BROKEN,)):
+            account.health.found = checks
+            found.append(self.counted(account, Metric.NEW_HEALTH_PROBLEMS))
+        assert found == [1, 0, 1]
+
+    def test_a_user_for_whom_sweeps_fail_counts_as_new_once(self) -> None:
+        account = FakeAccount(user("ann", password=True))
+        account.iam.refusing[("attach", "ann")] = AwsRequestFailed("Throttling: later")
+        assert [self.counted(account, Metric.NEW_SWEEP_FAILURES) for _ in range(2)] == [1, 0]
+        assert self.counted(account, Metric.SWEEP_FAILURES) == 1
+
+    def test_a_user_whose_tags_cannot_be_written_counts_as_new_once(self) -> None:
+        account = FakeAccount(user("ann", password=True, attached=True))
+        account.iam.refusing[("mark", "ann")] = AwsRequestFailed("Throttling: later")
+        assert [self.counted(account, Metric.NEW_SWEEP_FAILURES) for _ in range(2)] == [1, 0]
+
+    @pytest.mark.parametrize(
+        ("verdict", "expected"), [(Verdict.FINE, 0), (Verdict.PROBLEM, 1), (Verdict.CANNOT_VERIFY, None)]
+    )
+    @pytest.mark.parametrize(
+        ("name", "gauge"),
+        [
+            ("trail", Gauge.TRAIL_PROBLEM),
+            ("rules", Gauge.RULES_PROBLEM),
+            (NOTICES_TOPIC, Gauge.NOTICES_TOPIC_PROBLEM),
+        ],
+    )
+    def test_three_checks_are_measured_unless_they_cannot_be_verified(
+        self, name: str, gauge: Gauge, verdict: Verdict, expected: float | None
+    ) -> None:
+        account = FakeAccount(compliant_user("ann"))
+        account.health.found = (Check(name, verdict, "So.", ""),)
+        run(account)
+        assert account.telemetry.gauges.get(gauge) == expected
+
 
 class TestNews:
+    def test_dead_letters_are_news_when_their_number_doubles(self) -> None:
+        account = FakeAccount(compliant_user("ann"))
+        run(account)
+        mailed = []
+        for count in (1, 1, 2, 3, 3, 4, 500, 480, 300, 511, 512, 3, 4, 1_000):
+            account.health.found = (
+                Check("dead-letter queue", Verdict.PROBLEM, f"Events: {count}.", "Redrive.", parts=doublings(count)),
+            )
+            mailed.append((count, run(account).mailed))
+        assert [count for count, sent in mailed if sent] == [1, 2, 4, 500, 512, 4, 1_000]
+
     def test_a_digest_without_a_subscriber_counts_as_not_sent(self) -> None:
         account = FakeAccount(compliant_user("ann"))
         account.health.found = (Check(NOTICES_TOPIC, Verdict.PROBLEM, "There is no subscription.", "Subscribe."),)
