@@ -57,7 +57,8 @@ class Deployed:
 
     def reads_stream(self) -> bool:
         """Tell whether the event source mapping of the exemption table's stream exists and is on."""
-        return any(each.enabled for each in self._functions.list_event_source_mappings("", ""))
+        mappings = self._functions.list_event_source_mappings("", "")
+        return any(each.enabled for each in mappings if ":dynamodb:" in each.event_source_arn)
 
     def _matcher(self, rule: MotoRule) -> Matcher:
         pattern: Fields = rule.event_pattern.get_pattern()
