@@ -104,6 +104,31 @@ class TestUserEvent:
         assert len(mails(account, stack)) == 1
         assert any("able unreachable" in str(line.get("message")) for line in printed())
 
+    def test_a_forged_event_with_a_genuine_id_makes_the_genuine_event_no_duplicate(
+        self, context: Context, printed: Printed
+    ) -> None:
+        genuine = created()
+        record = genuine["detail"]
+        assert isinstance(record, dict)
+        # The forger names a user who is gone, so that nothing is done under the genuine id.
+        changes = {"requestParameters": {"userName": "gone"}, "eventTime": "2026-01-01T00:00:00Z"}
+        forged = {**genuine, "detail": record | changes}
+        user_event.lambda_handler(forged, context)
+        assert attached() == []
+        printed()
+        user_event.lambda_handler(genuine, context)
+        assert attached() == ["EnrollMFADeviceThenSignInAgain"]
+        assert "DuplicateEvents" not in metric_names(printed())
+
+    def test_the_order_of_the_fields_makes_no_other_event(self, context: Context, printed: Printed) -> None:
+        event = created()
+        record = event["detail"]
+        assert isinstance(record, dict)
+        user_event.lambda_handler(event, context)
+        printed()
+        user_event.lambda_handler({**event, "detail": dict(reversed(record.items()))}, context)
+        assert "DuplicateEvents" in metric_names(printed())
+
     def test_without_the_exemption_table_it_does_nothing(self, context: Context, faults: Faults) -> None:
         # When the read fails, it must not look as if no user were exempt.
         faults.failing = dict.fromkeys(("BatchGetItem", "GetItem"), "ResourceNotFoundException")

@@ -36,7 +36,7 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerR
     return _notify_of_alert(alert, context)
 
 
-@idempotent("alert", key="record.id")
+@idempotent("alert")
 def _notify_of_alert(alert: Alert, _context: LambdaContext) -> HandlerResult:
     settings = read_settings()
     kind = alert.watched.kind.value

@@ -36,7 +36,7 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerR
     return _sweep(request, context)
 
 
-@idempotent("sweep", key="id")
+@idempotent("sweep")
 def _sweep(request: SweepRequest, context: LambdaContext) -> HandlerResult:
     settings = read_settings()
     dependencies = sweep_dependencies(settings, context.invoked_function_arn)

@@ -23,7 +23,7 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> HandlerR
     return _remediate(user_event, context)
 
 
-@idempotent("user-event", key="record.id")
+@idempotent("user-event")
 def _remediate(user_event: UserEvent, _context: LambdaContext) -> HandlerResult:
     settings = read_settings()
     outcome = remediate(user_event, settings, remediate_dependencies(settings))
