@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from mfa_guard.core.leases import Claim, Lease
     from mfa_guard.core.mail.layout import Message
     from mfa_guard.core.metrics import Gauge, Metric
+    from mfa_guard.core.notice_kinds import NoticeKind
     from mfa_guard.core.own_stack import StackEvent
     from mfa_guard.core.sweep_memory import SweepMemory
     from mfa_guard.core.trails import KnownTrails
     from mfa_guard.core.user import AccessKey, Device, ServiceCredential, UserState
     from mfa_guard.core.user_record import Decision, UserRecord
+    from mfa_guard.core.windows import Admission, EndedWindow, HeldNotice
 
 
 class Iam(Protocol):
@@ -123,6 +125,29 @@ class Leases(Protocol):
 
     def claim(self, lease: Lease) -> Claim: ...
     def sent(self, lease: Lease) -> None: ...
+
+
+class Windows(Protocol):
+    """How many notices of a kind were sent lately, and what waits for a summary.
+
+    When the state table cannot be reached, no notice waits.
+    """
+
+    def admit(self, notice: HeldNotice, now: datetime) -> Admission:
+        """Count a notice, and store it if it has to wait. A repetition by the same event is stored once."""
+
+    def ended(self, kinds: Iterable[NoticeKind], now: datetime) -> tuple[EndedWindow, ...]:
+        """Return what waits although its window has ended; raises AwsRequestFailed, or AccessDenied."""
+
+    def close(self, window: EndedWindow) -> None:
+        """Forget what a summary named; raises AwsRequestFailed, or AccessDenied."""
+
+
+class SummaryTimer(Protocol):
+    """What invokes AlertFunction when a window has ended."""
+
+    def start(self, kind: NoticeKind) -> None:
+        """Start the timer of the window that is open; raises AwsRequestFailed, or AccessDenied."""
 
 
 class Notifier(Protocol):

@@ -352,6 +352,8 @@ class FaultInjector:
             return "exemptions" if operation in ("Scan", "DescribeTable") else "exemption"
         item = params.get("Key") or params.get("Item") or {}
         key = str(item["id"]["S"])
+        if key.startswith("window#"):
+            return key.replace("#", " ")
         if key.startswith(("user#", "notice#")):
             notices = (each for each in params["ExpressionAttributeNames"].values() if each.startswith("notice_"))
             return f"notice {kind.removeprefix('notice_')}" if (kind := next(notices, None)) else "user record"

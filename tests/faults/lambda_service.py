@@ -124,7 +124,9 @@ class LambdaService:
         [found] = [
             each.properties
             for each in stack.resources.values()
-            if each.type == kind and each.properties["FunctionName"] in names
+            if each.type == kind
+            and each.properties["FunctionName"] in names
+            and ":sqs:" not in str(each.properties.get("EventSourceArn"))
         ]
         return found
 

@@ -260,3 +260,23 @@ class TestAlert:
 def test_responses_to_cloudformation_are_sent_without_following_redirects() -> None:
     composed, strict = vars(response_sender()._opener), vars(strict_opener())
     assert {type(each) for each in composed["handlers"]} == {type(each) for each in strict["handlers"]}
+
+
+class TestSummaries:
+    def test_a_message_of_the_queue_sends_what_waits(
+        self, account: Account, stack: Stack, context: Context, printed: Printed
+    ) -> None:
+        line = "2026-03-01T12:00:00Z HIGH: alice has no MFA device (event 1)"
+        account.clients.dynamodb.put_item(
+            TableName=stack.physical_id("StateTable"),
+            Item={"id": {"S": "window#noncompliant"}, "held#1772366400#AIDA1#1": {"S": line}},
+        )
+        message = {"eventSource": "aws:sqs", "body": '{"kind": "noncompliant"}'}
+        assert alert.lambda_handler({"Records": [message]}, context) == {"notice": "summary", "sent": 1}
+        assert mails(account, stack) == ["HIGH: 1 more notice: noncompliant"]
+        assert alert.lambda_handler({"Records": [message]}, context)["sent"] == 0
+        assert "NoticesSent" in metric_names(printed())
+
+    def test_a_message_that_the_guard_did_not_write_raises(self, account: Account, context: Context) -> None:  # noqa: ARG002
+        with pytest.raises(EventNotUnderstood):
+            alert.lambda_handler({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}, context)

@@ -350,4 +350,5 @@ def test_there_is_a_truth_for_every_kind_that_an_event_plan_can_make_due() -> No
         NoticeKind.TAMPERING,
         NoticeKind.STACK_CHANGE,
         NoticeKind.EXEMPTION,
+        NoticeKind.UNASSIGNED_DEVICES,
     }

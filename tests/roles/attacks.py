@@ -231,4 +231,44 @@ EVENTS: Final = (
     _put_events("sends its event to another bus", EVERY, [_OWN], ANOTHER_BUS),
 )
 
-ATTACKS: Final = (*PRIVILEGE_ESCALATION, *WEAKER_ENFORCEMENT, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD, *EVENTS)
+STATE: Final = (
+    *(
+        Attack(goal, functions, f"dynamodb:{action}", "StateTable.Arn", {"dynamodb:LeadingKeys": [key]})
+        for goal, functions, key in (
+            ("makes an alert a duplicate", (USER_EVENT, SWEEP, TEARDOWN), "alert#1"),
+            ("makes an event a duplicate", (ALERT, SWEEP, TEARDOWN), "user-event#1"),
+            ("makes a sweep a duplicate", (USER_EVENT, ALERT, TEARDOWN), "sweep#1"),
+            ("forges what sweeps remember", (USER_EVENT, ALERT, TEARDOWN), "memory#sweep"),
+            ("writes the record of an emergency stop", EVERY, "stop#1"),
+        )
+        for action in ("PutItem", "UpdateItem", "DeleteItem")
+    ),
+    *(
+        Attack(
+            "forges a user record",
+            functions,
+            f"dynamodb:{action}",
+            "StateTable.Arn",
+            {"dynamodb:LeadingKeys": ["user#1"]},
+        )
+        for action, functions in (
+            ("PutItem", (USER_EVENT, ALERT, TEARDOWN)),
+            ("UpdateItem", (ALERT, TEARDOWN)),
+            ("DeleteItem", (USER_EVENT, ALERT, TEARDOWN)),
+        )
+    ),
+    Attack(
+        "forges a user record beside its own item",
+        EVERY,
+        "dynamodb:UpdateItem",
+        "StateTable.Arn",
+        {"dynamodb:LeadingKeys": ["alert#1", "user#AIDA1"]},
+    ),
+    *(
+        Attack("writes state without a key", EVERY, f"dynamodb:{action}", "StateTable.Arn")
+        for action in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLUpdate", "PartiQLDelete")
+    ),
+    Attack("reads all state", EVERY, "dynamodb:Scan", "StateTable.Arn"),
+)
+
+ATTACKS: Final = (*PRIVILEGE_ESCALATION, *WEAKER_ENFORCEMENT, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD, *EVENTS, *STATE)

@@ -80,6 +80,10 @@ class Harness:
             iam.create_login_profile(UserName=name, Password="Not-a-secret-1")
         return user_id
 
+    def age(self, name: str) -> None:
+        """Let a user be 400 days old. A younger user than 7 days is no machine, so their credentials are not read."""
+        self.account.iam.users[name].create_date -= timedelta(days=400)
+
     def key(self, name: str, *, used: bool = False) -> str:
         key_id = self.account.clients.iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
         if used:
@@ -199,9 +203,16 @@ def user_events(harness: Harness) -> None:
         harness.bind(name, boundary)
         request = {"userName": name, "permissionsBoundary": boundary}
         handle(harness.event("PutUserPermissionsBoundary", name, requestParameters=request))
+    # After ten notices of a kind, the next ones wait for a summary.
+    for number in range(12):
+        harness.user(f"many-{number}")
+        handle(harness.event("CreateUser", f"many-{number}"))
     # The idempotency record of a failed event is deleted, so that Lambda's retry runs.
     missing = {"userName": "dora", "serialNumber": "arn:aws:iam::111122223333:mfa/missing"}
     _expect(NotVisibleYet, lambda: handle(harness.event("EnableMFADevice", "dora", requestParameters=missing)))
+    # Without the state table, the exemption is read alone.
+    harness.account.clients.dynamodb.delete_table(TableName=harness.stack.physical_id("StateTable"))
+    handle(harness.event("CreateLoginProfile", "erin"))
 
 
 def alerts(harness: Harness) -> None:
@@ -227,6 +238,12 @@ def alerts(harness: Harness) -> None:
     batch: dict[str, object] = {"Records": [stream_record("INSERT", item)]}
     for _ in range(2):
         alert.lambda_handler(batch, Context())
+    # After ten notices of a kind, the next ones wait until a message of the guard's queue arrives.
+    many = [stream_record("INSERT", {**item, "user_id": f"AIDA{number}"}) for number in range(12)]
+    alert.lambda_handler({"Records": many}, Context())
+    harness.clock.time += timedelta(minutes=16)
+    message = {"eventSource": "aws:sqs", "body": json.dumps({"kind": "exemption"})}
+    alert.lambda_handler({"Records": [message]}, Context())
     harness.delete_topic("NoticesTopic")
     _expect(Exception, lambda: alert.lambda_handler(envelope({**stopped, "eventID": "another"}), Context()))
 
@@ -246,6 +263,7 @@ def sweeps(harness: Harness) -> None:
     harness.user("ci", password=False)
     harness.key("ci", used=True)
     harness.user("idle", password=False)
+    harness.age("idle")
     harness.key("idle")
     harness.exempt("frank", harness.user("frank"))
     harness.enforce("frank")

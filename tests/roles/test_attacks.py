@@ -1,28 +1,62 @@
 """The roles refuse what the guard never does, and TeardownFunction refuses by itself what its role cannot refuse."""
 
+from dataclasses import replace
+
 import pytest
 
 from mfa_guard.core.custom_resource import RequestNotUnderstood
-from mfa_guard_cli.policy.evaluator import Decision
+from mfa_guard_cli.policy.evaluator import Decision, Request
 from mfa_guard_cli.stack.template import Stack
-from roles.attacks import ATTACKS, ENFORCING, EVERY, Attack
+from roles.attacks import ANOTHER_FUNCTION, ATTACKS, ENFORCING, EVERY, Attack
 from roles.scenarios import created_stack, open_harness
-from support.recorder import Call, deployed
+from support.recorder import Call, deployed, from_function
 
 WRITES = ("Detach", "Attach", "Remove", "Add", "Untag", "Tag", "Put", "Update", "Delete", "Invoke")
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_an_attack_is_refused(stack: Stack, attack: Attack) -> None:
-    calls = [Call(stack, function, attack.request(stack)) for function in attack.functions]
+    calls = [sent_by(function, attack, stack) for function in attack.functions]
     assert [str(call) for call in calls if call.decision() is Decision.ALLOW] == []
 
 
 @pytest.mark.parametrize("attack", [each for each in ATTACKS if set(each.functions) != set(EVERY)], ids=str)
 def test_a_role_that_an_attack_leaves_out_needs_the_permission(attack: Attack) -> None:
     stack = deployed("all", "user", "30")
-    allowed = [Call(stack, function, attack.request(stack)) for function in EVERY if function not in attack.functions]
+    allowed = [sent_by(function, attack, stack) for function in EVERY if function not in attack.functions]
     assert [str(call) for call in allowed if call.decision() is not Decision.ALLOW] == []
+
+
+def sent_by(function: str, attack: Attack, stack: Stack) -> Call:
+    """Return the request as an attacker's code in the function sends it."""
+    return Call(stack, function, from_function(stack, function, attack.request(stack)))
+
+
+def writes_of(function: str, stack: Stack) -> list[Request]:
+    """Return a request for each kind of write that the function's role allows to the function's own code."""
+    requests = [attack.request(stack) for attack in ATTACKS if function not in attack.functions]
+    written = (each for each in requests if each.action.startswith(("iam:", "dynamodb:", "sns:")))
+    return [each for each in written if not each.action.partition(":")[2].startswith(("Describe", "List", "Scan"))]
+
+
+@pytest.mark.parametrize("function", EVERY)
+def test_the_credentials_of_a_role_are_of_no_use_outside_of_lambda(function: str) -> None:
+    stack = deployed("all", "user", "30")
+    calls = [Call(stack, function, request) for request in writes_of(function, stack)]
+    assert calls
+    assert {call.decision() for call in calls} == {Decision.DENY}
+
+
+@pytest.mark.parametrize("function", EVERY)
+def test_another_function_that_was_given_the_role_can_write_nothing(function: str) -> None:
+    stack = deployed("all", "user", "30")
+    own = str(stack.resolve({"Fn::GetAtt": [function, "Arn"]}))
+    for other in (ANOTHER_FUNCTION, f"{own}-2", own.replace(stack.account, "444455556666")):
+        requests = (
+            replace(each, context={**each.context, "lambda:SourceFunctionArn": other})
+            for each in writes_of(function, stack)
+        )
+        assert {Call(stack, function, request).decision() for request in requests} == {Decision.DENY}
 
 
 @pytest.mark.parametrize("function", ENFORCING)
@@ -31,6 +65,7 @@ def test_no_role_can_change_iam_in_mode_audit(function: str) -> None:
     actions = [
         action
         for statement in stack.role_statements(f"{function}Role")
+        if statement["Effect"] == "Allow"
         for action in statement["Action"]  # type: ignore[attr-defined]
         if action.startswith("iam:")
     ]

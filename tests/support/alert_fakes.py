@@ -76,6 +76,8 @@ def alert_dependencies(
     return AlertDependencies(
         leases=account.leases,
         notifier=account.notifier,
+        windows=account.windows,
+        timer=account.timer,
         telemetry=account.telemetry,
         clock=account.clock,
         stack=stack or FakeStackHistory(),

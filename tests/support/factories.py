@@ -40,6 +40,7 @@ def settings(**changes: object) -> Settings:
         operations_topic_arn=f"arn:aws:sns:us-east-1:{ACCOUNT}:operations",
         state_table="state",
         exemptions_table="exemptions",
+        summary_queue_url=f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/summaries",
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

@@ -4,15 +4,15 @@ import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot
-from mfa_guard.core.errors import QuotaExceeded, UserGone
+from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.health.checks import Check
 from mfa_guard.core.leases import SENT, Claim, Lease, answer, begun
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.metrics import Gauge, Metric
+from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.sweep_memory import SweepMemory
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
@@ -26,12 +26,10 @@ from mfa_guard.core.user import (
     UserState,
 )
 from mfa_guard.core.user_record import NO_RECORD, Decision, NoticeRecord, UserRecord
+from mfa_guard.core.windows import LENGTH, MOST_HELD, SENT_AT_ONCE, Admission, EndedWindow, HeldNotice
 from mfa_guard.use_cases.remediate import RemediateDependencies
 from mfa_guard.use_cases.sweep.dependencies import SweepDependencies
 from support.factories import NOW, OLD
-
-if TYPE_CHECKING:
-    from mfa_guard.core.notice_kinds import NoticeKind
 
 
 class Crash(BaseException):
@@ -320,6 +318,80 @@ def _out(notice: NoticeRecord, clock: FakeClock) -> NoticeRecord:
     return replace(notice, sent=True, until=clock.now() + SENT)
 
 
+class FakeWindows:
+    """Windows in memory. tests/integration/test_windows.py tests this class and the real table alike."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+        self.reachable = True
+        self.newest: dict[NoticeKind, tuple[datetime, int]] = {}
+        self.held: dict[NoticeKind, dict[tuple[datetime, str, str], str]] = {}
+        self.more: dict[NoticeKind, dict[datetime, int]] = {}
+
+    def admit(self, notice: HeldNotice, now: datetime) -> Admission:
+        self.calls.enter("windows.admit")
+        admission = self._admit(notice, now) if self.reachable else Admission.SEND
+        self.calls.leave()
+        return admission
+
+    def _admit(self, notice: HeldNotice, now: datetime) -> Admission:
+        start, count = self.newest.get(notice.kind, (now - LENGTH, 0))
+        if now >= start + LENGTH:
+            self.newest[notice.kind] = (now, 1)
+            return Admission.SEND
+        if count < SENT_AT_ONCE:
+            self.newest[notice.kind] = (start, count + 1)
+            return Admission.SEND
+        held, own = self.held.setdefault(notice.kind, {}), (start, notice.scope, notice.holder)
+        if len(held) >= MOST_HELD and own not in held:
+            more = self.more.setdefault(notice.kind, {})
+            more[start] = more.get(start, 0) + 1
+            return Admission.HELD
+        others = any(each[0] == start and each != own for each in held)
+        held[own] = notice.line
+        return Admission.HELD if others else Admission.FIRST_HELD
+
+    def ended(self, kinds: Iterable[NoticeKind], now: datetime) -> tuple[EndedWindow, ...]:
+        self.calls.enter("windows.ended")
+        found = (self._ended(kind, now) for kind in kinds)
+        return tuple(each for each in found if each.count)
+
+    def _ended(self, kind: NoticeKind, now: datetime) -> EndedWindow:
+        over = now - LENGTH
+        held = {_name(*own): line for own, line in sorted(self.held.get(kind, {}).items()) if own[0] <= over}
+        more = {_name(start): count for start, count in self.more.get(kind, {}).items() if start <= over}
+        return EndedWindow(kind, held, more)
+
+    def close(self, window: EndedWindow) -> None:
+        self.calls.enter("windows.close")
+        kind = window.kind
+        held, more = self.held.get(kind, {}), self.more.get(kind, {})
+        self.held[kind] = {own: line for own, line in held.items() if _name(*own) not in window.entries}
+        self.more[kind] = {start: count for start, count in more.items() if _name(start) not in window.counters}
+        self.calls.leave()
+
+
+def _name(*parts: object) -> str:
+    return "#".join(map(str, parts))
+
+
+@dataclass
+class FakeTimer:
+    """The timers that were started, each with the time at which it ends."""
+
+    calls: Calls
+    clock: FakeClock
+    started: list[tuple[datetime, NoticeKind]] = field(default_factory=list)
+    reachable: bool = True
+
+    def start(self, kind: NoticeKind) -> None:
+        self.calls.enter("timer.start")
+        if not self.reachable:
+            raise AwsRequestFailed("QueueDoesNotExist")
+        self.started.append((self.clock.now() + LENGTH, kind))
+        self.calls.leave()
+
+
 class FakeNotifier:
     """What was sent to the two topics."""
 
@@ -456,6 +528,8 @@ class FakeAccount:
         self.records = FakeUserRecords(self.calls, self.clock, self.exemptions)
         self.leases = FakeLeases(self.calls, self.clock)
         self.notifier = FakeNotifier(self.calls)
+        self.windows = FakeWindows(self.calls)
+        self.timer = FakeTimer(self.calls, self.clock)
         self.telemetry = FakeTelemetry()
         self.account = FakeAccountReader(self.iam, self.calls)
         self.health = FakeHealth()
@@ -481,7 +555,15 @@ class FakeAccount:
     @property
     def dependencies(self) -> RemediateDependencies:
         return RemediateDependencies(
-            self.iam, self.iam, self.records, self.leases, self.notifier, self.telemetry, self.clock
+            iam=self.iam,
+            lookup=self.iam,
+            records=self.records,
+            leases=self.leases,
+            notifier=self.notifier,
+            windows=self.windows,
+            timer=self.timer,
+            telemetry=self.telemetry,
+            clock=self.clock,
         )
 
     @property

@@ -23,11 +23,13 @@ from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.mail.notices import exemption_message, user_message
-from mfa_guard.core.notice_kinds import Severity
+from mfa_guard.core.mail.summary import summary_message
+from mfa_guard.core.notice_kinds import NoticeKind, Severity
 from mfa_guard.core.plan import Action, EventContext, EventPlan, UserPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
 from mfa_guard.core.user import NOT_LOADED, UserState
 from mfa_guard.core.user_record import NO_RECORD, Standing
+from mfa_guard.core.windows import EndedWindow
 from support.factories import (
     ACCOUNT,
     MARKED,
@@ -550,7 +552,30 @@ DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
     "digest: nothing to do": lambda: digest_message(digest(ANN), replace(SWEEPING, help_url=""), NOW),
 }
 
-EVERY_MAIL: Final = {**NOTICES, **DIGESTS}
+SUMMARIES: Final[Mapping[str, Callable[[], Message]]] = {
+    "summary: many users without a device, more than it lists": lambda: summary_message(
+        EndedWindow(
+            NoticeKind.NONCOMPLIANT,
+            {
+                f"held#1772366400#AIDA{name.upper()}#{name}": f"2026-03-01T12:00:00Z HIGH: {name} has no MFA device "
+                f"(event 11111111-2222-3333-4444-{number:012})"
+                for number, name in enumerate(("ann", "bob", "carl"), 1)
+            },
+            {"more#1772366400": 40},
+        ),
+        settings(),
+        NOW,
+    ),
+    "summary: another kind": lambda: summary_message(
+        EndedWindow(
+            NoticeKind.SOLVED,
+            {"held#1772366400#AIDAANN#1": "2026-03-01T12:00:00Z LOW: ann has an MFA device (event 1)"},
+        ),
+        settings(),
+        NOW,
+    ),
+}
+EVERY_MAIL: Final = {**NOTICES, **DIGESTS, **SUMMARIES}
 
 
 def render() -> str:

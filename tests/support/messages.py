@@ -8,6 +8,7 @@ from support.factories import ROOT_OF_THE_PROJECT
 
 NOTICE_SCHEMA: Final = json.loads((ROOT_OF_THE_PROJECT / "docs" / "notice.schema.json").read_text("utf-8"))
 DIGEST_SCHEMA: Final = json.loads((ROOT_OF_THE_PROJECT / "docs" / "digest.schema.json").read_text("utf-8"))
+SUMMARY_SCHEMA: Final = json.loads((ROOT_OF_THE_PROJECT / "docs" / "summary.schema.json").read_text("utf-8"))
 
 
 def mail(message: Message) -> str:

@@ -8,7 +8,7 @@ tests/roles compares the resources with it.
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -57,6 +57,12 @@ def running_stack() -> Stack:
 def role(stack: Stack, logical_id: str) -> Policy:
     """Return everything that a role of the stack allows, as one policy."""
     return parse_policy({"Version": "2012-10-17", "Statement": list(stack.role_statements(logical_id))})
+
+
+def from_function(stack: Stack, function: str, request: Request) -> Request:
+    """Return a request as the code of a function sends it: Lambda adds the function's ARN."""
+    arn = str(stack.resolve({"Fn::GetAtt": [function, "Arn"]}))
+    return replace(request, context={**request.context, "lambda:SourceFunctionArn": arn})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class Recorder:
         service = client.meta.service_model.service_name
         names = _Names(running_stack(), client.meta.region_name, self._function, self._own_name)
         for request in _requests(service, operation, params, names):
-            self.calls.append(Call(names.stack, self._function, request))
+            self.calls.append(Call(names.stack, self._function, from_function(names.stack, self._function, request)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +187,26 @@ def _requests(service: str, operation: str, params: Params, names: _Names) -> It
         for bus in sorted({entry.get("EventBusName", "default") for entry in entries}):
             yield Request("events:PutEvents", names.regional("events", f"event-bus/{bus}"), context)
     elif service == "dynamodb":
-        for table in params["RequestItems"] if operation == "BatchGetItem" else [params["TableName"]]:
-            yield Request(f"dynamodb:{operation}", names.regional("dynamodb", f"table/{table}"))
+        for table, keys in _items(operation, params):
+            yield Request(f"dynamodb:{operation}", names.regional("dynamodb", f"table/{table}"), keys)
     else:
         action = "InvokeFunction" if service == "lambda" and operation == "Invoke" else operation
         yield Request(f"{service}:{action}", _RESOURCES[service](params, names))
+
+
+def _items(operation: str, params: Params) -> Iterator[tuple[str, dict[str, str | list[str]]]]:
+    """Yield each table that a call names, with the partition keys as IAM sees them. A Scan has none."""
+    if operation == "BatchGetItem":
+        for table, request in params["RequestItems"].items():
+            yield table, {"dynamodb:LeadingKeys": [_partition_key(key) for key in request["Keys"]]}
+    elif item := params.get("Key") or params.get("Item"):
+        yield params["TableName"], {"dynamodb:LeadingKeys": [_partition_key(item)]}
+    else:
+        yield params["TableName"], {}
+
+
+def _partition_key(item: Params) -> str:
+    return str((item.get("id") or item["user_id"])["S"])
 
 
 def _iam_resource(params: Params, names: _Names) -> str:

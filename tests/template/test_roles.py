@@ -12,15 +12,17 @@ from mfa_guard.adapters.health_parts import StackReader, TopicReader
 from mfa_guard.adapters.iam import AccessKeys, IamLookup, IamUsers
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.state_items import StateItems
+from mfa_guard.adapters.summary_timer import SummaryQueue
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
 from mfa_guard.adapters.user_records import UserRecordTable
 from mfa_guard.adapters.virtual_devices import VirtualDevices
+from mfa_guard.adapters.windows import WindowTable
 from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
 from mfa_guard_cli.stack.template import Stack, load_template
 
-# Powertools' idempotency needs these four.
+# Powertools' documentation also lists GetItem, which it needs only where DynamoDB does not return a refused item.
 # https://docs.aws.amazon.com/powertools/python/latest/utilities/idempotency/#iam-permissions
-IDEMPOTENCY = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+IDEMPOTENCY = ("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
 DESTINATION = ("sqs:SendMessage",)
 
@@ -41,17 +43,20 @@ def render(mode: str = "events") -> Stack:
 
 
 def grants(stack: Stack, role: str) -> Grants:
-    """Return every (action, resource) that a role allows. The roles have no deny statement."""
+    """Return every (action, resource) that a role allows."""
     return set(_grants(stack, role))
 
 
 def _grants(stack: Stack, role: str) -> Iterator[tuple[str, str]]:
-    for statement in stack.role_statements(role):
-        assert statement["Effect"] == "Allow"
+    for statement in allowing(stack, role):
         assert not {"NotAction", "NotResource"} & set(statement)
         yield from (
             (action, resource) for action in _texts(statement["Action"]) for resource in _texts(statement["Resource"])
         )
+
+
+def allowing(stack: Stack, role: str) -> list[Mapping[str, object]]:
+    return [each for each in stack.role_statements(role) if each["Effect"] == "Allow"]
 
 
 def _texts(value: object) -> list[str]:
@@ -68,6 +73,7 @@ def expected(stack: Stack, function: str, declared: Mapping[str, tuple[str, ...]
         "users": users,
         "group": arn(stack, "EnforcementGroup"),
         "state": arn(stack, "StateTable"),
+        "summaries": arn(stack, "SummaryQueue"),
         "exemptions": arn(stack, "ExemptionsTable"),
         "notices": str(stack.resolve({"Ref": "NoticesTopic"})),
         "operations": str(stack.resolve({"Ref": "OperationsTopic"})),
@@ -105,7 +111,8 @@ def test_user_event_function_may_do_what_its_adapters_call_and_nothing_else(mode
             "any": tuple(call for call in IamLookup.PERMISSIONS if call not in POLICY_READS),
             "policies": POLICY_READS,
             "aws policies": POLICY_READS,
-            "state": IDEMPOTENCY + UserRecordTable.PERMISSIONS,
+            "state": (*IDEMPOTENCY, *StateItems.PERMISSIONS, *UserRecordTable.PERMISSIONS, *WindowTable.PERMISSIONS),
+            "summaries": SummaryQueue.PERMISSIONS,
             "exemptions": ExemptionTable.PERMISSIONS + UserRecordTable.PERMISSIONS,
             "notices": Topics.PERMISSIONS,
         },
@@ -118,7 +125,8 @@ def test_alert_function_may_send_notices_and_nothing_else() -> None:
         stack,
         "AlertFunction",
         {
-            "state": IDEMPOTENCY,
+            "state": (*IDEMPOTENCY, *StateItems.PERMISSIONS, *WindowTable.PERMISSIONS, "dynamodb:GetItem"),
+            "summaries": (*SummaryQueue.PERMISSIONS, *QUEUE),
             "notices": Topics.PERMISSIONS,
             "operations": Topics.PERMISSIONS,
             "stream": STREAM,
@@ -128,6 +136,7 @@ def test_alert_function_may_send_notices_and_nothing_else() -> None:
     )
 
 
+QUEUE = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 # The bulk reads show these fields, so the plan never reads them for one user.
 LISTED = {"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser"}
@@ -154,7 +163,7 @@ def test_sweep_function_may_read_the_account_and_may_change_it_only_in_mode_all(
             "rules": ("events:ListTargetsByRule",),
             "bus": EventBus.PERMISSIONS if mode == "all" else (),
             "stack": StackReader.PERMISSIONS,
-            "state": IDEMPOTENCY,
+            "state": (*IDEMPOTENCY, *SweepMemoryTable.PERMISSIONS),
             "exemptions": (*ExemptionList.PERMISSIONS, "dynamodb:DescribeTable"),
             "notices": (*Topics.PERMISSIONS, *TopicReader.PERMISSIONS),
             "operations": TopicReader.PERMISSIONS,
@@ -194,25 +203,61 @@ def test_a_sweep_may_send_only_its_own_events() -> None:
     }
 
 
-def test_sweep_memory_needs_no_more_than_idempotency() -> None:
-    assert set(SweepMemoryTable.PERMISSIONS) <= set(IDEMPOTENCY)
+KEYS = {
+    "UserEventFunctionRole": {"user-event#*", "user#*", "notice#*", "window#*"},
+    "AlertFunctionRole": {"alert#*", "notice#*", "window#*", "burst#*", "memory#trails"},
+    "SweepFunctionRole": {
+        "sweep#*",
+        "user#*",
+        "window#*",
+        "dead-letter#*",
+        "running#*",
+        "memory#*",
+        "notice#*",
+        "stop#*",
+    },
+}
 
 
-def test_leases_need_no_more_than_idempotency() -> None:
-    assert set(StateItems.PERMISSIONS) <= set(IDEMPOTENCY)
+@pytest.mark.parametrize("role", KEYS)
+def test_a_role_reaches_only_the_kinds_of_state_that_its_function_needs(role: str) -> None:
+    stack = render("all")
+    table = arn(stack, "StateTable")
+    keys: set[str] = set()
+    for statement in allowing(stack, role):
+        # A Scan has no partition keys, so it can only be allowed without this condition.
+        if table in _texts(statement["Resource"]) and statement["Action"] != "dynamodb:Scan":
+            condition = statement["Condition"]
+            assert isinstance(condition, dict)
+            assert condition["Null"] == {"dynamodb:LeadingKeys": "false"}
+            keys |= set(condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+    assert keys == KEYS[role]
+
+
+@pytest.mark.parametrize("function", ["UserEventFunction", "AlertFunction", "SweepFunction", "TeardownFunction"])
+def test_a_role_writes_only_for_the_code_of_its_own_function(function: str) -> None:
+    stack = load_template().render(parameters={"Mode": "all", "DeactivateKeysAfterDays": "30"})
+    [denied] = [each for each in stack.role_statements(f"{function}Role") if each["Effect"] == "Deny"]
+    assert denied["Condition"] == {"ArnNotEquals": {"lambda:SourceFunctionArn": arn(stack, function)}}
+    assert denied["Resource"] == "*"
+    writes = {action for action, _ in grants(stack, f"{function}Role") if action.split(":")[0] in {"iam", "dynamodb"}}
+    reads = ("BatchGet", "Describe", "Generate", "Get", "List", "Scan")
+    writes = {each for each in writes if not each.partition(":")[2].startswith(reads)}
+    published = {action for action, _ in grants(stack, f"{function}Role") if action == "sns:Publish"}
+    assert set(_texts(denied["Action"])) == writes | published
 
 
 @pytest.mark.parametrize("role", ["UserEventFunctionRole", "SweepFunctionRole"])
 def test_only_the_enforcement_policy_can_be_attached(role: str) -> None:
     stack = render("all")
-    [statement] = [s for s in stack.role_statements(role) if "iam:AttachUserPolicy" in s["Action"]]  # type: ignore[operator]
+    [statement] = [s for s in allowing(stack, role) if "iam:AttachUserPolicy" in s["Action"]]  # type: ignore[operator]
     assert statement["Action"] == ["iam:AttachUserPolicy", "iam:DetachUserPolicy"]
     assert statement["Condition"] == {"ArnEquals": {"iam:PolicyARN": stack.resolve({"Ref": "EnforcementPolicy"})}}
 
 
 @pytest.mark.parametrize("role", ["UserEventFunctionRole", "SweepFunctionRole"])
 def test_only_the_guards_tags_can_be_written_and_at_least_one(role: str) -> None:
-    [statement] = [s for s in render("all").role_statements(role) if "iam:TagUser" in s["Action"]]  # type: ignore[operator]
+    [statement] = [s for s in allowing(render("all"), role) if "iam:TagUser" in s["Action"]]  # type: ignore[operator]
     assert statement["Condition"] == {
         "ForAllValues:StringEquals": {"aws:TagKeys": ["mfa-guard:status", "mfa-guard:since", "mfa-guard:warned"]},
         "Null": {"aws:TagKeys": "false"},

@@ -78,6 +78,7 @@ class TestParameters:
             "ExemptPathPrefixes": "",
             "AllowPasswordChangeWithoutMfa": "yes",
             "AllowEnrollmentWithAccessKeys": "yes",
+            "MaxConcurrency": 0,
             "LogRetentionDays": 365,
             "LogLevel": "INFO",
             "NamePrefix": "mfa-guard",
@@ -146,9 +147,47 @@ class TestSweep:
             TEMPLATE.render(parameters={"SweepSchedule": schedule})
 
     def test_changes_of_exemptions_reach_the_alert_function(self, stack: Stack) -> None:
-        [mapping] = of_type(stack, "AWS::Lambda::EventSourceMapping")
-        assert mapping.properties["EventSourceArn"] == stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]})
+        stream = stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]})
+        [mapping] = [
+            each
+            for each in of_type(stack, "AWS::Lambda::EventSourceMapping")
+            if each.properties["EventSourceArn"] == stream
+        ]
         assert mapping.properties["FunctionName"] == stack.physical_id("AlertFunction")
+
+
+class TestStorms:
+    def test_the_end_of_a_window_reaches_the_alert_function(self, stack: Stack) -> None:
+        queue = stack.resolve({"Fn::GetAtt": ["SummaryQueue", "Arn"]})
+        mappings = of_type(stack, "AWS::Lambda::EventSourceMapping")
+        [mapping] = [each for each in mappings if each.properties["EventSourceArn"] == queue]
+        assert mapping.properties["FunctionName"] == stack.physical_id("AlertFunction")
+
+    def test_a_summary_that_fails_again_and_again_is_a_dead_letter(self, stack: Stack) -> None:
+        queue = stack.resource("SummaryQueue").properties
+        dead_letters = stack.resolve({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})
+        assert queue["RedrivePolicy"] == {"deadLetterTargetArn": dead_letters, "maxReceiveCount": 5}
+        # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        timeout = stack.resource("AlertFunction").properties["Timeout"]
+        assert queue["VisibilityTimeout"] == 6 * timeout  # type: ignore[operator]
+
+    @pytest.mark.parametrize(("value", "reserved"), [("0", None), ("5", 5), ("100", 100)])
+    def test_only_the_user_event_function_has_reserved_concurrency(self, value: str, reserved: int | None) -> None:
+        rendered = TEMPLATE.render(parameters={"MaxConcurrency": value})
+        found = {
+            each.logical_id: int(str(each.properties["ReservedConcurrentExecutions"]))
+            for each in of_type(rendered, "AWS::Lambda::Function")
+            if "ReservedConcurrentExecutions" in each.properties
+        }
+        assert found == ({"UserEventFunction": reserved} if reserved else {})
+        assert rendered.environment("SweepFunction")["MAX_CONCURRENCY"] == value
+
+    @pytest.mark.parametrize("metric", ["AsyncEventAge", "AsyncEventsDropped"])
+    def test_a_backlog_of_events_raises_an_alarm(self, stack: Stack, metric: str) -> None:
+        [alarm] = [a for a in of_type(stack, "AWS::CloudWatch::Alarm") if a.properties.get("MetricName") == metric]
+        assert alarm.properties["Dimensions"] == [
+            {"Name": "FunctionName", "Value": stack.physical_id("UserEventFunction")}
+        ]
 
 
 class TestSubscriptions:

@@ -44,7 +44,7 @@ class StopRecord:
             invokers = tuple(Invoker(InvokerKind(kind), name) for kind, name in stop.disabled)
         except (KeyError, ValueError, StopNotUnderstood) as error:
             raise WrongUse(
-                f"The item emergency-stop of table {self._table} was not written by mfa-guard; use mfa-guard start "
+                f"The item stop#emergency of table {self._table} was not written by mfa-guard; use mfa-guard start "
                 "--all."
             ) from error
         return EmergencyStop(invokers, stop.since, stop.by)

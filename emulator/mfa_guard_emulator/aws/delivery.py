@@ -120,7 +120,12 @@ class EventBus:
         self._faults = delivery_faults
         self._retry_seconds = retry_seconds
         self._random = random.Random(delivery_faults.seed)  # noqa: S311 - to shuffle deliveries
-        self._mappings = tuple(_of_type(stack, "AWS::Lambda::EventSourceMapping"))
+        # The local account delivers no message of a queue, so the next sweep sends what waits for a summary.
+        self._mappings = tuple(
+            each
+            for each in _of_type(stack, "AWS::Lambda::EventSourceMapping")
+            if ":dynamodb:" in as_text(each.properties["EventSourceArn"])
+        )
         self._queues = {each: _FunctionQueue(runner, self._run) for each, runner in runners.items()}
         self._by_reference = {
             reference: each

@@ -21,7 +21,7 @@ from mfa_guard.adapters.health_parts import (
     read,
 )
 from mfa_guard.core.health.checks import Readings
-from mfa_guard.core.health.content import FUNCTION, MAPPING, RULE, SCHEDULE
+from mfa_guard.core.health.content import EXEMPTION_MAPPING, FUNCTION, RULE, SCHEDULE
 from mfa_guard.core.health.deployed import Deployed
 from mfa_guard.core.health.readings import (
     ExemptionStream,
@@ -235,10 +235,12 @@ class GuardHealth:
         return {name: read(partial(self._functions.function, name)) for name in names}
 
     def _stream(self, chosen: Settings, resources: Mapping[str, StackResource]) -> ExemptionStream:
-        mapping = next((each.physical_id for each in resources.values() if each.type == MAPPING), None)
+        mapping = resources.get(EXEMPTION_MAPPING)
         if mapping is None:
             raise NotRead(Unread("The stack has no event source mapping", missing=True))
-        return ExemptionStream(self._tables.stream(chosen.exemptions_table), self._functions.mapping(mapping))
+        return ExemptionStream(
+            self._tables.stream(chosen.exemptions_table), self._functions.mapping(mapping.physical_id)
+        )
 
     def _schedule(self, deployed: Deployed) -> Fields:
         [name] = needed(deployed.names(SCHEDULE))

@@ -7,7 +7,9 @@ from mfa_guard.adapters.exemptions import ExemptionTable
 from mfa_guard.adapters.iam import IamLookup, IamUsers
 from mfa_guard.adapters.leases import LeaseTable
 from mfa_guard.adapters.sns import Topics
+from mfa_guard.adapters.summary_timer import SummaryQueue
 from mfa_guard.adapters.user_records import UserRecordTable
+from mfa_guard.adapters.windows import WindowTable
 from mfa_guard.core.settings import Settings
 from mfa_guard.runtime import clients
 from mfa_guard.runtime.observability import TELEMETRY
@@ -32,6 +34,8 @@ def remediate_dependencies(settings: Settings) -> RemediateDependencies:
         ),
         leases=LeaseTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
         notifier=Topics(clients.sns(), settings.notices_topic_arn, settings.operations_topic_arn),
+        windows=WindowTable(clients.state_table(), settings.state_table, TELEMETRY),
+        timer=SummaryQueue(clients.sqs(), settings.summary_queue_url),
         telemetry=TELEMETRY,
         clock=clock,
         workers=_WORKERS,

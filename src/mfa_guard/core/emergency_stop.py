@@ -7,7 +7,7 @@ from typing import Final
 
 from mfa_guard.core.times import parse_utc, utc_text
 
-RECORD_ID: Final = "emergency-stop"
+RECORD_ID: Final = "stop#emergency"
 
 
 class StopNotUnderstood(Exception):

@@ -54,6 +54,7 @@ class Settings:
     operations_topic_arn: str
     state_table: str
     exemptions_table: str
+    summary_queue_url: str = ""
     stack_name: str = DEFAULT_STACK
 
     @property
@@ -110,6 +111,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         operations_topic_arn=_arn(environment, "OPERATIONS_TOPIC_ARN"),
         state_table=required_variable(environment, "STATE_TABLE_NAME"),
         exemptions_table=required_variable(environment, "EXEMPTIONS_TABLE_NAME"),
+        summary_queue_url=required_variable(environment, "SUMMARY_QUEUE_URL"),
         stack_name=environment.get("STACK_NAME", DEFAULT_STACK),
     )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
 
 # Calls to IAM and SNS must succeed, so botocore retries them for a while. The functions continue without the state
 # table, so its calls do not spend a function's time on waiting.
@@ -34,6 +35,12 @@ def iam() -> "IAMClient":
 def sns() -> "SNSClient":
     """Return the SNS client."""
     return boto3.client("sns", config=PATIENT)
+
+
+@cache
+def sqs() -> "SQSClient":
+    """Return the SQS client."""
+    return boto3.client("sqs", config=IMPATIENT)
 
 
 @cache

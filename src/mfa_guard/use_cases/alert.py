@@ -1,5 +1,6 @@
 """Notify the administrators of what concerns no user's state, over a topic that its cause cannot silence."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,12 +23,16 @@ from mfa_guard.ports import (
     Leases,
     Notifier,
     StackHistory,
+    SummaryTimer,
     Telemetry,
     TrailMemory,
     UnassignedDevices,
+    Windows,
 )
 from mfa_guard.use_cases.device_burst import is_burst, window_of
-from mfa_guard.use_cases.notify import notify_once
+from mfa_guard.use_cases.notify import notify_once, send_ended_windows
+
+_EARLY: Final = timedelta(seconds=30)
 
 # When the own stack's event for a call may still be missing.
 _SETTLED: Final = timedelta(seconds=15)
@@ -49,6 +54,8 @@ class AlertDependencies:
 
     leases: Leases
     notifier: Notifier
+    windows: Windows
+    timer: SummaryTimer
     telemetry: Telemetry
     clock: Clock
     stack: StackHistory
@@ -64,7 +71,16 @@ def notify_of_exemption_change(change: ExemptionChange, settings: Settings, depe
     """
     lease = Lease(change.record.id, NoticeKind.EXEMPTION, change.record.id)
     message = exemption_message(change, settings, dependencies.clock.now())
-    return notify_once(lease, message, dependencies.notifier.notices, dependencies)
+    return notify_once(lease, message, dependencies)
+
+
+def send_summaries(kinds: Iterable[NoticeKind], settings: Settings, dependencies: AlertDependencies) -> int:
+    """Send the summaries of windows that have ended, or end within seconds; return the number of notices in them.
+
+    The message that ends a window can arrive a moment early by this function's clock. A notice that comes after the
+    summary has a window's timer of its own. Raises what `send_ended_windows` raises.
+    """
+    return send_ended_windows(kinds, settings, dependencies.clock.now() + _EARLY, dependencies)
 
 
 def notify_of_alert(alert: Alert, settings: Settings, dependencies: AlertDependencies) -> bool:
@@ -92,8 +108,8 @@ def notify_of_alert(alert: Alert, settings: Settings, dependencies: AlertDepende
         alert = replace(alert, severity=severity, notes=(*alert.notes, note))
     lease = Lease(scope, alert.watched.kind, alert.record.id)
     about_notices = (alert.target or "").startswith(settings.notices_topic_arn)
-    publish = dependencies.notifier.operations if about_notices else dependencies.notifier.notices
-    return notify_once(lease, alert_message(alert, settings), publish, dependencies)
+    publish = dependencies.notifier.operations if about_notices else None
+    return notify_once(lease, alert_message(alert, settings), dependencies, publish)
 
 
 def _bounded(time: datetime, now: datetime) -> datetime:

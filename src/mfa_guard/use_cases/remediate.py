@@ -21,7 +21,17 @@ from mfa_guard.core.plan import Action, DueNotice, EventPlan, decision_of, notic
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import UserState
 from mfa_guard.core.user_record import Decision, ScopeReason, Standing
-from mfa_guard.ports import Clock, Iam, Leases, Notifier, Telemetry, UserLookup, UserRecords
+from mfa_guard.ports import (
+    Clock,
+    Iam,
+    Leases,
+    Notifier,
+    SummaryTimer,
+    Telemetry,
+    UserLookup,
+    UserRecords,
+    Windows,
+)
 from mfa_guard.use_cases.enforcement import enforce, quota_text, release
 from mfa_guard.use_cases.find_user import Sought, find_user
 from mfa_guard.use_cases.notify import notify_of_user, notify_once
@@ -56,6 +66,8 @@ class RemediateDependencies:
     records: UserRecords
     leases: Leases
     notifier: Notifier
+    windows: Windows
+    timer: SummaryTimer
     telemetry: Telemetry
     clock: Clock
     workers: int = 1
@@ -144,7 +156,7 @@ def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDepen
 
 def _notify_of_root(event: UserEvent, settings: Settings, dependencies: RemediateDependencies) -> Outcome:
     lease = Lease(event.record.id, NoticeKind.ROOT_CREDENTIALS, event.record.id)
-    sent = notify_once(lease, root_message(event, settings), dependencies.notifier.notices, dependencies)
+    sent = notify_once(lease, root_message(event, settings), dependencies)
     return Outcome("root", notice=lease.kind.value if sent else None)
 
 

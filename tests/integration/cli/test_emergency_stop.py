@@ -97,7 +97,7 @@ def test_a_stop_that_was_ended_by_hand_is_no_longer_in_force(deployed: Deployed)
     ended = {"since": "2020-01-01T00:00:00Z", "by": "nadia", "invokers": [["rule", name] for name in sorted(ACTING)]}
     deployed.account.clients.dynamodb.put_item(
         TableName=deployed.account.stack.physical_id("StateTable"),
-        Item={"id": {"S": "emergency-stop"}, "stopped": {"S": json.dumps(ended)}},
+        Item={"id": {"S": "stop#emergency"}, "stopped": {"S": json.dumps(ended)}},
     )
     assert deployed.json("stop", "--yes")["stopped_since"] != "2020-01-01T00:00:00Z"
     assert deployed.json("status", exit_code=1)["stopped_by"] == "arn:aws:iam::111122223333:user/carol"
@@ -116,7 +116,7 @@ def test_without_a_record_the_guard_is_stopped_too(deployed: Deployed) -> None:
 def test_a_malformed_record_does_not_prevent_a_stop(deployed: Deployed) -> None:
     table = deployed.account.stack.physical_id("StateTable")
     deployed.account.clients.dynamodb.put_item(
-        TableName=table, Item={"id": {"S": "emergency-stop"}, "stopped": {"S": "{"}}
+        TableName=table, Item={"id": {"S": "stop#emergency"}, "stopped": {"S": "{"}}
     )
     assert deployed.run("stop", "--yes").exit_code == 0
     assert deployed.run("start", "--yes").exit_code == 0
@@ -156,7 +156,7 @@ def test_a_malformed_record_enables_nothing(deployed: Deployed) -> None:
     table = deployed.account.stack.physical_id("StateTable")
     for broken in ("{", "[]", '{"since": "now", "by": "x", "invokers": []}'):
         deployed.account.clients.dynamodb.put_item(
-            TableName=table, Item={"id": {"S": "emergency-stop"}, "stopped": {"S": broken}}
+            TableName=table, Item={"id": {"S": "stop#emergency"}, "stopped": {"S": broken}}
         )
         result = deployed.run("start", "--yes")
         assert (result.exit_code, "mfa-guard start --all" in result.stderr) == (2, True)

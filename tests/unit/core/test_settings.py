@@ -19,6 +19,7 @@ GOOD = {
     "OPERATIONS_TOPIC_ARN": "arn:aws-cn:sns:cn-north-1:111122223333:o",
     "STATE_TABLE_NAME": "s",
     "EXEMPTIONS_TABLE_NAME": "e",
+    "SUMMARY_QUEUE_URL": "https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q",
 }
 
 
@@ -34,6 +35,7 @@ def test_every_setting_is_read() -> None:
     assert chosen.deactivate_keys_after_days == 30
     assert (chosen.account, chosen.partition, chosen.region) == ("111122223333", "aws-cn", "cn-north-1")
     assert (chosen.state_table, chosen.exemptions_table, chosen.group_name) == ("s", "e", "g")
+    assert chosen.summary_queue_url == GOOD["SUMMARY_QUEUE_URL"]
 
 
 def test_the_stacks_name_is_read_and_has_a_default() -> None:

@@ -17,7 +17,8 @@ from mfa_guard.core.health.readings import Fields, StackResource
 # Resource types.
 FUNCTION: Final = "AWS::Lambda::Function"
 INVOCATION: Final = "AWS::Lambda::EventInvokeConfig"
-MAPPING: Final = "AWS::Lambda::EventSourceMapping"
+# The logical id of the event source mapping that reads the exemption table's stream.
+EXEMPTION_MAPPING: Final = "AlertFunctionExemptionChanged"
 RULE: Final = "AWS::Events::Rule"
 SCHEDULE: Final = "AWS::Scheduler::Schedule"
 TOPIC_POLICY: Final = "AWS::SNS::TopicPolicy"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mfa_guard.core.health.comparison import difference
-from mfa_guard.core.health.content import INVOCATION, MAPPING
+from mfa_guard.core.health.content import EXEMPTION_MAPPING, INVOCATION
 from mfa_guard.core.health.deployed import Deployed, Expected
 from mfa_guard.core.health.judgment import Judgment, fine, listed, problem, unverifiable
 from mfa_guard.core.health.readings import ExemptionStream, Fields, Function, Seen, Unread
@@ -74,7 +74,8 @@ def judge_exemption_stream(seen: Seen[ExemptionStream], deployed: Deployed) -> J
     mapping, stream = seen.part.mapping, seen.part.stream
     if (state := str(mapping.get("State"))) in _BETWEEN:
         return unverifiable(f"The event source mapping is {state}")
-    wanted = Expected(deployed, seen.resources).only(MAPPING, "FunctionName", "DestinationConfig", *_READING)
+    expected = Expected(deployed, seen.resources)
+    wanted = expected.properties(EXEMPTION_MAPPING, "FunctionName", "DestinationConfig", *_READING)
     faults = [
         *_stream_faults(mapping, stream),
         *([] if isinstance(wanted, Unread) else _mapping_faults(mapping, wanted)),
