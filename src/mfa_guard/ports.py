@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from mfa_guard.core.account.snapshot import Snapshot
+    from mfa_guard.core.account.scope import ModeMemory
+    from mfa_guard.core.account.snapshot import ListedUser, Sources
     from mfa_guard.core.attachments import Attachment
+    from mfa_guard.core.dead_letters import Batch, QueueMessage
     from mfa_guard.core.exemption import Exemption, MalformedExemption
     from mfa_guard.core.health.checks import Check
     from mfa_guard.core.leases import Claim, Lease
@@ -176,14 +178,20 @@ class Clock(Protocol):
 class AccountReader(Protocol):
     """The whole account, in bulk reads."""
 
-    def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:
-        """Return the snapshot; wait up to `patience` seconds for the credential report."""
+    def sources(self, patience: float) -> Sources:
+        """Return what is read once for all users; wait up to `patience` seconds for the credential report."""
+
+    def users(self) -> Iterator[tuple[ListedUser, ...]]:
+        """Yield pages of users, each read when it is asked for."""
 
 
 class ExemptionLister(Protocol):
-    """The whole exemption table."""
+    """The exemption table, many records at a time, by user id. Every call raises what it cannot read."""
 
     def all(self, now: datetime) -> Mapping[str, Exemption | MalformedExemption]: ...
+
+    def current(self, user_ids: Sequence[str], now: datetime) -> Mapping[str, Exemption | MalformedExemption]:
+        """Return the records of these users as they are at this moment."""
 
 
 class HealthReader(Protocol):
@@ -193,10 +201,47 @@ class HealthReader(Protocol):
 
 
 class MemoryStore(Protocol):
-    """What one sweep saves for the next. When the table cannot be reached, `load` returns an empty memory."""
+    """What one sweep saves for the next. When the table cannot be reached, what is loaded is empty."""
 
     def load(self) -> SweepMemory: ...
-    def save(self, memory: SweepMemory) -> None: ...
+    def save(self, memory: SweepMemory) -> None:
+        """Save everything but the exemptions, which `save_exemptions` saves by user id."""
+
+    def note(self, unreported: Mapping[str, str]) -> None:
+        """Save only `SweepMemory.unreported`, in the middle of a sweep."""
+
+    def save_exemptions(self, fingerprints: Mapping[str, str]) -> None: ...
+    def load_mode(self) -> ModeMemory: ...
+    def save_mode(self, memory: ModeMemory) -> None: ...
+
+
+class RunningSweep(Protocol):
+    """The right to sweep, which one sweep has at a time. When the table cannot be reached, every sweep has it."""
+
+    def begin(self, sweep: str, until: datetime) -> bool:
+        """Claim the right until a time, and return false if another sweep has it."""
+
+    def end(self, sweep: str) -> None: ...
+
+
+class DeadLetters(Protocol):
+    """The dead-letter queue, and the functions to which its events are handed over. Every call raises AwsRequestFailed.
+
+    `invoke` is asynchronous.
+    """
+
+    def receive(self) -> Sequence[QueueMessage]:
+        """Return messages, which are hidden from other readers for some minutes."""
+
+    def records(self, batch: Batch) -> Mapping[str, object] | None:
+        """Return the event with the records of a batch, or None if the stream has none of them."""
+
+    def may_hand_over(self, payload_hash: str) -> bool:
+        """Count one more attempt to hand this payload over, and tell whether it is one of the first two."""
+
+    def invoke(self, function: str, event: Mapping[str, object]) -> None: ...
+    def delete(self, message: QueueMessage) -> None: ...
+    def unhide(self, messages: Sequence[QueueMessage]) -> None: ...
 
 
 class SweepStarter(Protocol):
@@ -256,6 +301,13 @@ class CallCounter(Protocol):
 
     def add(self, key: str, expires_at: datetime) -> int | None:
         """Count one more call under `key`, and return how many there are."""
+
+
+class StackAge(Protocol):
+    """When the stack was created."""
+
+    def created_at(self) -> datetime:
+        """Return when the stack was created; raises AwsRequestFailed or AccessDenied."""
 
 
 class SelfInvocation(Protocol):

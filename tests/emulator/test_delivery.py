@@ -523,7 +523,8 @@ def test_the_schedule_invokes_with_its_input_and_an_id_each_time(setup: Setup, a
     setup.wait_until_idle()
     first, second = (run[0] for run in setup.functions[SWEEP].runs)
     assert first["id"] != second["id"]
-    assert {**first, "id": ""} == {"id": "", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
+    request = {"source": "mfa-guard", "detail-type": "Sweep requested", "detail": {"scheduled": True}}
+    assert {**first, "id": ""} == {"id": "", **request}
 
 
 def test_a_disabled_schedule_invokes_no_function(setup: Setup, restored: LocalAccount) -> None:

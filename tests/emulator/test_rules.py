@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import pytest
@@ -220,6 +221,8 @@ def _run_schedule(stage: Stage) -> None:
         State="ENABLED",
     )
     _make_news(stage, "unseen")
+    # A scheduled sweep sends such news at six in the morning.
+    stage.account.clock.advance(timedelta(days=1))
     stage.account.run_schedule()
 
 

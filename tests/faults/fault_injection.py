@@ -350,6 +350,8 @@ class FaultInjector:
     def _item(self, operation: str, table: str, params: Mapping[str, Any]) -> str:
         if table == self.account.stack.physical_id("ExemptionsTable"):
             return "exemptions" if operation in ("Scan", "DescribeTable") else "exemption"
+        if operation == "Scan":
+            return "user records"
         item = params.get("Key") or params.get("Item") or {}
         key = str(item["id"]["S"])
         if key.startswith("window#"):
@@ -357,7 +359,13 @@ class FaultInjector:
         if key.startswith(("user#", "notice#")):
             notices = (each for each in params["ExpressionAttributeNames"].values() if each.startswith("notice_"))
             return f"notice {kind.removeprefix('notice_')}" if (kind := next(notices, None)) else "user record"
-        return {"sweep#memory": "sweep memory", RECORD_ID: "emergency stop"}.get(key, "idempotency record")
+        if key == RECORD_ID:
+            return "emergency stop"
+        return _ITEMS.get(key.partition("#")[0], "idempotency record")
+
+
+# What items of the state table are, by the prefixes of their keys.
+_ITEMS: Final = {"memory": "sweep memory", "running": "running sweep", "dead-letter": "count of a dead letter"}
 
 
 class _HttpResponse:

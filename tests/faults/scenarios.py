@@ -11,7 +11,7 @@ from mfa_guard.core.user import SINCE_TAG, STATUS_TAG, WARNED_TAG
 from mfa_guard_emulator.aws.moto_patches import POLICIES_PER_USER
 from mfa_guard_emulator.demo.population import delete_exemption, record_exemption
 from support import upkeep
-from support.account import Account
+from support.account import ADMINISTRATOR, Account
 from support.factories import detail, envelope
 from support.teardown import request_event
 
@@ -218,7 +218,12 @@ def _one_user_of_each_kind(setup: Setup) -> None:
 
 
 def _add_checked_resources(setup: Setup) -> None:
-    """Add what the health checks look for. The injector responds for CloudFormation."""
+    """Add what the health checks look for, and let the administrator be an established machine user.
+
+    The injector responds for CloudFormation.
+    """
+    [key] = setup.account.clients.iam.list_access_keys(UserName=ADMINISTRATOR)["AccessKeyMetadata"]
+    setup.account.use_key(ADMINISTRATOR, key["AccessKeyId"], setup.account.clock.now())
     with (
         patch.object(upkeep, "_described", lambda _: lambda **_: None),
         patch.object(upkeep, "list_resources", lambda *_: None),

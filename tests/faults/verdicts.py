@@ -179,7 +179,7 @@ class Judge:
                 return missing
         if not result.notices:
             return "no digest"
-        # If a sweep crashes before it counts itself, the heartbeat's alarm follows after 26 hours.
+        # If a sweep crashes before it counts itself, the heartbeat's alarm follows.
         counted = {name for each in self.harness.functions.attempts for (_, name), _ in each.metrics()}
         return "" if _crashed(result) or "SweepFinished" in counted else "no heartbeat"
 

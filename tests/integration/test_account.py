@@ -1,10 +1,8 @@
 """The account read in bulk: what the adapter makes of IAM's responses, and how many calls it takes."""
 
-import tracemalloc
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar
 
 import boto3
@@ -18,7 +16,7 @@ from mfa_guard.core.account.snapshot import ListedUser, Snapshot
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from support.account import ADMINISTRATOR, Account
 from support.aws import Faults
-from support.factories import ACCOUNT, GROUP, MARKED, NOW, POLICY, exemption
+from support.factories import ACCOUNT, MARKED, NOW
 from support.fakes import FakeClock
 
 PATIENCE = 30.0
@@ -32,13 +30,18 @@ class Bulk:
     faults: Faults
     clock: FakeClock = field(default_factory=FakeClock)
 
-    def read(self, exemptions: Mapping[str, Exemption | MalformedExemption] | None = None) -> Snapshot:
+    def read(self) -> Snapshot:
         stack, iam = self.account.stack, self.account.clients.iam
         policy = str(stack.resolve({"Ref": "EnforcementPolicy"}))
         self.faults.made.clear()
-        return IamAccount(iam, policy, stack.physical_id("EnforcementGroup"), self.clock).read(
-            exemptions or {}, PATIENCE
-        )
+        reader = IamAccount(iam, policy, stack.physical_id("EnforcementGroup"), self.clock)
+        sources = reader.sources(PATIENCE)
+        return Snapshot(tuple(user for page in reader.users() for user in page), sources, {})
+
+    def owners(self) -> set[str]:
+        """Return the names of the users with a virtual device."""
+        snapshot = self.read()
+        return {user.name for user in snapshot.users if user.id in snapshot.sources.virtual_device_owners}
 
     @property
     def calls(self) -> Counter[str]:
@@ -104,17 +107,14 @@ class TestUsers:
         iam.add_user_to_group(UserName="alice", GroupName="other")
         assert (bulk.user().attached, bulk.user().in_group) == (False, False)
 
-    def test_exemptions_are_passed_on(self, bulk: Bulk) -> None:
-        assert bulk.read({"AIDAEXAMPLE": exemption()}).exemptions == {"AIDAEXAMPLE": exemption()}
-
 
 class TestVirtualDevices:
-    def test_their_owners_have_their_current_names(self, bulk: Bulk) -> None:
+    def test_their_owners_are_found_by_id(self, bulk: Bulk) -> None:
         bulk.enroll_virtual("alice", "phone")
         bulk.account.clients.iam.create_virtual_mfa_device(VirtualMFADeviceName="nobodys")
-        assert bulk.read().virtual_device_owners == {"alice"}
+        assert bulk.owners() == {"alice"}
         bulk.account.clients.iam.update_user(UserName="alice", NewUserName="alice.miller")
-        assert bulk.read().virtual_device_owners == {"alice.miller"}
+        assert bulk.owners() == {"alice.miller"}
 
     @pytest.mark.parametrize("name", [{}, {"UserName": "alice"}])
     def test_roots_device_belongs_to_no_user(self, bulk: Bulk, name: dict[str, str]) -> None:
@@ -128,13 +128,13 @@ class TestVirtualDevices:
             **name,
         }
         bulk.account.iam.virtual_mfa_devices[device.serial_number] = device
-        assert bulk.read().virtual_device_owners == frozenset()
+        assert bulk.read().sources.virtual_device_owners == frozenset()
 
     def test_a_device_without_a_named_owner_belongs_to_no_user(self, bulk: Bulk) -> None:
         bulk.enroll_virtual("alice", "phone")
         [device] = bulk.account.iam.virtual_mfa_devices.values()
         device.user = device.user_attribute = None
-        assert bulk.read().virtual_device_owners == frozenset()
+        assert bulk.read().sources.virtual_device_owners == frozenset()
 
 
 class TestReport:
@@ -146,27 +146,27 @@ class TestReport:
         iam.update_access_key(UserName="alice", AccessKeyId=key, Status="Inactive")
         bulk.account.use_key("alice", key, NOW)
         snapshot = bulk.read()
-        assert snapshot.report is not None
-        row = snapshot.report["alice"]
+        assert snapshot.sources.report is not None
+        row = snapshot.sources.report["alice"]
         assert (row.device, row.password) == (True, True)
         assert [(key.active, key.last_used) for key in row.keys] == [(False, NOW)]
-        assert snapshot.virtual_device_owners == frozenset()
-        assert snapshot.report_problem is None
+        assert snapshot.sources.virtual_device_owners == frozenset()
+        assert snapshot.sources.report_problem is None
 
     def test_is_older_than_the_list_of_virtual_devices(self, bulk: Bulk) -> None:
         bulk.read()
         bulk.enroll_virtual("alice", "phone")
         snapshot = bulk.read()
-        assert snapshot.report is not None
-        assert not snapshot.report["alice"].device
-        assert snapshot.virtual_device_owners == {"alice"}
+        assert snapshot.sources.report is not None
+        assert not snapshot.sources.report["alice"].device
+        assert snapshot.sources.virtual_device_owners == {bulk.user().id}
 
     def test_has_no_row_for_a_newer_user(self, bulk: Bulk) -> None:
         bulk.read()
         bulk.account.clients.iam.create_user(UserName="bob")
         snapshot = bulk.read()
-        assert snapshot.report is not None
-        assert "bob" not in snapshot.report
+        assert snapshot.sources.report is not None
+        assert "bob" not in snapshot.sources.report
         assert "bob" in {user.name for user in snapshot.users}
 
     def test_row_of_a_deleted_user_does_not_count_for_a_new_user_of_the_same_name(self, bulk: Bulk) -> None:
@@ -176,22 +176,22 @@ class TestReport:
         iam.delete_user(UserName="alice")
         iam.create_user(UserName="alice")
         snapshot = bulk.read()
-        assert snapshot.report is not None
-        assert snapshot.report.keys() == {ADMINISTRATOR}
-        assert snapshot.report_problem is None
+        alice, administrator = sorted(snapshot.users, key=lambda user: user.name != "alice")
+        assert (snapshot.sources.row(alice), snapshot.sources.row(administrator) is None) == (None, False)
+        assert snapshot.sources.report_problem is None
 
     def test_is_polled_with_pauses_that_double(self, bulk: Bulk) -> None:
         bulk.account.iam_reads.report.polls = 4
-        assert bulk.read().report is not None
+        assert bulk.read().sources.report is not None
         assert bulk.calls["GenerateCredentialReport"] == 5
         assert bulk.clock.now() - NOW == timedelta(seconds=2 + 4 + 8 + 16)
 
     def test_that_takes_too_long_is_reported_as_missing(self, bulk: Bulk) -> None:
         bulk.account.iam_reads.report.polls = 100
         snapshot = bulk.read()
-        assert snapshot.report is None
+        assert snapshot.sources.report is None
         assert (
-            snapshot.report_problem
+            snapshot.sources.report_problem
             == "IAM did not finish the credential report in 30 seconds. The next sweep tries again."
         )
         assert {user.name for user in snapshot.users} == {"alice", ADMINISTRATOR}
@@ -202,7 +202,7 @@ class TestReport:
     def test_that_expires_before_it_is_fetched_is_generated_again(self, bulk: Bulk, code: str) -> None:
         bulk.faults.failing = {"GetCredentialReport": code}
         snapshot = bulk.read()
-        assert (snapshot.report, bulk.clock.now() - NOW) == (None, timedelta(seconds=PATIENCE))
+        assert (snapshot.sources.report, bulk.clock.now() - NOW) == (None, timedelta(seconds=PATIENCE))
         assert bulk.calls["GetCredentialReport"] > 1
 
     def test_counts_the_rows_that_could_not_be_read(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,17 +210,21 @@ class TestReport:
         report = bulk.account.iam_reads.report
         monkeypatch.setattr(report, "_content", report._content.replace("user/staff/alice,2", "user/staff/alice,x2"))
         snapshot = bulk.read()
-        assert snapshot.report is not None
-        assert snapshot.report.keys() == {ADMINISTRATOR}
-        assert snapshot.report_problem == "Rows of the credential report that could not be read and were left out: 1."
+        assert snapshot.sources.report is not None
+        assert "alice" not in snapshot.sources.report
+        assert ADMINISTRATOR in snapshot.sources.report
+        assert (
+            snapshot.sources.report_problem
+            == "Rows of the credential report that could not be read and were left out: 1."
+        )
 
     def test_that_is_not_a_report_is_reported_as_missing(self, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
         bulk.read()
         monkeypatch.setattr(bulk.account.iam_reads.report, "_content", "user,mfa_enabled\nalice,true")
         snapshot = bulk.read()
-        assert snapshot.report is None
-        assert snapshot.report_problem is not None
-        assert snapshot.report_problem.startswith("The credential report has no column user_creation_time, ")
+        assert snapshot.sources.report is None
+        assert snapshot.sources.report_problem is not None
+        assert snapshot.sources.report_problem.startswith("The credential report has no column user_creation_time, ")
 
 
 @pytest.mark.parametrize(
@@ -243,91 +247,21 @@ class TestBudget:
         bulk.fill(1000)
         return bulk
 
-    @pytest.mark.parametrize(("rows", "pages"), [(100, 10), (1000, 1)])
-    def test_one_call_for_each_page_and_two_for_the_report(self, thousand: Bulk, rows: int, pages: int) -> None:
+    @pytest.mark.parametrize(("rows", "pages", "lists"), [(100, 10, 10), (1000, 2, 1)])
+    def test_one_call_for_each_page_and_two_for_the_report(
+        self, thousand: Bulk, rows: int, pages: int, lists: int
+    ) -> None:
         thousand.account.iam_reads.limit_pages(rows)
         for report_calls in (3, 2):
             snapshot = thousand.read()
-            assert len(snapshot.users) == len(snapshot.report or ()) == 1000
+            assert len(snapshot.users) == 1000
+            # The report has a row for root.
+            assert len(snapshot.sources.report or ()) == 1001
             # The administrator and alice have none.
-            assert len(snapshot.virtual_device_owners) == 998
+            assert len(snapshot.sources.virtual_device_owners) == 998
             assert thousand.calls["GetAccountAuthorizationDetails"] == pages
-            assert thousand.calls["ListVirtualMFADevices"] == pages
-            assert thousand.calls.total() == 2 * pages + report_calls
-
-
-@dataclass
-class LargeAccount:
-    """An IAM with many users, which generates pages of 100 rows on request."""
-
-    users: int
-    calls: Counter[str] = field(default_factory=Counter)
-
-    def get_paginator(self, operation: str) -> "LargeAccount._Pages":
-        return self._Pages(self, operation)
-
-    def generate_credential_report(self) -> dict[str, str]:
-        return {"State": "COMPLETE"}
-
-    def get_credential_report(self) -> dict[str, object]:
-        columns = (
-            "user,arn,user_creation_time,password_enabled,mfa_active,access_key_1_active,access_key_1_last_rotated,"
-            "access_key_1_last_used_date,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date"
-        )
-        used = "true,2025-06-01T08:00:00Z,2026-02-20T09:15:00Z"
-        rows = (f"{self.name(n)},{self.arn(n)},2025-06-01T08:00:00Z,true,true,{used},{used}" for n in range(self.users))
-        return {"Content": "\n".join([columns, *rows]).encode(), "GeneratedTime": NOW}
-
-    def name(self, number: int) -> str:
-        return f"someone.with.a.long.name.{number:05}@department.example.com"
-
-    def arn(self, number: int) -> str:
-        return f"arn:aws:iam::{ACCOUNT}:user/organization/division/{self.name(number)}"
-
-    def row(self, operation: str, number: int) -> dict[str, object]:
-        user = {
-            "Path": "/organization/division/",
-            "UserName": self.name(number),
-            "UserId": f"AIDA{number:017}",
-            "Arn": self.arn(number),
-            "CreateDate": datetime(2025, 6, 1, 8, 0, 0, tzinfo=UTC),
-            "GroupList": [f"group-{group}" for group in range(9)] + [GROUP],
-            "AttachedManagedPolicies": [{"PolicyName": "Enroll", "PolicyArn": POLICY}] * 10,
-            "UserPolicyList": [{"PolicyName": "inline", "PolicyDocument": "x" * 2048}],
-            "Tags": [{"Key": f"key-{tag}", "Value": "v" * 256} for tag in range(48)]
-            + [{"Key": key, "Value": str(value)} for key, value in MARKED.items()],
-        }
-        if operation == "list_virtual_mfa_devices":
-            return {"SerialNumber": f"arn:aws:iam::{ACCOUNT}:mfa/{number}", "User": user}
-        return user
-
-    @dataclass(frozen=True)
-    class _Pages:
-        account: "LargeAccount"
-        operation: str
-
-        def paginate(self, **_: object) -> Iterator[dict[str, object]]:
-            key = {
-                "get_account_authorization_details": "UserDetailList",
-                "list_virtual_mfa_devices": "VirtualMFADevices",
-            }[self.operation]
-            for start in range(0, self.account.users, 100):
-                self.account.calls[self.operation] += 1
-                yield {key: [self.account.row(self.operation, number) for number in range(start, start + 100)]}
-
-
-def test_a_user_takes_less_than_4_kb_and_no_page_is_kept() -> None:
-    iam = LargeAccount(5000)
-    reader = IamAccount(iam, POLICY, GROUP, FakeClock())  # type: ignore[arg-type]
-    tracemalloc.start()
-    try:
-        snapshot = reader.read({}, PATIENCE)
-        kept, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(snapshot.users) == len(snapshot.virtual_device_owners) == len(snapshot.report or ()) == 5000
-    assert all(user.attached and user.in_group and user.tags == MARKED for user in snapshot.users)
-    assert kept < peak < 4096 * 5000
+            assert thousand.calls["ListVirtualMFADevices"] == lists
+            assert thousand.calls.total() == pages + lists + report_calls
 
 
 class TestExemptions:
@@ -345,7 +279,7 @@ class TestExemptions:
             client.put_item(TableName=table, Item={key: {"S": value} for key, value in item.items()})
         self.faults = Faults()
         client.meta.events.register("before-call", self.faults.before_call)
-        return ExemptionList(client, table).all(NOW)
+        return ExemptionList(client, table, FakeClock()).all(NOW)
 
     def test_none(self, account: Account) -> None:
         assert self.read(account) == {}
@@ -371,4 +305,4 @@ class TestExemptions:
         client = boto3.client("dynamodb")
         client.meta.events.register("before-call", Faults({"Scan": "AccessDeniedException"}).before_call)
         with pytest.raises(ClientError, match="AccessDeniedException"):
-            ExemptionList(client, account.stack.physical_id("ExemptionsTable")).all(NOW)
+            ExemptionList(client, account.stack.physical_id("ExemptionsTable"), FakeClock()).all(NOW)

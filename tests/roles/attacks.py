@@ -176,8 +176,8 @@ NOTICES: Final = (
     Attack("publishes to another topic", EVERY, "sns:Publish", ANOTHER_TOPIC),
     Attack("publishes to the operations topic", (USER_EVENT, SWEEP, TEARDOWN), "sns:Publish", "OperationsTopic"),
     Attack("publishes to the notices topic", (TEARDOWN,), "sns:Publish", "NoticesTopic"),
-    Attack("reads the dead letters", EVERY, "sqs:ReceiveMessage", "DeadLetterQueue.Arn"),
-    Attack("deletes dead letters", EVERY, "sqs:DeleteMessage", "DeadLetterQueue.Arn"),
+    Attack("reads the dead letters", (USER_EVENT, ALERT, TEARDOWN), "sqs:ReceiveMessage", "DeadLetterQueue.Arn"),
+    Attack("deletes dead letters", (USER_EVENT, ALERT, TEARDOWN), "sqs:DeleteMessage", "DeadLetterQueue.Arn"),
     Attack("purges the dead letters", EVERY, "sqs:PurgeQueue", "DeadLetterQueue.Arn"),
     Attack("sends to another queue", EVERY, "sqs:SendMessage", ANOTHER_QUEUE),
 )
@@ -186,6 +186,7 @@ THE_GUARD: Final = (
     Attack("changes a function's code", EVERY, "lambda:UpdateFunctionCode", "TeardownFunction.Arn"),
     Attack("changes a function's environment", EVERY, "lambda:UpdateFunctionConfiguration", "SweepFunction.Arn"),
     Attack("invokes TeardownFunction", (USER_EVENT, ALERT, SWEEP), "lambda:InvokeFunction", "TeardownFunction.Arn"),
+    Attack("invokes SweepFunction", EVERY, "lambda:InvokeFunction", "SweepFunction.Arn"),
     Attack("invokes another function", EVERY, "lambda:InvokeFunction", ANOTHER_FUNCTION),
     Attack("disables a rule", EVERY, "events:DisableRule", "arn:aws:events:us-east-1:111122223333:rule/mfa-guard-x"),
     Attack("stops a trail", EVERY, "cloudtrail:StopLogging", TRAIL),

@@ -17,15 +17,17 @@ from unittest.mock import patch
 import boto3
 from moto.cloudformation.models import cloudformation_backends
 
+from mfa_guard.adapters.user_records import SweepRecordTable
 from mfa_guard.core.errors import NotVisibleYet
 from mfa_guard.core.times import utc_text
+from mfa_guard.core.user_record import Decision, ScopeReason, Standing
 from mfa_guard.handlers import alert, sweep, teardown, user_event
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.resources import create_all
 from support.account import Account, open_account
 from support.aws import Context, forget_clients, ruled_by
 from support.factories import detail, envelope, stream_record
-from support.fakes import FakeClock
+from support.fakes import FakeClock, FakeTelemetry
 from support.recorder import Call, Recorder
 from support.stack_resources import list_resources
 from support.teardown import request_event
@@ -262,8 +264,7 @@ def sweeps(harness: Harness) -> None:
     harness.user("dora")
     harness.user("ci", password=False)
     harness.key("ci", used=True)
-    harness.user("idle", password=False)
-    harness.age("idle")
+    _keep_in_scope(harness, "idle", harness.user("idle", password=False))
     harness.key("idle")
     harness.exempt("frank", harness.user("frank"))
     harness.enforce("frank")
@@ -278,23 +279,67 @@ def sweeps(harness: Harness) -> None:
         harness.enforce(name)
         harness.tag(name, since=timedelta(days=90), warned=warned)
     # The password is read again, because the user has keys in use.
-    harness.user("kate")
+    _keep_in_scope(harness, "kate", harness.user("kate"))
     harness.key("kate", used=True)
     harness.device("kate")
     # The user is deleted while the sweep runs.
     harness.user("liam", password=False)
     harness.account.session.events.register("provide-client-params.iam.ListMFADevices", _deleting(harness, "liam"))
+    _leave_dead_letters(harness)
     handle()
     # A sweep that runs out of time requests the next round.
     for number in range(10):
         harness.user(f"late-{number}")
     delays.append(timedelta(seconds=50))
     handle(milliseconds=60_000)
+    # By then, the sweep before this one no longer counts as running.
+    harness.clock.time += timedelta(minutes=1)
     handle()
     # The idempotency record of a failed event is deleted, so that Lambda's retry runs.
     harness.delete_topic("NoticesTopic")
     harness.user("mona")
     _expect(Exception, handle)
+
+
+def _keep_in_scope(harness: Harness, name: str, user_id: str) -> None:
+    """Make a user old enough to be a machine user, and let the guard remember that an event was about the user."""
+    harness.account.iam.users[name].create_date -= timedelta(days=400)
+    table = harness.stack.physical_id("StateTable")
+    records = SweepRecordTable(harness.account.clients.dynamodb, table, harness.clock, FakeTelemetry())
+    records.remember(user_id, Decision(name, Standing.ENFORCED, harness.clock.time, False, ScopeReason.EVENT))
+
+
+def _leave_dead_letters(harness: Harness) -> None:
+    """Send what each function could not handle, a batch of the stream, and what no function can be invoked with."""
+    stack, account = harness.stack, harness.account
+    harness.exempt("someone", "AIDASOMEONE")
+    streams = account.session.client("dynamodbstreams")
+    stream = str(stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]}))
+    shard = streams.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"][0]
+    first = shard["SequenceNumberRange"]["StartingSequenceNumber"]
+    user, alerting = (
+        str(stack.resolve({"Fn::GetAtt": [name, "Arn"]})) for name in ("UserEventFunction", "AlertFunction")
+    )
+    batch = {
+        "streamArn": stream,
+        "shardId": shard["ShardId"],
+        "startSequenceNumber": first,
+        "endSequenceNumber": "9" * 30,
+        "batchSize": 10,
+    }
+    bodies = (
+        {"requestContext": {"functionArn": user}, "requestPayload": envelope(detail("CreateUser"))},
+        {"requestContext": {"functionArn": alerting}, "requestPayload": envelope(detail("StopLogging"))},
+        {"requestContext": {"functionArn": alerting}, "DDBStreamBatchInfo": batch},
+        {
+            "requestContext": {"functionArn": Context().invoked_function_arn},
+            "requestPayload": {"source": "mfa-guard", "detail-type": "Sweep requested"},
+        },
+        "what no function sends",
+    )
+    queue = account.session.client("sqs")
+    for body in bodies:
+        queue.send_message(QueueUrl=str(stack.resolve({"Ref": "DeadLetterQueue"})), MessageBody=json.dumps(body))
 
 
 def _deleting(harness: Harness, name: str) -> Callable[..., None]:

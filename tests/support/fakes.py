@@ -5,15 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot
 from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.health.checks import Check
 from mfa_guard.core.leases import SENT, Claim, Lease, answer, begun
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.notice_kinds import NoticeKind
-from mfa_guard.core.sweep_memory import SweepMemory
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import (
     NONCOMPLIANT,
@@ -30,6 +27,20 @@ from mfa_guard.core.windows import LENGTH, MOST_HELD, SENT_AT_ONCE, Admission, E
 from mfa_guard.use_cases.remediate import RemediateDependencies
 from mfa_guard.use_cases.sweep.dependencies import SweepDependencies
 from support.factories import NOW, OLD
+from support.sweep_fakes import (
+    FakeAccountReader,
+    FakeDeadLetters,
+    FakeExemptionList,
+    FakeHealth,
+    FakeMemory,
+    FakeRunningSweep,
+    FakeStack,
+    FakeSweepStarter,
+)
+
+USER_FUNCTION, ALERT_FUNCTION, SWEEP_FUNCTION = (
+    f"arn:aws:lambda:us-east-1:111122223333:function:mfa-guard-{name}" for name in ("UserEvent", "Alert", "Sweep")
+)
 
 
 class Crash(BaseException):
@@ -436,87 +447,6 @@ class FakeTelemetry:
         self.info(message, **data)
 
 
-class FakeAccountReader:
-    """Bulk reads of the same users. `report` are rows of the credential report that differ from the users."""
-
-    def __init__(self, iam: FakeIam, calls: Calls) -> None:
-        self.iam = iam
-        self.calls = calls
-        self.report: dict[str, ReportRow] | None = {}
-        self.hidden: set[str] = set()
-        # Whether the list of virtual devices is empty, as if every device were a passkey or a hardware device.
-        self.blind = False
-        self.report_problem: str | None = None
-
-    def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:  # noqa: ARG002
-        self.calls.enter("account.read")
-        users = tuple(
-            ListedUser(user.name, user.id, user.path, dict(user.tags), user.created_at, user.attached, user.in_group)
-            for user in self.iam.users.values()
-        )
-        return Snapshot(users, frozenset(self._virtual()), self._rows(), exemptions, self.report_problem)
-
-    def _virtual(self) -> Iterable[str]:
-        seen = () if self.blind else self.iam.users.values()
-        return (user.name for user in seen if any("mfa/" in each.serial for each in user.devices))
-
-    def _rows(self) -> dict[str, ReportRow] | None:
-        if self.report is None:
-            return None
-        true = {
-            user.name: ReportRow(
-                bool(user.devices), user.password, tuple(key for key in user.keys if key.last_used or key.active)
-            )
-            for user in self.iam.users.values()
-            if user.name not in self.hidden
-        }
-        return true | self.report
-
-
-class FakeExemptionList:
-    """The whole exemption table."""
-
-    def __init__(self, exemptions: FakeExemptions) -> None:
-        self.exemptions = exemptions
-
-    def all(self, now: datetime) -> Mapping[str, Exemption | MalformedExemption]:  # noqa: ARG002
-        self.exemptions.calls.enter("exemptions.all")
-        return dict(self.exemptions.records)
-
-
-@dataclass
-class FakeHealth:
-    """The health checks that a test sets."""
-
-    found: tuple[Check, ...] = ()
-
-    def checks(self) -> tuple[Check, ...]:
-        return self.found
-
-
-@dataclass
-class FakeMemory:
-    """What one sweep saves for the next."""
-
-    kept: SweepMemory = field(default_factory=SweepMemory)
-
-    def load(self) -> SweepMemory:
-        return self.kept
-
-    def save(self, memory: SweepMemory) -> None:
-        self.kept = memory
-
-
-@dataclass
-class FakeSweepStarter:
-    """The event bus."""
-
-    requested: list[Mapping[str, object]] = field(default_factory=list)
-
-    def request_sweep(self, detail: Mapping[str, object]) -> None:
-        self.requested.append(detail)
-
-
 class FakeAccount:
     """Everything that remediation and sweeps need from outside, in memory."""
 
@@ -533,23 +463,34 @@ class FakeAccount:
         self.telemetry = FakeTelemetry()
         self.account = FakeAccountReader(self.iam, self.calls)
         self.health = FakeHealth()
-        self.memory = FakeMemory()
+        self.memory = FakeMemory(self.calls)
         self.sweep_starter = FakeSweepStarter()
+        self.exemption_list = FakeExemptionList(self.exemptions)
+        self.running = FakeRunningSweep(self.clock)
+        self.dead_letters = FakeDeadLetters()
+        self.stack = FakeStack()
 
     @property
     def sweep_dependencies(self) -> SweepDependencies:
         return SweepDependencies(
             account=self.account,
-            exemptions=FakeExemptionList(self.exemptions),
+            exemptions=self.exemption_list,
+            records=self.records,
             health=self.health,
             iam=self.iam,
             keys=self.iam,
             memory=self.memory,
+            running=self.running,
+            dead_letters=self.dead_letters,
+            stack=self.stack,
+            windows=self.windows,
             notifier=self.notifier,
             sweep_starter=self.sweep_starter,
             telemetry=self.telemetry,
             clock=self.clock,
             workers=1,
+            functions=frozenset({USER_FUNCTION, ALERT_FUNCTION}),
+            own_function=SWEEP_FUNCTION,
         )
 
     @property

@@ -3,13 +3,13 @@
 `make docs` runs this module, which writes the golden file. test_golden.py fails while a mail reads otherwise.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from mfa_guard.core.account.assessment import Assessment, count
-from mfa_guard.core.account.key_deactivation import NO_DEACTIVATION, DeactivationStep, KeyDeactivation
+from mfa_guard.core.account.assessment import Assessment
+from mfa_guard.core.account.key_deactivation import DeactivationStep, KeyDeactivation
 from mfa_guard.core.account.treatment import Treatment
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
@@ -18,12 +18,14 @@ from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.health.checks import Check, Verdict
 from mfa_guard.core.mail.alert_notices import alert_message, root_message
-from mfa_guard.core.mail.changes import describe_changes
-from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message
+from mfa_guard.core.mail.changes import describe_changes, describe_key_step
+from mfa_guard.core.mail.digest import Digest, digest_message
+from mfa_guard.core.mail.digest_lines import exemption_change_lines
 from mfa_guard.core.mail.layout import Message
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.mail.notices import exemption_message, user_message
 from mfa_guard.core.mail.summary import summary_message
+from mfa_guard.core.mail.tally import Tally
 from mfa_guard.core.notice_kinds import NoticeKind, Severity
 from mfa_guard.core.plan import Action, EventContext, EventPlan, UserPlan, notice_of, plan_for_event
 from mfa_guard.core.settings import EnforceOn, Mode, Settings
@@ -451,58 +453,67 @@ UNSURE: Final = Check(
 )
 
 
-def digest(*assessments: Assessment, writes: bool = True, **changes: object) -> Digest:
-    """Return a sweep's digest in which all is fine, with `changes`."""
+def digest(
+    *assessments: Assessment,
+    writes: bool = True,
+    changes: Iterable[tuple[str, str]] = (),
+    failures: Iterable[tuple[str, str]] = (),
+    in_scope: bool | None = None,
+    **more: object,
+) -> Digest:
+    """Return a sweep's digest in which all is fine, with `changes`, `failures` and `more`.
+
+    `in_scope`: whether the sweep may change the users; by default, as it `writes`.
+    """
+    tally, may_change = Tally(NOW), writes if in_scope is None else in_scope
+    for each in assessments:
+        tally.add(each, in_scope=may_change, carried_out=writes and may_change)
+    for name, text in changes:
+        tally.change(name, text)
+    for name, reason in failures:
+        tally.failure(name, reason)
     base = Digest(
-        counts=count(assessments),
-        changes=(),
-        failures=(),
-        not_tagged=(),
-        assessments=assessments,
+        tally=tally,
+        not_written=(),
+        held=(),
         exemptions={},
+        exemption_changes=(),
+        dead_letters=(),
         checks=(FINE,),
         writes=writes,
         report_problem=None,
         users_left=0,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **more)  # type: ignore[arg-type]
 
 
 SWEEPING: Final = settings(mode=Mode.ALL, deactivate_keys_after_days=30)
 
 
-def swept(
-    name: str,
-    standing: Standing,
-    *actions: Action,
-    deactivation: KeyDeactivation = NO_DEACTIVATION,
-    **treatment: object,
-) -> Change:
+def swept(name: str, standing: Standing, *actions: Action, **treatment: object) -> tuple[str, str]:
     """Return the digest's line about what a sweep did to one user, with an expired exemption and a key in use."""
     user = state(name=name, keys=(key(),), exemption=exemption(ends=timedelta(0)), tags=MARKED)
-    found = Assessment(user, UserPlan(standing, actions), certain=True, key_deactivation=deactivation)
-    text = describe_changes(Treatment(found, **treatment), NOW, unreported=False)  # type: ignore[arg-type]
+    found = Assessment(user, UserPlan(standing, actions), certain=True)
+    text = describe_changes(Treatment(found, **treatment), NOW)  # type: ignore[arg-type]
     assert text, name
-    return Change(name, text)
+    return name, text
 
 
-KEYS: Final = (key().id,)
+def key_step(name: str, deactivation: KeyDeactivation) -> tuple[str, str]:
+    """Return the digest's line about access keys that are announced or deactivated."""
+    found = Assessment(state(name=name), UserPlan(Standing.ENFORCED, ()), certain=True, key_deactivation=deactivation)
+    return name, describe_key_step(found, [key().id])
 
 
-def swept_users() -> tuple[Change, ...]:
+def swept_users() -> tuple[tuple[str, str], ...]:
     """Return a line of the digest for each kind of change."""
     return (
-        swept("amy", Standing.ENFORCED, Action.ENFORCE, Action.MARK, result=ATTACHED),
-        swept("ben", Standing.ENFORCED, Action.ENFORCE, Action.CLEAR, result=IN_GROUP),
+        swept("amy", Standing.ENFORCED, result=ATTACHED, tagged=(Action.MARK,)),
+        swept("ben", Standing.ENFORCED, result=IN_GROUP, tagged=(Action.CLEAR,)),
         swept("cat", Standing.EXEMPT, result=WriteResult(released=(AttachmentRoute.DIRECT,))),
-        swept(
-            "dot",
-            Standing.ENFORCED,
-            deactivation=KeyDeactivation(DeactivationStep.ANNOUNCE, NOW + timedelta(days=7)),
-            keys=KEYS,
-        ),
-        swept("eli", Standing.ENFORCED, deactivation=KeyDeactivation(DeactivationStep.DEACTIVATE, NOW), keys=KEYS),
-        swept("flo", Standing.ENFORCED, gone=True),
+        key_step("dot", KeyDeactivation(DeactivationStep.ANNOUNCE, NOW + timedelta(days=7))),
+        key_step("eli", KeyDeactivation(DeactivationStep.DEACTIVATE, NOW)),
+        ("flo", "deleted while the sweep ran"),
     )
 
 
@@ -538,8 +549,22 @@ DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
             replace(BOB, key_deactivation=SOON),
             CI,
             changes=swept_users(),
-            failures=(Failure("dan", "AccessDenied: User is not authorized to perform iam:AttachUserPolicy"),),
-            not_tagged=("fay: the tags cannot be set. IAM said: Cannot exceed quota for TagsPerUser: 50.",),
+            failures=(("dan", "AccessDenied: User is not authorized to perform iam:AttachUserPolicy"),),
+            not_written=("fay: the tags cannot be set. IAM said: Cannot exceed quota for TagsPerUser: 50.",),
+            held=("gus: enforced (policy attached) (at 2026-03-01 11:00 UTC)",),
+            exemption_changes=tuple(
+                exemption_change_lines(
+                    {"AIDA5": "0", "AIDA6": "0"},
+                    {"AIDA4": MalformedExemption("The exemption record lacks owner."), "AIDA5": exemption()},
+                )
+            ),
+            dead_letters=(
+                "2 handed over again, or made unnecessary by this sweep",
+                "1 stay in the queue; to list them: mfa-guard dead-letters list",
+                "CreateUser about hal: handed over twice, and failed again. RetriesExhausted",
+            ),
+            dead_letters_left=1,
+            windows=1,
             checks=(UNSURE,),
             users_left=3,
         ),
@@ -548,6 +573,9 @@ DIGESTS: Final[Mapping[str, Callable[[], Message]]] = {
     ),
     "digest: a round that changed no user before its time ran out": lambda: digest_message(
         digest(BOB, users_left=3), SWEEPING, NOW
+    ),
+    "digest: Mode events, with users in scope": lambda: digest_message(
+        digest(ANN, BOB, CARL, CI, in_scope=False), settings(), NOW
     ),
     "digest: nothing to do": lambda: digest_message(digest(ANN), replace(SWEEPING, help_url=""), NOW),
 }

@@ -70,9 +70,9 @@ def account_data(*users: SampleUser, **changes: object) -> AccountData:
         users=tuple(
             ListedUser(each.name, each.id, each.path, {}, NOW - OLD, each.attached, in_group=False) for each in users
         ),
-        virtual_device_owners=frozenset(each.name for each in users if each.virtual),
+        virtual_device_owners=frozenset(each.id for each in users if each.virtual),
         report={
-            each.name: ReportRow(each.device or each.virtual, each.password, each.keys)
+            each.name: ReportRow(NOW - OLD, each.device or each.virtual, each.password, each.keys)
             for each in users
             if each.reported
         },

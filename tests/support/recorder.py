@@ -190,8 +190,13 @@ def _requests(service: str, operation: str, params: Params, names: _Names) -> It
         for table, keys in _items(operation, params):
             yield Request(f"dynamodb:{operation}", names.regional("dynamodb", f"table/{table}"), keys)
     else:
-        action = "InvokeFunction" if service == "lambda" and operation == "Invoke" else operation
-        yield Request(f"{service}:{action}", _RESOURCES[service](params, names))
+        action = _ACTIONS.get(operation, operation)
+        yield Request(f"{_PREFIXES.get(service, service)}:{action}", _RESOURCES[service](params, names))
+
+
+# Actions and their prefixes that have other names than the calls and services.
+_ACTIONS: Final = {"Invoke": "InvokeFunction", "ChangeMessageVisibilityBatch": "ChangeMessageVisibility"}
+_PREFIXES: Final = {"dynamodbstreams": "dynamodb"}
 
 
 def _items(operation: str, params: Params) -> Iterator[tuple[str, dict[str, str | list[str]]]]:
@@ -232,13 +237,14 @@ _RESOURCES: Final[Mapping[str, Callable[[Params, _Names], str]]] = MappingProxyT
     {
         "cloudformation": lambda params, names: names.named_stack(params["StackName"]),
         "cloudtrail": lambda params, _: str(params.get("Name", params.get("TrailName", EVERYTHING))),
+        "dynamodbstreams": lambda _, names: str(names.stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]})),
         "events": lambda params, names: (
             names.regional("events", f"rule/{params['Rule']}") if "Rule" in params else EVERYTHING
         ),
         "lambda": lambda params, names: (
             names.regional("lambda", f"event-source-mapping:{params['UUID']}")
             if "UUID" in params
-            else names.named_function(params["FunctionName"])
+            else names.named_function(params["FunctionName"].rpartition(":")[2])
         ),
         "scheduler": lambda params, names: names.regional("scheduler", f"schedule/default/{params['Name']}"),
         # A call about a subscription has the topic as its resource.

@@ -1,6 +1,7 @@
 """Run a sweep of an account in memory, and read its digest."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ from support.factories import device, settings
 from support.fakes import FakeAccount, FakeUser
 
 ALL = settings(mode=Mode.ALL)
-ASKED = SweepRequest("sweep-1", audit=False, round=1)
+ASKED = SweepRequest("sweep-1", audit=False, round=1, sweep="sweep-1")
+SCHEDULED = replace(ASKED, scheduled=True)
 
 
 def run(

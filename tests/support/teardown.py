@@ -9,7 +9,8 @@ from mfa_guard.core.attachments import Attachment, AttachmentKind
 from mfa_guard.core.custom_resource import Request, Response, StackId, parse_request
 from mfa_guard.use_cases.teardown import TeardownDependencies, tear_down
 from support.factories import ACCOUNT
-from support.fakes import Crash, FakeClock, FakeSweepStarter, FakeTelemetry
+from support.fakes import Crash, FakeClock, FakeTelemetry
+from support.sweep_fakes import FakeSweepStarter
 
 STACK: Final = StackId(f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/mfa-guard/0a1b2c3d-4e5f")
 URL: Final = (

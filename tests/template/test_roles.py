@@ -6,15 +6,17 @@ import pytest
 
 from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.cloudformation import OwnStackEvents
+from mfa_guard.adapters.dead_letters import DeadLetterQueue, ExemptionStream, Functions, Handovers
 from mfa_guard.adapters.event_bus import EventBus
 from mfa_guard.adapters.exemptions import ExemptionList, ExemptionTable
 from mfa_guard.adapters.health_parts import StackReader, TopicReader
 from mfa_guard.adapters.iam import AccessKeys, IamLookup, IamUsers
+from mfa_guard.adapters.running_sweep import RunningSweepTable
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.state_items import StateItems
 from mfa_guard.adapters.summary_timer import SummaryQueue
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
-from mfa_guard.adapters.user_records import UserRecordTable
+from mfa_guard.adapters.user_records import SweepRecordTable, UserRecordTable
 from mfa_guard.adapters.virtual_devices import VirtualDevices
 from mfa_guard.adapters.windows import WindowTable
 from mfa_guard.core.sweep_request import DETAIL_TYPE, SOURCE
@@ -139,14 +141,15 @@ def test_alert_function_may_send_notices_and_nothing_else() -> None:
 QUEUE = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 # The bulk reads show these fields, so the plan never reads them for one user.
+EVENT_FUNCTIONS = ("UserEventFunction", "AlertFunction")
 LISTED = {"iam:ListAttachedUserPolicies", "iam:ListGroupsForUser"}
 
 
 @pytest.mark.parametrize("mode", ["audit", "events", "all"])
-def test_sweep_function_may_read_the_account_and_may_change_it_only_in_mode_all(mode: str) -> None:
+def test_sweep_function_may_read_the_account_and_may_change_it_unless_in_audit(mode: str) -> None:
     stack = render(mode)
     # A sweep that changes nothing makes no call about one user.
-    calls = tuple(call for call in IamUsers.PERMISSIONS if call not in LISTED and mode == "all")
+    calls = tuple(call for call in IamUsers.PERMISSIONS if call not in LISTED and mode != "audit")
     wanted = expected(
         stack,
         "SweepFunction",
@@ -161,15 +164,17 @@ def test_sweep_function_may_read_the_account_and_may_change_it_only_in_mode_all(
             "any": (*IamAccount.PERMISSIONS, "iam:GetAccountSummary", "cloudtrail:DescribeTrails", "events:ListRules"),
             "trails": ("cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
             "rules": ("events:ListTargetsByRule",),
-            "bus": EventBus.PERMISSIONS if mode == "all" else (),
+            "bus": EventBus.PERMISSIONS if mode != "audit" else (),
             "stack": StackReader.PERMISSIONS,
-            "state": (*IDEMPOTENCY, *SweepMemoryTable.PERMISSIONS),
-            "exemptions": (*ExemptionList.PERMISSIONS, "dynamodb:DescribeTable"),
+            "state": (*IDEMPOTENCY, *SweepRecordTable.PERMISSIONS),
+            "exemptions": (
+                *(ExemptionList.PERMISSIONS if mode != "audit" else ("dynamodb:Scan",)),
+                "dynamodb:DescribeTable",
+            ),
             "notices": (*Topics.PERMISSIONS, *TopicReader.PERMISSIONS),
             "operations": TopicReader.PERMISSIONS,
         },
     )
-    wanted.add(("sqs:GetQueueAttributes", arn(stack, "DeadLetterQueue")))
     regional = f"{stack.region}:{stack.account}"
     wanted.add(("scheduler:GetSchedule", f"arn:aws:scheduler:{regional}:schedule/default/mfa-guard-sweep"))
     mapping = stack.resolve({"Ref": "AlertFunctionExemptionChanged"})
@@ -179,6 +184,12 @@ def test_sweep_function_may_read_the_account_and_may_change_it_only_in_mode_all(
         for call in ("lambda:GetFunctionConcurrency", "lambda:GetFunctionEventInvokeConfig")
         for function in ("UserEventFunction", "AlertFunction", "SweepFunction", "TeardownFunction")
     }
+    queue = ("sqs:GetQueueAttributes", *DeadLetterQueue.PERMISSIONS)
+    wanted |= {(call, arn(stack, "DeadLetterQueue")) for call in queue}
+    # A sweep never invokes itself.
+    wanted |= {(call, arn(stack, name)) for call in Functions.PERMISSIONS for name in EVENT_FUNCTIONS}
+    stream = str(stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]}))
+    wanted |= {(call, stream) for call in ExemptionStream.PERMISSIONS}
     assert grants(stack, "SweepFunctionRole") == wanted
 
 
@@ -201,6 +212,11 @@ def test_a_sweep_may_send_only_its_own_events() -> None:
         "ForAllValues:StringEquals": {"events:source": SOURCE, "events:detail-type": DETAIL_TYPE},
         "Null": {"events:source": "false", "events:detail-type": "false"},
     }
+
+
+@pytest.mark.parametrize("adapter", [SweepMemoryTable, RunningSweepTable, Handovers])
+def test_what_a_sweep_remembers_needs_no_more_than_idempotency(adapter: type) -> None:
+    assert set(adapter.PERMISSIONS) <= set(IDEMPOTENCY)  # type: ignore[attr-defined]
 
 
 KEYS = {

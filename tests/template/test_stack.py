@@ -1,14 +1,17 @@
 """The resources of the stack, except for its rules' patterns, its policy, and its roles' permissions."""
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import time, timedelta
 from itertools import product
-from typing import cast
+from typing import Final, cast
 
 import pytest
 
 from mfa_guard.core.metrics import Gauge, Metric
 from mfa_guard.core.settings import parse_settings
+from mfa_guard.core.sweep_memory import DIGEST_TIME
 from mfa_guard.core.sweep_request import parse_sweep_request
 from mfa_guard.runtime.observability import METRICS
 from mfa_guard_cli.stack.event_pattern import index
@@ -71,7 +74,7 @@ class TestParameters:
             "HelpUrl": "",
             "Mode": "events",
             "EnforceThrough": "user",
-            "SweepSchedule": "cron(0 6 * * ? *)",
+            "SweepEveryHours": 1,
             "DeactivateKeysAfterDays": 0,
             "EnforceOn": "all",
             "WorkingMachineUsers": "review",
@@ -97,6 +100,9 @@ class TestParameters:
             ("ExemptPathPrefixes", "/a/,/"),
             ("ExemptPathPrefixes", "//"),
             ("Mode", "off"),
+            ("SweepEveryHours", "0"),
+            ("SweepEveryHours", "5"),
+            ("SweepEveryHours", "48"),
             ("LogRetentionDays", "2"),
             ("NamePrefix", ""),
             ("NamePrefix", "guard-"),
@@ -126,13 +132,48 @@ class TestParameters:
             assert parse_settings(TEMPLATE.render(parameters=chosen).environment(function)).mode == chosen["Mode"]
 
 
+EVERY: Final = (1, 2, 3, 4, 6, 8, 12, 24)
+
+
+def swept_every(hours: int) -> Stack:
+    return TEMPLATE.render(parameters={"SweepEveryHours": str(hours)})
+
+
+def hours_of(expression: str) -> list[int]:
+    """Return the hours at which a schedule fires, at minute 0 of every day.
+
+    A rate would fire when the schedule is created. In the field of hours, 2/4 means every fourth hour from 2 on.
+    """
+    match = re.fullmatch(r"cron\(0 (?:(\*)|(\d+)(?:/(\d+))?) \* \* \? \*\)", expression)
+    assert match, expression
+    every, first, step = match.groups()
+    if every:
+        return list(range(24))
+    return list(range(int(first), 24, int(step))) if step else [int(first)]
+
+
 class TestSweep:
     def test_the_schedule_sends_what_the_function_understands(self, stack: Stack) -> None:
         [schedule] = of_type(stack, "AWS::Scheduler::Schedule")
         target = fields(schedule.properties["Target"])
         assert target["Arn"] == stack.resolve({"Fn::GetAtt": ["SweepFunction", "Arn"]})
-        assert parse_sweep_request(json.loads(str(target["Input"]))).audit is False
-        assert schedule.properties["ScheduleExpression"] == "cron(0 6 * * ? *)"
+        request = parse_sweep_request(json.loads(str(target["Input"])))
+        assert (request.audit, request.scheduled) == (False, True)
+
+    @pytest.mark.parametrize("every", EVERY)
+    def test_it_sweeps_every_so_many_hours_and_when_a_digest_is_due(self, every: int) -> None:
+        [schedule] = of_type(swept_every(every), "AWS::Scheduler::Schedule")
+        hours = hours_of(str(schedule.properties["ScheduleExpression"]))
+        assert [(later - hour) % 24 or 24 for hour, later in zip(hours, [*hours[1:], hours[0]], strict=True)] == [
+            every
+        ] * (24 // every)
+        assert time(6) == DIGEST_TIME
+        assert DIGEST_TIME.hour in hours
+
+    @pytest.mark.parametrize("every", EVERY)
+    def test_the_function_knows_the_hours(self, every: int) -> None:
+        chosen = parse_settings(swept_every(every).environment("SweepFunction"))
+        assert chosen.sweep_every == timedelta(hours=every)
 
     def test_the_output_start_sweep_invokes_the_function(self, stack: Stack) -> None:
         entries = json.loads(stack.outputs()["StartSweep"].split("--entries ")[1].strip("'"))
@@ -140,11 +181,6 @@ class TestSweep:
         event = {"id": "1", "source": entry["Source"], "detail-type": entry["DetailType"]}
         assert [rule.functions for rule in index(stack.rules())(event)] == [("SweepFunction",)]
         assert parse_sweep_request({**event, "detail": json.loads(entry["Detail"])})
-
-    @pytest.mark.parametrize("schedule", ["rate(2 days)", "rate(0 hours)", "at(2026-01-01T00:00:00)", "daily"])
-    def test_a_schedule_that_is_too_rare_for_the_heartbeat_alarm_is_refused(self, schedule: str) -> None:
-        with pytest.raises(TemplateError, match="SweepSchedule"):
-            TEMPLATE.render(parameters={"SweepSchedule": schedule})
 
     def test_changes_of_exemptions_reach_the_alert_function(self, stack: Stack) -> None:
         stream = stack.resolve({"Fn::GetAtt": ["ExemptionsTable", "StreamArn"]})
@@ -373,11 +409,15 @@ class TestAlarms:
         window = (60, 60, 2) if function == "SweepFunction" else (60, 5, 2)
         assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == window
 
-    def test_without_a_sweep_an_alarm_is_raised_after_26_hours(self, stack: Stack) -> None:
-        heartbeat = stack.resource("HeartbeatAlarm").properties
+    @pytest.mark.parametrize("every", EVERY)
+    def test_an_alarm_is_raised_two_hours_after_a_sweep_is_due(self, every: int) -> None:
+        heartbeat = swept_every(every).resource("HeartbeatAlarm").properties
         assert heartbeat["MetricName"] == Metric.SWEEP_FINISHED
-        assert int(str(heartbeat["Period"])) * int(str(heartbeat["EvaluationPeriods"])) == 26 * 3600
+        # With periods of an hour, CloudWatch evaluates at most seven days.
+        assert heartbeat["Period"] == 3600
+        assert int(str(heartbeat["EvaluationPeriods"])) == int(str(heartbeat["DatapointsToAlarm"])) == every + 2
         assert heartbeat["TreatMissingData"] == "breaching"
+        assert f"SweepEveryHours ({every})" in str(heartbeat["AlarmDescription"])
 
     def test_health_problems_and_failures_of_a_sweep_raise_alarms(self, stack: Stack) -> None:
         watched = {each.properties["MetricName"] for each in of_type(stack, "AWS::CloudWatch::Alarm")}

@@ -155,6 +155,13 @@ def _set_states(to_change: Iterable[Invoker], state: InvokerState, invokers: Inv
     return done, failed
 
 
+_EFFECT: Final[Mapping[Mode, str]] = {
+    Mode.AUDIT: "reports the users it would enforce",
+    Mode.EVENTS: "enforces users in scope, and reports the others",
+    Mode.ALL: "enforces as planned",
+}
+
+
 def _catch_up(stop: EmergencyStop | None, guard: Guard, location: StackLocation) -> list[str]:
     """Return what the guard missed, and how it catches up."""
     lines = []
@@ -164,6 +171,6 @@ def _catch_up(stop: EmergencyStop | None, guard: Guard, location: StackLocation)
             "again."
         )
         lines.append(describe_missed_events(guard.session.client("cloudtrail"), stop.since, guard.now()))
-    effect = "enforces as planned" if guard.settings.mode is Mode.ALL else "reports the users it would enforce"
+    effect = _EFFECT[guard.settings.mode]
     lines.append(f"To catch up, request a sweep, which {effect}: {location.command('sweep')}")
     return lines

@@ -51,7 +51,7 @@ def enforce_user(name: str, location: StackLocation, output_format: Format, *, d
     print_outcome(
         Outcome(
             done=done,
-            notes=["The guard sets the tags at the next event about this user or, in Mode all, in the next sweep."],
+            notes=["The guard sets the tags at the next event about this user or in the next sweep."],
             undo=[location.command("release", state.name)],
             facts={"user": state.name},
         ),

@@ -70,7 +70,7 @@ def add_exemption(
     earlier = guard.exemptions.get(state.id, now)
     changes = [
         f"{state.name} (ID {state.id}) will be exempt {in_words(exemption)}.",
-        "If the user is enforced, the guard releases them at the next event or, in Mode all, in the next sweep.",
+        "If the user is enforced, the guard releases them at the next event or in the next sweep.",
     ]
     if isinstance(earlier, Exemption):
         changes.append(f"This replaces the exemption {in_words(earlier)}.")
@@ -83,7 +83,7 @@ def add_exemption(
             done=[f"{state.name} is exempt {in_words(exemption)}."],
             notes=[
                 f"To release the user at once: {location.command('release', state.name)}",
-                "When it ends, the guard enforces again at the next event or, in Mode all, in the next sweep.",
+                "When it ends, the guard enforces again at the next event or in the next sweep.",
             ],
             undo=[_record_again(earlier, location) or location.command("exempt", "remove", state.name)],
             facts={"user": state.name, "user_id": state.id, "until": utc_text(exemption.expires_at)},
@@ -106,9 +106,7 @@ def remove_exemption(name: str, location: StackLocation, output_format: Format, 
     print_outcome(
         Outcome(
             done=[f"{subject} was deleted."],
-            notes=[
-                "The guard enforces as planned at the next event about this user or, in Mode all, in the next sweep."
-            ],
+            notes=["The guard enforces as planned at the next event about the user, or if in scope in the next sweep."],
             undo=[again] if again else [],
             facts={"user_id": user_id},
         ),

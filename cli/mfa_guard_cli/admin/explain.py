@@ -10,7 +10,7 @@ import typer
 from mfa_guard.core.account.assessment import Assessment, assessment_of
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.exemption import Exemption, MalformedExemption
-from mfa_guard.core.mail.digest import in_use
+from mfa_guard.core.mail.digest_lines import in_use
 from mfa_guard.core.mail.user_notices import about_user
 from mfa_guard.core.plan import Action, Rule, UserPlan, deciding_rule, plan_for_user
 from mfa_guard.core.settings import Mode, Settings
@@ -162,7 +162,7 @@ _ACTIONS: Final[Mapping[Action, str]] = {
 }
 _WHEN: Final[Mapping[Mode, str]] = {
     Mode.AUDIT: "Mode is audit, so the guard changes nothing. In another Mode it would",
-    Mode.EVENTS: "At the next event about this user, the guard would",
+    Mode.EVENTS: "At the next event about this user, or in the next sweep if the user is in scope, the guard would",
     Mode.ALL: "At the next event about this user, or in the next sweep, the guard would",
 }
 

@@ -133,7 +133,7 @@ class Guard:
     @cached_property
     def exemption_list(self) -> ExemptionList:
         """Return the exemption table, to read all records."""
-        return ExemptionList(self.dynamodb, self.settings.exemptions_table)
+        return ExemptionList(self.dynamodb, self.settings.exemptions_table, SystemClock())
 
     @property
     def deployed(self) -> Deployed:

@@ -29,8 +29,7 @@ _RELEASED_FROM: Final[Mapping[AttachmentRoute, str]] = {
 }
 _SHOWN: Final = 20
 _ENFORCED_AGAIN: Final = (
-    "When the exemption ends, the guard enforces again at the next event about the user or, in Mode all, in the next "
-    "sweep."
+    "When the exemption ends, the guard enforces again at the next event about the user or in the next sweep."
 )
 
 _Enforced = Mapping[str, frozenset[AttachmentRoute]]

@@ -12,8 +12,9 @@ from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.health import GuardHealth
 from mfa_guard.core.account.assessment import Assessment, Counts, assess, count
+from mfa_guard.core.account.snapshot import Snapshot
 from mfa_guard.core.health.checks import UNREAD_ADVICE, Check, Verdict, judge, problems
-from mfa_guard.core.mail.digest import in_use
+from mfa_guard.core.mail.digest_lines import in_use
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.times import utc_text
 from mfa_guard_cli.admin.guard import Guard, open_guard
@@ -56,8 +57,10 @@ def show_status(location: StackLocation, output_format: Format) -> None:
 def _read(guard: Guard) -> _Status:
     settings, now = guard.settings, guard.now()
     account = IamAccount(guard.iam, settings.policy_arn, settings.group_name, SystemClock())
-    snapshot = account.read(guard.exemption_list.all(now), _PATIENCE)
-    assessments = assess(snapshot, settings, now)
+    exemptions, sources = guard.exemption_list.all(now), account.sources(_PATIENCE)
+    assessments = [
+        each for page in account.users() for each in assess(Snapshot(page, sources, exemptions), settings, now)
+    ]
     return _Status(
         settings=settings,
         now=now,
@@ -65,7 +68,7 @@ def _read(guard: Guard) -> _Status:
         checks=_checks(guard),
         counts=count(assessments),
         awaiting_decision=[each for each in assessments if each.awaits_decision],
-        report_problem=snapshot.report_problem,
+        report_problem=sources.report_problem,
     )
 
 

@@ -14,11 +14,13 @@ def request_sweep(location: StackLocation, output_format: Format, *, audit: bool
     """Put a sweep request on the event bus. Raises WrongUse while no function would get it."""
     guard = open_guard(location)
     _check_running(guard, location)
-    writes = guard.settings.mode is Mode.ALL and not audit
+    writes = guard.settings.writes and not audit
     if writes:
         report = location.command("sweep", options=["--audit"])
+        users = "users" if guard.settings.mode is Mode.ALL else "users in scope"
         change = (
-            f"Mode is all, so the sweep enforces, releases and tags users as planned. To get a report only: {report}"
+            f"Mode is {guard.settings.mode.value}, so the sweep enforces, releases and tags {users} as planned. "
+            f"To get a report only: {report}"
         )
         confirm_changes([change], "Sweep the account?", yes=yes)
     try:
@@ -28,7 +30,10 @@ def request_sweep(location: StackLocation, output_format: Format, *, audit: bool
     print_outcome(
         Outcome(
             done=[f"The sweep was requested{'' if writes else '. It reports, and changes no user'}."],
-            notes=[f"It sends a digest if there is news. The log group of {SWEEP_FUNCTION} names every change."],
+            notes=[
+                f"It sends a digest if there is news. The log group of {SWEEP_FUNCTION} names every change. If another "
+                "sweep is running, this one does nothing."
+            ],
             undo=[f"{location.command('release', 'NAME')}   (for each user it enforces)"] if writes else [],
             facts={"mode": "audit" if audit else guard.settings.mode.value},
         ),

@@ -20,8 +20,8 @@ def sweep(
 ) -> None:
     """Request a sweep of the whole account.
 
-    The sweep runs in AWS and sends a digest if there is news. Asks for confirmation if the sweep would change users,
-    which is in Mode all without --audit.
+    The sweep runs in AWS and sends a digest if there is news. Asks for confirmation if the sweep may change users: in
+    Mode events those in scope, in Mode all every user, and with --audit none.
     """
     from mfa_guard_cli.admin.sweep import request_sweep
 

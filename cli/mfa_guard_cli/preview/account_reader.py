@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from botocore.exceptions import ClientError
@@ -10,7 +9,7 @@ from botocore.exceptions import ClientError
 from mfa_guard.adapters.account import IamAccount, RawReport
 from mfa_guard.adapters.iam import IamUsers
 from mfa_guard.core.account.credential_report import ReportNotUnderstood, parse_report
-from mfa_guard.core.account.snapshot import ListedUser, ReportRow
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Sources
 from mfa_guard.core.errors import AwsRequestFailed, UserGone
 from mfa_guard.core.sanitize import sanitize
 from mfa_guard.core.settings import Settings
@@ -113,7 +112,7 @@ class AccountReader:
         users = self._users(account)
         virtual = self._virtual_device_owners(account, notes)
         raw = self._report(account, notes, ready=ready)
-        report, last_uses = _parse(raw, {user.name: user.created_at for user in users}, notes)
+        report, last_uses = _parse(raw, notes)
         others = [] if virtual is None or report is None else users_with_other_devices(users, virtual, report)
         other_devices, deleted = self._other_devices(others, notes)
         return AccountData(
@@ -197,18 +196,15 @@ def users_with_other_devices(
     users: Iterable[ListedUser], virtual: frozenset[str], report: Mapping[str, ReportRow]
 ) -> list[str]:
     """Return the names of users who have an MFA device, but no virtual one. Each takes a call of its own."""
-    return [
-        user.name for user in users if user.name not in virtual and user.name in report and report[user.name].device
-    ]
+    sources = Sources(virtual, report)
+    return [user.name for user in users if user.id not in virtual and (row := sources.row(user)) and row.device]
 
 
-def _parse(
-    raw: RawReport | None, created: Mapping[str, datetime], notes: list[str]
-) -> tuple[Mapping[str, ReportRow] | None, Mapping[str, LastUses]]:
+def _parse(raw: RawReport | None, notes: list[str]) -> tuple[Mapping[str, ReportRow] | None, Mapping[str, LastUses]]:
     if raw is None:
         return None, {}
     try:
-        report = parse_report(raw.content, created)
+        report = parse_report(raw.content)
     except ReportNotUnderstood as error:
         notes.append(f"{error} {_NO_REPORT}")
         return None, {}

@@ -205,6 +205,8 @@ def totals_text(preview: Preview) -> tuple[str, ...]:
         f"{enforced} would be enforced: {_numbers({each: totals.outcomes[each] for each in ENFORCED})}.",
         f"{totals.users - enforced} would not: "
         f"{_numbers({each: number for each, number in totals.outcomes.items() if each not in ENFORCED})}.",
+        f"In scope of Mode=events from the start: {totals.outcomes[Outcome.ENFORCED_ALREADY]}, who are enforced"
+        f" already. Mode=all would add {_counted(enforced, 'user')}.",
         f"MFA: {_numbers(totals.mfa_methods)}. Only TOTP gives the codes that GetSessionToken needs for the CLI.",
     ]
     if totals.incomplete:

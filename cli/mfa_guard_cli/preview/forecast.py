@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from mfa_guard.core.account.assessment import Assessment, assess
-from mfa_guard.core.account.snapshot import ListedUser, Snapshot, state_of
+from mfa_guard.core.account.snapshot import ListedUser, Snapshot, Sources, state_of
 from mfa_guard.core.settings import Settings
 from mfa_guard.core.user import AccessKey, NotLoaded, UserState
 from mfa_guard.core.user_record import Standing
@@ -41,7 +41,7 @@ def _snapshot(data: AccountData) -> Snapshot:
     if report is not None:
         removed = [name for name, devices in data.other_devices.items() if not devices and name in report]
         report = {**report, **{name: replace(report[name], device=False) for name in removed}}
-    return Snapshot(data.users, data.virtual_device_owners or frozenset(), report, exemptions={})
+    return Snapshot(data.users, Sources(data.virtual_device_owners or frozenset(), report), exemptions={})
 
 
 def _forecast(user: ListedUser, assessment: Assessment, snapshot: Snapshot, data: AccountData) -> UserForecast:
@@ -85,7 +85,7 @@ def _kind(state: UserState, now: datetime) -> UserKind:
 
 
 def _devices(state: UserState, data: AccountData) -> tuple[DeviceKind, ...] | None:
-    if data.virtual_device_owners is not None and state.name in data.virtual_device_owners:
+    if data.virtual_device_owners is not None and state.id in data.virtual_device_owners:
         return (DeviceKind.TOTP_APP,)
     if isinstance(state.devices, NotLoaded):
         return None

@@ -110,7 +110,7 @@ class ReportedKey:
 class AccountData:
     """What was read of the account.
 
-    `virtual_device_owners` are the names of the users with a virtual MFA device, or None if IAM refused the list.
+    `virtual_device_owners` are the ids of the users with a virtual MFA device, or None if IAM refused the list.
     `other_devices` are the devices of the users who were read one by one, by name. `notes` say what could not be read,
     one sentence each.
     """

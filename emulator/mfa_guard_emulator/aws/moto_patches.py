@@ -15,6 +15,7 @@ from moto.iam.exceptions import DeleteConflictException, LimitExceededException
 from moto.iam.models import IAMBackend, MFADevice, PolicyVersion, User, VirtualMfaDevice
 from moto.iam.responses import IamResponse
 from moto.iam.utils import generate_access_key_id_from_account_id
+from moto.sqs.models import Message, SQSBackend
 
 from mfa_guard_cli.stack.intrinsics import STREAM_LABEL
 from mfa_guard_emulator.aws.iam_reads import CredentialReport, IamReads
@@ -49,6 +50,7 @@ def patch_moto(now: Callable[[], datetime]) -> Iterator[IamReads]:
             (IAMBackend, "delete_policy", _unless_attached()),
             (IamResponse, "create_login_profile", _with_password_reset()),
             (IamResponse, "create_policy_version", _without_document()),
+            (SQSBackend, "receive_message", _without_waiting()),
         ):
             patches.enter_context(patch.object(target, name, replacement))
         service_credentials = ServiceSpecificCredentials(_whole_seconds(now))
@@ -272,3 +274,15 @@ def _keeping_tags() -> object:
             backend.tagger.tag_resource(user.arn, tags)
 
     return update_keeping_tags
+
+
+def _without_waiting() -> object:
+    """Answer a long poll at once: nothing is sent to a queue meanwhile, and moto would wait in real time."""
+    receive = SQSBackend.receive_message
+
+    def receive_at_once(
+        backend: SQSBackend, queue: str, count: int, _wait: int, hidden: int, names: list[str]
+    ) -> list[Message]:
+        return receive(backend, queue, count, 0, hidden, names)
+
+    return receive_at_once

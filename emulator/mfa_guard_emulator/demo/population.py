@@ -103,6 +103,10 @@ USER_TYPES: Final[tuple[UserType, ...]] = (
 )
 
 
+# Older than the stack, and old enough for machine users.
+_AGE: Final = timedelta(days=400)
+
+
 def populate(account: Populated) -> None:
     """Create the users in the account, without records."""
     iam, region = account.iam, account.stack.region
@@ -126,6 +130,7 @@ def populate(account: Populated) -> None:
 
 def _set_up(account: Populated, name: str, setup: UserSetup) -> None:
     iam, stack, now = account.iam, account.stack, account.clock.now()
+    iam.get_user(name).create_date -= _AGE
     if setup.password:
         iam.create_login_profile(name, _PASSWORD)
     if setup.phone:

@@ -117,7 +117,7 @@ def _stop_trail(harness: Harness) -> None:
             [serial] = harness.account.iam.users[name].mfa_devices
             harness.iam.deactivate_mfa_device(UserName=name, SerialNumber=serial)
     delete_exemption(harness.account, "exempt-01")
-    harness.calls.set_latency(timedelta(seconds=8))
+    harness.calls.set_latency(timedelta(seconds=10))
     harness.run_schedule(_DAILY.rule)
 
 
@@ -161,9 +161,9 @@ def _delete_stack(harness: Harness) -> None:
 _STEPS: Final[tuple[Step, ...]] = (
     Step(
         "carol requests a sweep in Mode: events",
-        "carol runs the command in the stack's output StartSweep. In this mode, a sweep changes no user. Its digest"
-        " says what enforcement would change.",
-        (),
+        "carol runs the command in the stack's output StartSweep. In this mode, a sweep changes users in scope only:"
+        " rita, who is enforced and exempt, is released. The digest says what would change for the others.",
+        ("rita",),
         _request_sweep,
         Expected(
             invokes=(_REQUESTED,),
@@ -173,21 +173,23 @@ _STEPS: Final[tuple[Step, ...]] = (
                     "79 of 200 users",
                     "104 compliant",
                     "17 exempt",
-                    "changed nothing in IAM",
+                    "in scope of Mode: events",
+                    "rita: released because exempt",
                     "phone-01 (console password): would be enforced",
                     "nodevice-01 (console password): would be enforced, would be tagged noncompliant",
                     "keyed-01 (console password): would be enforced; would stop working without MFA",
                     "machine-01: ",
-                    "rita (console password): would be released",
                     "wanda: exempt until",
                     "ivan: 100 days",
                     "fine: termination protection",
                     lacks=("cannot verify", "problem"),
                 ),
             ),
-            metrics={"NoticesSent": 1, "SweepFinished": 1},
-            gauges=_gauges(104, 79, 17, enforced=1, oldest=100),
-            call_limit=CallLimit(_SWEEP, _FLOOR, users=0),
+            users={"rita": EndState(exempt=True)},
+            metrics={"NoticesSent": 1, "SweepFinished": 1, "UsersCleared": 1},
+            gauges=_gauges(104, 79, 17, enforced=0, oldest=100),
+            call_limit=CallLimit(_SWEEP, _FLOOR + _PER_CHANGE, users=1),
+            own_events_invoke=(_DRIFT,),
         ),
     ),
     Step(
@@ -219,9 +221,8 @@ _STEPS: Final[tuple[Step, ...]] = (
                     "dennis: AccessDenied",
                     _SCP,
                     "dora: deleted",
-                    "nodevice-40: enforced (policy attached); will be tagged noncompliant",
+                    "nodevice-40: enforced (policy attached); tagged noncompliant",
                     "frank: enforced (added to the enforcement group)",
-                    "rita: released",
                     "machine-12: ",
                     lacks=("changed nothing in IAM", "would be enforced"),
                 ),
@@ -229,7 +230,6 @@ _STEPS: Final[tuple[Step, ...]] = (
             metrics={
                 "UsersEnforced": 168,
                 "UsersMarkedNoncompliant": 76,
-                "UsersCleared": 1,
                 "NoticesSent": 2,
                 "SweepFailures": 2,
                 "NewSweepFailures": 2,
@@ -237,7 +237,6 @@ _STEPS: Final[tuple[Step, ...]] = (
             },
             gauges=_gauges(104, 78, 17, enforced=168, oldest=100),
             call_limit=CallLimit(_SWEEP, _FLOOR + _PER_CHANGE * _TO_CHANGE + _MORE * _WITHOUT_USE, users=_TO_CHANGE),
-            own_events_invoke=(_DRIFT,),
         ),
     ),
     Step(
@@ -297,7 +296,7 @@ _STEPS: Final[tuple[Step, ...]] = (
         "machine-01's key stops the trail",
         "A mail reports it at once. Then the key detaches the policy from sixty users, and carol removes two lost"
         " devices, all without events. wanda's exemption ends, and carol deletes the exemption of exempt-01. The next"
-        " sweep finds all of it. IAM takes eight seconds per call, so the sweep runs out of time and continues in a"
+        " sweep finds all of it. IAM takes ten seconds per call, so the sweep runs out of time and continues in a"
         " second invocation.",
         ("phone-01", "passkey-01", "wanda"),
         _stop_trail,
@@ -318,7 +317,7 @@ _STEPS: Final[tuple[Step, ...]] = (
                     "problem: trail",
                     "is not logging",
                     "start-logging",
-                    "phone-01: enforced (policy attached); will be tagged noncompliant",
+                    "phone-01: enforced (policy attached); tagged noncompliant",
                     "Time ran out",
                 ),
                 _digest(

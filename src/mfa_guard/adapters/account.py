@@ -1,6 +1,6 @@
 """Read every user of the account with IAM's bulk calls: one call for each page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from mfa_guard.core.account.credential_report import CredentialReport, ReportNotUnderstood, parse_report
-from mfa_guard.core.account.snapshot import ListedUser, Snapshot
-from mfa_guard.core.exemption import Exemption, MalformedExemption
+from mfa_guard.core.account.snapshot import ListedUser, Sources
 from mfa_guard.core.user import GUARD_TAGS
 from mfa_guard.ports import Clock
 
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
 
 # The largest page that IAM allows; IAM may return shorter pages.
 _PAGE: "Final[PaginatorConfigTypeDef]" = {"PageSize": 1000}
+
+# A sweep changes the users of a page before it reads the next one. Half of the largest page is done in about a minute
+# at the rate at which IAM lets an account write, and takes half of the memory.
+_PAGE_OF_USERS: "Final[PaginatorConfigTypeDef]" = {"PageSize": 500}
 
 # The pause doubles with every poll, because each poll is a call of the sweep's budget.
 _FIRST_PAUSE: Final = 2.0
@@ -36,7 +39,7 @@ class RawReport:
 
 
 class IamAccount:
-    """Reads all users of the account page by page, and keeps only what a `Snapshot` holds.
+    """Reads all users of the account page by page, and keeps only what a `ListedUser` and `Sources` hold.
 
     Raises what IAM raises. A credential report that is late or unreadable is no error: the snapshot says so.
     """
@@ -54,23 +57,18 @@ class IamAccount:
         self._group_name = group_name
         self._clock = clock
 
-    def read(self, exemptions: Mapping[str, Exemption | MalformedExemption], patience: float) -> Snapshot:
-        """Return the account as it is now, waiting up to `patience` seconds for the credential report.
-
-        `exemptions` are keyed by user id.
-        """
-        # The first call, so that IAM generates the report while the lists are read.
+    def sources(self, patience: float) -> Sources:
+        """Return what is read once for all users, waiting up to `patience` seconds for the credential report."""
+        # The first call, so that IAM generates the report while the devices are listed.
         ready = self.generate_report()
-        users = tuple(user for page in self.users() for user in page)
         virtual = self.virtual_device_owners()
-        created = {user.name: user.created_at for user in users}
-        report, late = self._report(created, patience, ready=ready)
-        return Snapshot(users, virtual, report.rows if report else None, exemptions, late)
+        report, problem = self._report(patience, ready=ready)
+        return Sources(virtual, report.rows if report else None, problem)
 
     def users(self) -> Iterator[tuple[ListedUser, ...]]:
-        """Yield pages of users."""
+        """Yield pages of users, each when it is asked for."""
         pages = self._client.get_paginator("get_account_authorization_details")
-        for page in pages.paginate(Filter=["User"], PaginationConfig=_PAGE):
+        for page in pages.paginate(Filter=["User"], PaginationConfig=_PAGE_OF_USERS):
             yield tuple(self._listed(user) for user in page["UserDetailList"])
 
     def _listed(self, user: "UserDetailTypeDef") -> ListedUser:
@@ -86,7 +84,7 @@ class IamAccount:
         )
 
     def virtual_device_owners(self) -> frozenset[str]:
-        """Return the names of the users with an assigned virtual MFA device."""
+        """Return the ids of the users with an assigned virtual MFA device."""
         pages = self._client.get_paginator("list_virtual_mfa_devices")
         return frozenset(
             owner
@@ -95,9 +93,7 @@ class IamAccount:
             if (owner := _owner(device)) is not None
         )
 
-    def _report(
-        self, created: Mapping[str, datetime], patience: float, *, ready: bool
-    ) -> tuple[CredentialReport | None, str | None]:
+    def _report(self, patience: float, *, ready: bool) -> tuple[CredentialReport | None, str | None]:
         raw = self.wait_for_report(patience, ready=ready)
         if raw is None:
             return (
@@ -105,7 +101,7 @@ class IamAccount:
                 f"IAM did not finish the credential report in {patience:g} seconds. The next sweep tries again.",
             )
         try:
-            report = parse_report(raw.content, created)
+            report = parse_report(raw.content)
         except ReportNotUnderstood as error:
             return None, str(error)
         late = f"Rows of the credential report that could not be read and were left out: {report.unread}."
@@ -145,6 +141,6 @@ class IamAccount:
 
 
 def _owner(device: "VirtualMFADeviceTypeDef") -> str | None:
-    # Root may own a virtual device. Its name, if it has one, is the account's alias, and so is not a user's name.
+    # Root may own a virtual device, and its id is the account's.
     owner = device.get("User")
-    return owner.get("UserName") if owner and ":user/" in owner.get("Arn", "") else None
+    return owner.get("UserId") if owner and ":user/" in owner.get("Arn", "") else None

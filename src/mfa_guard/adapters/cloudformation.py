@@ -81,6 +81,21 @@ def _event(event: "StackEventTypeDef") -> StackEvent:
     )
 
 
+class OwnStackAge:
+    """Reads when the guard's own stack was created; see `mfa_guard.ports.StackAge`."""
+
+    PERMISSIONS: Final = ("cloudformation:DescribeStacks",)
+
+    def __init__(self, client: "CloudFormationClient", stack_name: str) -> None:
+        self._client = client
+        self._stack_name = stack_name
+
+    def created_at(self) -> datetime:
+        """Return CreationTime."""
+        with translate_errors():
+            return self._client.describe_stacks(StackName=self._stack_name)["Stacks"][0]["CreationTime"]
+
+
 def strict_opener(*more: http.BaseHandler) -> http.OpenerDirector:
     """Return an opener for https URLs only: no redirects, no proxies, and no other schemes except those of `more`."""
     opener = http.OpenerDirector()

@@ -9,13 +9,18 @@ import boto3
 
 from mfa_guard.adapters.account import IamAccount
 from mfa_guard.adapters.clock import SystemClock
+from mfa_guard.adapters.cloudformation import OwnStackAge
+from mfa_guard.adapters.dead_letters import DeadLetterQueue, ExemptionStream, Functions, Handovers, SweepDeadLetters
 from mfa_guard.adapters.event_bus import EventBus
 from mfa_guard.adapters.exemptions import ExemptionList
 from mfa_guard.adapters.health import GuardHealth
 from mfa_guard.adapters.iam import AccessKeys, IamUsers
+from mfa_guard.adapters.running_sweep import RunningSweepTable
 from mfa_guard.adapters.sns import Topics
 from mfa_guard.adapters.sweep_memory import SweepMemoryTable
 from mfa_guard.adapters.trail_memory import TrailTable
+from mfa_guard.adapters.user_records import SweepRecordTable
+from mfa_guard.adapters.windows import WindowTable
 from mfa_guard.core.health.checks import Check, judge
 from mfa_guard.core.health.content import load_content
 from mfa_guard.core.health.deployed import Deployed, parse_deployed
@@ -37,22 +42,37 @@ _SWEEP_WORKERS: Final = 8
 def sweep_dependencies(settings: Settings, own_arn: str) -> SweepDependencies:
     """Return the dependencies of SweepFunction, which `own_arn` names; raises SettingsError."""
     clock = SystemClock()
+    deployed = parse_deployed(os.environ, settings, own_arn, load_content())
     return SweepDependencies(
         account=IamAccount(clients.sweep_iam(), settings.policy_arn, settings.group_name, clock),
-        exemptions=ExemptionList(clients.exemption_table(), settings.exemptions_table),
-        health=_Health(
-            parse_deployed(os.environ, settings, own_arn, load_content()),
-            TrailTable(clients.state_table(), settings.state_table, TELEMETRY),
-            clock,
-        ),
+        exemptions=ExemptionList(clients.exemption_table(), settings.exemptions_table, clock),
+        records=SweepRecordTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
+        health=_Health(deployed, TrailTable(clients.state_table(), settings.state_table, TELEMETRY), clock),
+        windows=WindowTable(clients.state_table(), settings.state_table, TELEMETRY),
         iam=IamUsers(clients.sweep_iam(), settings.policy_arn, settings.group_name),
         keys=AccessKeys(clients.sweep_iam()),
         memory=SweepMemoryTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
+        running=RunningSweepTable(clients.state_table(), settings.state_table, clock, TELEMETRY),
+        dead_letters=_dead_letters(deployed, clock),
+        stack=OwnStackAge(clients.cloudformation(), deployed.stack_name),
         notifier=Topics(clients.sns(), settings.notices_topic_arn, settings.operations_topic_arn),
         sweep_starter=EventBus(clients.events()),
         telemetry=TELEMETRY,
         clock=clock,
         workers=_SWEEP_WORKERS,
+        functions=frozenset(deployed.functions) - {own_arn},
+        own_function=own_arn,
+    )
+
+
+def _dead_letters(deployed: Deployed, clock: Clock) -> SweepDeadLetters:
+    return SweepDeadLetters(
+        queue=DeadLetterQueue(clients.sqs(), deployed.queue_url),
+        stream=ExemptionStream(
+            boto3.client("dynamodbstreams", config=clients.PATIENT), deployed.settings.exemptions_table
+        ),
+        functions=Functions(boto3.client("lambda", config=clients.PATIENT)),
+        handovers=Handovers(clients.state_table(), deployed.settings.state_table, clock),
     )
 
 
@@ -68,7 +88,7 @@ class _Health:
             iam=clients.sweep_iam(),
             events=clients.events(),
             sns=clients.sns(),
-            sqs=boto3.client("sqs", config=clients.PATIENT),
+            sqs=clients.sqs(),
             functions=boto3.client("lambda", config=clients.PATIENT),
             scheduler=boto3.client("scheduler", config=clients.PATIENT),
             dynamodb=clients.exemption_table(),

@@ -1,7 +1,8 @@
 """Exemptions that administrators record for immutable user ids."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -58,3 +59,8 @@ def parse_exemption(item: Mapping[str, object], user_id: str, now: datetime) -> 
         created_by=texts["created_by"],
         expires_at=expires_at,
     )
+
+
+def fingerprint(record: Exemption | MalformedExemption) -> str:
+    """Return a short text that changes with everything a reader of the record sees."""
+    return hashlib.sha256(repr(astuple(record)).encode()).hexdigest()[:16]

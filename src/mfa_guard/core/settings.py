@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -9,7 +10,7 @@ from mfa_guard.core.attachments import AttachmentRoute
 
 
 class Mode(StrEnum):
-    """What may change IAM. AUDIT: nothing. EVENTS: events. ALL: events and sweeps."""
+    """Which users the guard may change. AUDIT: no user. EVENTS: the users in scope. ALL: every user."""
 
     AUDIT = "audit"
     EVENTS = "events"
@@ -56,6 +57,7 @@ class Settings:
     exemptions_table: str
     summary_queue_url: str = ""
     stack_name: str = DEFAULT_STACK
+    sweep_every: timedelta = timedelta(hours=1)
 
     @property
     def account(self) -> str:
@@ -74,13 +76,13 @@ class Settings:
 
     @property
     def writes(self) -> bool:
-        """Tell whether an event may change IAM."""
+        """Tell whether events and sweeps may change IAM."""
         return self.mode is not Mode.AUDIT
 
     @property
-    def sweeps_write(self) -> bool:
-        """Tell whether a sweep may change IAM."""
-        return self.mode is Mode.ALL
+    def deactivation_days(self) -> int:
+        """Return after how many days without a device sweeps deactivate access keys, or 0 if they never do."""
+        return self.deactivate_keys_after_days if self.mode is Mode.ALL else 0
 
     def exempt_path(self, path: str) -> str | None:
         """Return the prefix that exempts users with this path, or None."""
@@ -103,7 +105,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         enforce_on=_choice(environment, "ENFORCE_ON", EnforceOn),
         working_machine_users=_choice(environment, "WORKING_MACHINE_USERS", WorkingMachineUsers),
         exempt_path_prefixes=_paths(environment, "EXEMPT_PATH_PREFIXES"),
-        deactivate_keys_after_days=_days(environment, "DEACTIVATE_KEYS_AFTER_DAYS"),
+        deactivate_keys_after_days=_whole_number(environment, "DEACTIVATE_KEYS_AFTER_DAYS", 0, "days"),
         help_url=environment.get("HELP_URL", ""),
         policy_arn=_arn(environment, "ENFORCEMENT_POLICY_ARN"),
         group_name=required_variable(environment, "ENFORCEMENT_GROUP_NAME"),
@@ -113,6 +115,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         exemptions_table=required_variable(environment, "EXEMPTIONS_TABLE_NAME"),
         summary_queue_url=required_variable(environment, "SUMMARY_QUEUE_URL"),
         stack_name=environment.get("STACK_NAME", DEFAULT_STACK),
+        sweep_every=timedelta(hours=_whole_number(environment, "SWEEP_EVERY_HOURS", 1, "hours")),
     )
 
 
@@ -141,10 +144,10 @@ def _arn(environment: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _days(environment: Mapping[str, str], name: str) -> int:
-    value = environment.get(name, "0")
+def _whole_number(environment: Mapping[str, str], name: str, default: int, unit: str) -> int:
+    value = environment.get(name, str(default))
     if not (value.isascii() and value.isdigit()):
-        raise SettingsError(f"The environment variable {name} is {value!r}; it must be a whole number of days.")
+        raise SettingsError(f"The environment variable {name} is {value!r}; it must be a whole number of {unit}.")
     return int(value)
 
 

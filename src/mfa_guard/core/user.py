@@ -76,7 +76,7 @@ class Device:
     enabled_at: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AccessKey:
     """A long-term access key; `last_used` is None if IAM has no record of a use."""
 

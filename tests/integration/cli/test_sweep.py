@@ -29,8 +29,16 @@ def asked(deployed: Deployed) -> SweepRequest:
 
 
 def test_a_sweep_that_only_reports_needs_no_yes(deployed: Deployed) -> None:
-    assert deployed.run("sweep").exit_code == 0
-    assert asked(deployed) == SweepRequest("1", audit=False, round=1)
+    assert deployed.run("sweep", "--audit").exit_code == 0
+    assert asked(deployed) == SweepRequest("1", audit=True, round=1, sweep="1")
+    assert "changes no user" in deployed.run("sweep", "--audit").stdout
+
+
+def test_in_mode_events_a_sweep_changes_users_in_scope_and_needs_yes(deployed: Deployed) -> None:
+    result = deployed.run("sweep")
+    assert (result.exit_code, deployed.put) == (2, [])
+    assert "Mode is events" in result.stderr
+    assert "users in scope" in result.stderr
 
 
 def test_a_sweep_that_changes_users_needs_yes(writing: Deployed) -> None:
@@ -65,4 +73,4 @@ def test_a_function_without_concurrency_cannot_sweep(deployed: Deployed) -> None
 
 def test_without_permission_to_read_the_concurrency_a_sweep_can_be_requested(deployed: Deployed) -> None:
     deployed.failing = {"GetFunctionConcurrency": "AccessDeniedException"}
-    assert deployed.run("sweep").exit_code == 0
+    assert deployed.run("sweep", "--audit").exit_code == 0

@@ -14,8 +14,13 @@ from mfa_guard import adapters
 
 # Attributes of a client that are no operation.
 NO_CALLS = {"get_paginator", "exceptions"}
-# Lambda's permission has another name than its call.
-PERMISSION_OF = {"lambda:Invoke": "lambda:InvokeFunction"}
+# These permissions have other names than the calls.
+PERMISSION_OF = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
+# The permissions of these services begin with another name than the service model's.
+SERVICES = {"dynamodb": ("dynamodb", "dynamodbstreams")}
 
 
 def classes() -> Iterator[type]:
@@ -48,7 +53,7 @@ def test_the_adapters_that_call_aws_are_found() -> None:
 def test_a_class_declares_exactly_the_calls_in_its_code(cls: type) -> None:
     declared: tuple[str, ...] = cls.PERMISSIONS  # type: ignore[attr-defined]
     [service] = {permission.partition(":")[0] for permission in declared}
-    operations = botocore.session.get_session().get_service_model(service).operation_names
-    calls = {xform_name(operation): f"{service}:{operation}" for operation in operations}
+    models = (botocore.session.get_session().get_service_model(name) for name in SERVICES.get(service, (service,)))
+    calls = {xform_name(name): f"{service}:{name}" for model in models for name in model.operation_names}
     needed = {calls[name] for name in client_attributes(cls) - NO_CALLS}
     assert sorted(declared) == sorted(PERMISSION_OF.get(call, call) for call in needed)

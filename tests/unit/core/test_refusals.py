@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from mfa_guard.core.account.credential_report import parse_report
+from mfa_guard.core.account.snapshot import ListedUser, Sources
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import actor_of, parse_record, parse_user_event
 from mfa_guard.core.custom_resource import Response, Status, parse_request, parse_stack_id
@@ -234,18 +235,17 @@ class TestReport:
 
     def test_every_row_that_cannot_be_read_is_counted(self) -> None:
         row = "alice,2026-01-01T00:00:00Z,maybe,true,false,N/A,N/A,false,N/A,N/A\n"
-        found = parse_report(
-            f"{self.HEADER}{row}{row}short\nshort\n".encode(), {"alice": NOW.replace(month=1, day=1, hour=0)}
-        )
+        found = parse_report(f"{self.HEADER}{row}{row}short\nshort\n".encode())
         assert found.unread == 4
 
     def test_a_creation_a_minute_apart_is_the_same_user_and_no_more(self) -> None:
         row = "alice,2026-03-01T12:01:0{},true,true,false,N/A,N/A,false,N/A,N/A\n"
+        alice = ListedUser("alice", "AIDAEXAMPLE", "/", {}, NOW, attached=False, in_group=False)
         for second, known in ((0, True), (1, False)):
             report = f"{self.HEADER}{row.format(f'{second}Z')}".encode()
-            assert ("alice" in parse_report(report, {"alice": NOW}).rows) is known
+            assert (Sources(frozenset(), parse_report(report).rows).row(alice) is not None) is known
 
     def test_names_are_read_as_utf_8_and_line_ends_inside_of_quotes_stay(self) -> None:
         rest = ",2026-03-01T12:00:00Z,true,true,false,N/A,N/A,false,N/A,N/A\n"
         report = (self.HEADER + "M\u00fcller" + rest + '"a\r\nb"' + rest).encode()
-        assert parse_report(report, {"M\u00fcller": NOW, "a\r\nb": NOW}).rows.keys() == {"M\u00fcller", "a\r\nb"}
+        assert parse_report(report).rows.keys() == {"M\u00fcller", "a\r\nb"}

@@ -10,16 +10,23 @@ EVENT = {"id": "e-1", "source": "mfa-guard", "detail-type": "Sweep requested", "
 
 
 def test_the_schedule_and_an_administrator_send_the_same_event() -> None:
-    assert parse_sweep_request(EVENT) == SweepRequest("e-1", audit=False, round=1)
+    assert parse_sweep_request(EVENT) == SweepRequest("e-1", audit=False, round=1, sweep="e-1")
 
 
 def test_an_event_without_detail_is_the_first_round() -> None:
     assert parse_sweep_request({key: EVENT[key] for key in ("id", "source", "detail-type")}).round == 1
 
 
-def test_the_next_round_has_the_same_mode() -> None:
-    request = SweepRequest("e-1", audit=True, round=3)
+@pytest.mark.parametrize("audit", [True, False])
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_the_next_round_is_of_the_same_sweep(audit: bool, scheduled: bool) -> None:
+    request = SweepRequest("e-1", audit=audit, round=3, sweep="e-0", scheduled=scheduled)
     assert parse_sweep_request({**EVENT, "detail": next_round(request)}) == replace(request, round=4)
+
+
+def test_only_the_schedule_makes_a_sweep_scheduled() -> None:
+    assert parse_sweep_request({**EVENT, "detail": {"scheduled": True}}).scheduled
+    assert not parse_sweep_request({**EVENT, "detail": {"scheduled": "yes"}}).scheduled
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,8 @@ def test_the_next_round_has_the_same_mode() -> None:
         {**EVENT, "detail": {"round": 0}},
         {**EVENT, "detail": {"round": True}},
         {**EVENT, "detail": {"round": "2"}},
+        {**EVENT, "detail": {"sweep": ""}},
+        {**EVENT, "detail": {"sweep": 1}},
     ],
 )
 def test_anything_else_is_not_understood(event: object) -> None:

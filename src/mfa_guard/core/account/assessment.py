@@ -53,36 +53,38 @@ class Assessment:
         return 0 if since is None else (now - since).days
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counts:
     """How many users there are of each kind. `enforced` counts the users under the enforcement policy."""
 
-    users: int
-    compliant: int
-    noncompliant: int
-    exempt: int
-    enforced: int
-    awaiting_decision: int
+    users: int = 0
+    compliant: int = 0
+    noncompliant: int = 0
+    exempt: int = 0
+    enforced: int = 0
+    awaiting_decision: int = 0
+
+    def add(self, assessment: Assessment) -> None:
+        """Count one more user."""
+        self.users += 1
+        self.exempt += assessment.exempt
+        self.noncompliant += assessment.noncompliant
+        self.compliant += not assessment.exempt and not assessment.noncompliant
+        self.enforced += assessment.enforced
+        self.awaiting_decision += assessment.awaits_decision
+
+
+def count(assessments: Iterable[Assessment]) -> Counts:
+    """Count the assessments of each kind."""
+    counts = Counts()
+    for assessment in assessments:
+        counts.add(assessment)
+    return counts
 
 
 def assess(snapshot: Snapshot, settings: Settings, now: datetime) -> tuple[Assessment, ...]:
     """Return the assessment of every user, in the snapshot's order."""
     return tuple(_assess_user(state_of(user, snapshot), settings, now) for user in snapshot.users)
-
-
-def count(assessments: Iterable[Assessment]) -> Counts:
-    """Count the assessments of each kind."""
-    users = tuple(assessments)
-    exempt = sum(each.exempt for each in users)
-    noncompliant = sum(each.noncompliant for each in users)
-    return Counts(
-        users=len(users),
-        compliant=len(users) - exempt - noncompliant,
-        noncompliant=noncompliant,
-        exempt=exempt,
-        enforced=sum(each.enforced for each in users),
-        awaiting_decision=sum(each.awaits_decision for each in users),
-    )
 
 
 def _assess_user(state: UserState, settings: Settings, now: datetime) -> Assessment:
@@ -105,8 +107,7 @@ def assessment_of(
     assessment = Assessment(state, decided, certain)
     active = not isinstance(state.keys, tuple) or any(key.active for key in state.keys)
     if assessment.noncompliant and not assessment.awaits_decision and state.tagged_noncompliant(now) and active:
-        days = settings.deactivate_keys_after_days if settings.sweeps_write else 0
-        return replace(assessment, key_deactivation=key_deactivation(state.tags, days, now))
+        return replace(assessment, key_deactivation=key_deactivation(state.tags, settings.deactivation_days, now))
     return assessment
 
 

@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from mfa_guard.core.account.snapshot import ReportRow
@@ -26,12 +26,11 @@ class CredentialReport:
     unread: int
 
 
-def parse_report(content: bytes, created: Mapping[str, datetime]) -> CredentialReport:
-    """Return the rows of the users in `created`, which has the time of each user's creation by name.
+def parse_report(content: bytes) -> CredentialReport:
+    """Return every row, also of root and of users who were deleted since.
 
-    A row about a deleted user of the same name is left out. Columns are found by name, so their order and additional
-    columns do not matter. If a user has several rows, the last row counts. Raises ReportNotUnderstood if the content is
-    not CSV or lacks a column.
+    Columns are found by name, so their order and additional columns do not matter. If a user has several rows, the last
+    row counts. Raises ReportNotUnderstood if the content is not CSV or lacks a column.
     """
     # The rows are read one by one from the bytes, because the report of a large account takes much memory as text.
     lines = io.TextIOWrapper(
@@ -48,10 +47,9 @@ def parse_report(content: bytes, created: Mapping[str, datetime]) -> CredentialR
         for values in filter(None, reader):
             if len(values) != columns.count:
                 unread += 1
-            elif (since := created.get(name := values[columns.at["user"]])) is not None:
+            else:
                 try:
-                    if abs(_time(values[columns.at["user_creation_time"]]) - since) <= _SAME_CREATION:
-                        rows[name] = _row(values, columns.at)
+                    rows[values[columns.at["user"]]] = _row(values, columns.at)
                 except _ValueNotUnderstood:
                     unread += 1
     except csv.Error as error:
@@ -84,10 +82,6 @@ _REQUIRED: Final = (
 _BOOLEANS: Final = {"true": True, "false": False, "not_supported": False}
 _NEVER: Final = {"N/A", "no_information", "not_supported"}
 
-# GetAccountAuthorizationDetails and the report show the same time of creation in seconds. The margin allows for
-# different rounding. A deleted user of the same name that existed for less than a minute had no time to enroll.
-_SAME_CREATION: Final = timedelta(minutes=1)
-
 
 def _columns(header: Sequence[str]) -> _Columns:
     if missing := [column for column in _REQUIRED if column not in header]:
@@ -107,6 +101,7 @@ def _row(values: Sequence[str], at: Mapping[str, int]) -> ReportRow:
         for slot, (active, used, rotated) in enumerate(_KEY_COLUMNS, 1)
     )
     return ReportRow(
+        created_at=created,
         device=_boolean(values[at["mfa_active"]]),
         password=_boolean(values[at["password_enabled"]]),
         keys=tuple(key for key in keys if key.active or key.last_used),

@@ -11,29 +11,14 @@ from mfa_guard.core.plan import Action
 class Treatment:
     """What a sweep did to one user before it sends the digest.
 
-    `assessment` holds after what was written. `failure` says what could not be done, and why. `gone`: IAM no longer has
-    the user. `reached`: there was time for the user in this round. `keys` are the ids of the active access keys whose
-    deactivation is announced, or which are deactivated, once the digest is sent.
+    `assessment` holds after what was written. `tagged` are the tag changes that were made. `failure` says what could
+    not be done, and why. `gone`: IAM has no user with this id and name. `reached`: there was time for the user in this
+    round. `recorded`: what the guard decided is in the user's record.
     """
 
     assessment: Assessment
     result: WriteResult = NOTHING_WRITTEN
+    tagged: tuple[Action, ...] = ()
     failure: str | None = None
     gone: bool = False
     reached: bool = True
-    keys: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Return the user's name."""
-        return self.assessment.state.name
-
-    @property
-    def tag_actions(self) -> tuple[Action, ...]:
-        """Return which tag changes are due once the digest is sent.
-
-        There are none when a failure left the plan unconfirmed. A quota for policies or groups does not prevent tags.
-        """
-        if self.gone or not self.reached or (self.failure and not self.result.problem):
-            return ()
-        return tuple(action for action in self.assessment.plan.actions if action in {Action.MARK, Action.CLEAR})

@@ -1,202 +1,125 @@
-"""Record what a round of a sweep did: the note before it, the digest, the tags, the memory and the metrics.
+"""Record what a round of a sweep did: the digest, what the next sweep must know, and the metrics."""
 
-Tags are written last, after the digest is sent: a crash before them repeats the digest instead of losing it.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Final
 
-from mfa_guard.core.account.assessment import Assessment, count
-from mfa_guard.core.account.key_deactivation import DeactivationStep
-from mfa_guard.core.account.snapshot import Snapshot
-from mfa_guard.core.account.treatment import Treatment
-from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
+from mfa_guard.core.exemption import fingerprint
 from mfa_guard.core.health.checks import NOTICES_TOPIC, Check, Verdict, problems
-from mfa_guard.core.mail.changes import describe_changes
-from mfa_guard.core.mail.digest import (
-    FAILURE,
-    HEALTH,
-    Change,
-    Digest,
-    Failure,
-    digest_message,
-    pending,
-    problem_names,
-)
+from mfa_guard.core.mail.digest import FAILURE, HEALTH, Digest, digest_message, pending, problem_names
+from mfa_guard.core.mail.digest_lines import exemption_change_lines
 from mfa_guard.core.metrics import Gauge, Metric
-from mfa_guard.core.plan import Action
 from mfa_guard.core.sanitize import sanitize
-from mfa_guard.core.sweep_memory import SweepMemory, digest_is_due
-from mfa_guard.core.user import WARNED_TAG
-from mfa_guard.ports import Telemetry
-from mfa_guard.use_cases.enforcement import quota_text
-from mfa_guard.use_cases.sweep.dependencies import SweepDependencies, SweepRound, in_threads
-from mfa_guard.use_cases.sweep.treat import changes_enforcement
-
-# All names of 5,000 users of 60 characters. With the rest of the memory, that is less than the 400 KB of an item.
-_ROOM_FOR_NAMES: Final = 300_000
-
-
-@dataclass(frozen=True)
-class TagResult:
-    """What became of the tags: the users whose tags could not be written, with the reason, and how many were left."""
-
-    failures: tuple[str, ...]
-    left: int
-
-
-def note_users(assessments: Sequence[Assessment], this_round: SweepRound) -> frozenset[str]:
-    """Save the names of the users that this round may enforce or release, and return them.
-
-    Once a user with a device is enforced, nothing shows that a notice of it is due. If this round ends before its
-    digest is sent, the next sweep reports the users in the note. A user that the note has no room for waits for the
-    next round.
-    """
-    before = this_round.before
-    names, room = set(before.unreported), _ROOM_FOR_NAMES - sum(map(len, before.unreported))
-    for assessment in assessments:
-        name = assessment.state.name
-        if changes_enforcement(assessment) and name not in names:
-            room -= len(name)
-            if room < 0:
-                break
-            names.add(name)
-    if names:
-        this_round.dependencies.memory.save(replace(before, unreported=frozenset(names)))
-    return frozenset(names)
+from mfa_guard.core.sweep_memory import LONGEST_HELD, MOST_HELD, Due, News, what_is_due
+from mfa_guard.use_cases.sweep.dead_letters import Handover
+from mfa_guard.use_cases.sweep.dependencies import Findings, SweepRound
 
 
 def make_digest(
-    assessments: Sequence[Assessment],
-    treatments: Sequence[Treatment],
-    snapshot: Snapshot,
-    checks: Sequence[Check],
-    this_round: SweepRound,
+    findings: Findings, handover: Handover, checks: Sequence[Check], gaps: Sequence[str], this_round: SweepRound
 ) -> Digest:
-    """Return what this round has to report."""
-    current = (
-        tuple(each.assessment for each in treatments if not each.gone) if this_round.writes else tuple(assessments)
-    )
+    """Return what this round has to report. `gaps` are sentences on what it could not know."""
+    sources = this_round.sources
     return Digest(
-        counts=count(current),
-        changes=tuple(_changes(treatments, this_round)),
-        failures=tuple(Failure(each.name, each.failure) for each in treatments if each.failure),
-        assessments=current,
-        not_tagged=this_round.before.not_tagged,
-        exemptions=snapshot.exemptions,
+        tally=findings.tally,
+        not_written=this_round.before.not_written,
+        held=this_round.before.held,
+        exemptions=this_round.exemptions,
+        exemption_changes=tuple(exemption_change_lines(this_round.before.exemptions, this_round.exemptions)),
+        dead_letters=handover.lines,
+        dead_letters_left=handover.left,
         checks=checks,
         writes=this_round.writes,
-        report_problem=snapshot.report_problem,
-        users_left=sum(not each.reached for each in treatments),
+        report_problem=" ".join([*([sources.report_problem] if sources.report_problem else []), *gaps]) or None,
+        users_left=findings.left,
     )
 
 
-def _changes(treatments: Iterable[Treatment], this_round: SweepRound) -> Iterable[Change]:
-    for treatment in treatments:
-        unreported = treatment.name in this_round.before.unreported
-        if text := describe_changes(treatment, this_round.began, unreported=unreported):
-            yield Change(treatment.name, text)
+def report_earlier_changes(this_round: SweepRound, findings: Findings) -> None:
+    """Report users who were to be changed by a sweep that did not finish, and who are gone."""
+    if this_round.writes:
+        for user_id in this_round.before.unreported.keys() - findings.seen:
+            findings.tally.change(
+                f"user id {user_id}", "an earlier sweep that did not finish set out to change this user, who is gone"
+            )
 
 
-def log_changes(digest: Digest, telemetry: Telemetry) -> None:
-    """Log every change and failure, because the digest may have to cut its lists."""
-    for change in digest.changes:
-        telemetry.info("User changed", subject=f"user/{change.name}", actions=change.text)
-    for failure in digest.failures:
-        telemetry.warning("User not swept", subject=f"user/{failure.name}", reason=failure.reason)
-
-
-def send_digest(digest: Digest, this_round: SweepRound) -> bool:
-    """Send the digest if it has news, and return whether it was sent."""
+def send_digest(digest: Digest, findings: Findings, this_round: SweepRound, *, scheduled: bool) -> Due:
+    """Send the digest if it is due, and return what became of its news."""
     now, dependencies = this_round.dependencies.clock.now(), this_round.dependencies
-    if not digest_is_due(this_round.before, len(digest.changes), pending(digest), problem_names(digest), now):
-        return False
-    dependencies.notifier.notices(digest_message(digest, this_round.settings, now))
-    dependencies.telemetry.count(Metric.NOTICES_SENT)
-    return True
+    due = what_is_due(this_round.before, _news(digest, findings), now, scheduled=scheduled)
+    if due is Due.SEND:
+        dependencies.notifier.notices(digest_message(digest, this_round.settings, now))
+        dependencies.telemetry.count(Metric.NOTICES_SENT)
+    return due
 
 
-def write_tags(treatments: Iterable[Treatment], dependencies: SweepDependencies, until: datetime) -> TagResult:
-    """Write the tags that are due until `until`, and deactivate the keys whose deactivation was announced."""
-    due = [each for each in treatments if each.keys or each.tag_actions]
-    results = in_threads(partial(_write_in_time, dependencies=dependencies, until=until), due, dependencies.workers)
-    return TagResult(tuple(reason for reason, _ in results if reason), sum(not reached for _, reached in results))
+def _news(digest: Digest, findings: Findings) -> News:
+    lines = digest.tally.changes.kept
+    return News(
+        changes=digest.changed + len(digest.dead_letters) + digest.windows,
+        urgent=findings.urgent or bool(findings.key_steps) or bool(digest.exemption_changes),
+        too_much=digest.changed > MOST_HELD or any(len(line) > LONGEST_HELD - _STAMP for line in lines),
+        pending=pending(digest),
+        problems=problem_names(digest),
+    )
 
 
-def _write_in_time(treatment: Treatment, dependencies: SweepDependencies, until: datetime) -> tuple[str | None, bool]:
-    """Return why the tags could not be written, and whether there was time for them."""
-    if dependencies.clock.now() > until:
-        return None, False
-    name = treatment.name
-    try:
-        _write(treatment, dependencies)
-    except UserGone:
-        return None, True
-    except QuotaExceeded as refused:
-        return f"{name}: the tags cannot be set. IAM said: {quota_text(refused)}.", True
-    except AwsRequestFailed as refused:
-        return f"{name}: {sanitize(str(refused), 300)}", True
-    return None, True
+# " (at 2026-03-01 12:00 UTC)" after each held line.
+_STAMP = 26
 
 
-def _write(treatment: Treatment, dependencies: SweepDependencies) -> None:
-    name, step = treatment.name, treatment.assessment.key_deactivation.step
-    if Action.MARK in treatment.tag_actions:
-        dependencies.iam.mark(name, dependencies.clock.now())
-        dependencies.telemetry.count(Metric.USERS_MARKED_NONCOMPLIANT)
-    if Action.CLEAR in treatment.tag_actions:
-        dependencies.iam.clear(name, treatment.assessment.state.guard_tags())
-        dependencies.telemetry.count(Metric.USERS_CLEARED)
-    if treatment.keys and step is DeactivationStep.ANNOUNCE:
-        dependencies.iam.warn(name, dependencies.clock.now())
-    if step is DeactivationStep.DEACTIVATE:
-        for key in treatment.keys:
-            # One key that no longer exists does not stop the others.
-            with suppress(UserGone):
-                dependencies.keys.deactivate(name, key)
-                dependencies.telemetry.count(Metric.KEYS_DEACTIVATED)
-        # A key that an administrator activates again is announced again before it is deactivated again.
-        dependencies.iam.clear(name, [WARNED_TAG])
+def remember(digest: Digest, not_written: Sequence[str], due: Due, this_round: SweepRound) -> None:
+    """Save what the next sweep needs to know of this one.
 
-
-def remember(digest: Digest, not_tagged: Sequence[str], this_round: SweepRound, *, mailed: bool) -> None:
-    """Save what the next sweep needs to know of this one."""
+    News that was not sent stays news: what is pending or wrong is known once a digest has said so.
+    """
     # A digest that no confirmed subscription received counts as not sent.
     unreceived = NOTICES_TOPIC in {check.name for check in problems(digest.checks)}
-    mailed_at = this_round.dependencies.clock.now() if mailed else this_round.before.mailed_at
-    this_round.dependencies.memory.save(
-        SweepMemory(
-            mailed_at=None if unreceived else mailed_at,
-            pending=pending(digest),
-            problems=problem_names(digest),
-            not_tagged=tuple(not_tagged),
-            unreported=frozenset() if this_round.writes else this_round.before.unreported,
+    now, before, memory = this_round.dependencies.clock.now(), this_round.before, this_round.dependencies.memory
+    sent = due is Due.SEND
+    waiting = [*before.held, *(_held(line, now) for line in (*digest.tally.changes.kept, *digest.dead_letters))]
+    memory.save(
+        replace(
+            before,
+            swept_at=now,
+            mailed_at=None if unreceived else now if sent else before.mailed_at,
+            pending=pending(digest) if sent else pending(digest) & before.pending,
+            problems=problem_names(digest) if sent else problem_names(digest) & before.problems,
+            not_written=tuple(not_written),
+            unreported={} if this_round.writes else before.unreported,
+            held=() if sent else tuple(waiting),
         )
     )
+    shown = {user_id: fingerprint(record) for user_id, record in digest.exemptions.items()}
+    if sent and shown != before.exemptions:
+        memory.save_exemptions(shown)
 
 
-def measure(digest: Digest, treatments: Iterable[Treatment], not_tagged: Sequence[str], this_round: SweepRound) -> None:
+def _held(line: str, at: datetime) -> str:
+    return f"{sanitize(line, LONGEST_HELD - _STAMP)} (at {at:%Y-%m-%d %H:%M} UTC)"
+
+
+def measure(digest: Digest, findings: Findings, not_written: Sequence[str], this_round: SweepRound) -> None:
     """Record the account's figures and what this round did as metrics."""
-    now, telemetry = this_round.dependencies.clock.now(), this_round.dependencies.telemetry
-    days = (each.days_noncompliant(now) for each in digest.assessments if each.noncompliant)
+    now, telemetry, tally = this_round.dependencies.clock.now(), this_round.dependencies.telemetry, digest.tally
     measured: Mapping[Gauge, float] = {
-        Gauge.USERS_COMPLIANT: digest.counts.compliant,
-        Gauge.USERS_NONCOMPLIANT: digest.counts.noncompliant,
-        Gauge.USERS_EXEMPT: digest.counts.exempt,
-        Gauge.USERS_UNDER_ENFORCEMENT: digest.counts.enforced,
-        Gauge.OLDEST_NONCOMPLIANT_DAYS: max(days, default=0),
+        Gauge.USERS_COMPLIANT: tally.counts.compliant,
+        Gauge.USERS_NONCOMPLIANT: tally.counts.noncompliant,
+        Gauge.USERS_EXEMPT: tally.counts.exempt,
+        Gauge.USERS_UNDER_ENFORCEMENT: tally.counts.enforced,
+        Gauge.OLDEST_NONCOMPLIANT_DAYS: tally.oldest_days,
         Gauge.SWEEP_DURATION: (now - this_round.began).total_seconds(),
         Gauge.HEALTH_PROBLEMS: len(problems(digest.checks)),
     }
     for gauge, value in measured.items():
         telemetry.gauge(gauge, value)
-    telemetry.count(Metric.USERS_ENFORCED, sum(each.result.route is not None for each in treatments))
-    telemetry.count(Metric.SWEEP_FAILURES, len(digest.failures) + len(not_tagged))
-    _measure_alarms(digest, not_tagged, this_round)
+    findings.count(Metric.SWEEP_FAILURES, tally.failures.total + len(not_written))
+    for metric, times in findings.done.items():
+        if times or metric is Metric.SWEEP_FAILURES:
+            telemetry.count(metric, times)
+    _measure_alarms(digest, not_written, this_round)
 
 
 # The checks that have an alarm of their own.
@@ -207,14 +130,14 @@ _ALARMED: Final[Mapping[str, Gauge]] = {
 }
 
 
-def _measure_alarms(digest: Digest, not_tagged: Sequence[str], this_round: SweepRound) -> None:
+def _measure_alarms(digest: Digest, not_written: Sequence[str], this_round: SweepRound) -> None:
     """Record what alarms watch: an alarm acts on a transition only, so a lasting problem must not count as new again.
 
     A check that cannot be verified gives no value, and its alarm keeps its state.
     """
     telemetry, before = this_round.dependencies.telemetry, this_round.before
     new = problem_names(digest) - before.problems
-    failures = sum(name.startswith(FAILURE) for name in new) + len(set(not_tagged) - set(before.not_tagged))
+    failures = sum(name.startswith(FAILURE) for name in new) + len(set(not_written) - set(before.not_written))
     counts = {
         Metric.NEW_HEALTH_PROBLEMS: sum(name.startswith(HEALTH) for name in new),
         Metric.NEW_SWEEP_FAILURES: failures,

@@ -183,13 +183,17 @@ class TestSummary:
 
     def test_totals_count_every_user_once(self) -> None:
         machines = [SampleUser(name, keys=(KEY,)) for name in ("bot", "build")]
-        users, enforced, not_enforced, mfa, incomplete = totals_text(
-            preview_of(PERSON, *machines, SampleUser("new", reported=False))
+        kept = SampleUser("kept", attached=True, password=True, virtual=True)
+        users, enforced, not_enforced, scope, mfa, incomplete = totals_text(
+            preview_of(PERSON, kept, *machines, SampleUser("new", reported=False))
         )
-        assert users == "4 users: 1 person, 2 active machine users, 1 unknown."
+        assert users == "5 users: 2 people, 2 active machine users, 1 unknown."
+        assert scope == (
+            "In scope of Mode=events from the start: 1, who are enforced already. Mode=all would add 1 user."
+        )
         assert enforced.endswith(f": 1 {Outcome.READY}.")
-        assert not_enforced.endswith(f": 2 {Outcome.DECIDE}, 1 {Outcome.UNKNOWN}.")
-        assert f"1 {MfaMethod.TOTP}, 2 {MfaMethod.NONE}, 1 {MfaMethod.UNKNOWN}." in mfa
+        assert not_enforced.endswith(f": 2 {Outcome.DECIDE}, 1 {Outcome.UNKNOWN}, 1 {Outcome.ENFORCED_ALREADY}.")
+        assert f"2 {MfaMethod.TOTP}, 2 {MfaMethod.NONE}, 1 {MfaMethod.UNKNOWN}." in mfa
         assert "1 user " in incomplete
 
     def test_advice_has_the_lines_to_copy(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from mfa_guard.core.account.assessment import Assessment, assess
 from mfa_guard.core.account.key_deactivation import DeactivationStep
-from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, Sources
 from mfa_guard.core.settings import Mode, Settings
 from support.factories import (
     MARKED,
@@ -18,13 +18,13 @@ from support.factories import (
 )
 
 ALICE = ListedUser("alice", "AIDAEXAMPLE", "/", {}, NOW - OLD, attached=True, in_group=False)
-DEVICE = ReportRow(device=True, password=True, keys=())
+DEVICE = ReportRow(NOW - OLD, device=True, password=True, keys=())
 LATE = {**MARKED, "mfa-guard:since": "2025-01-01T00:00:00Z"}
 
 
 def found(user: ListedUser, row: ReportRow | None, chosen: Settings | None = None) -> Assessment:
     report = {} if row is None else {"alice": row}
-    [assessment] = assess(Snapshot((user,), frozenset(), report, {}), chosen or settings(), NOW)
+    [assessment] = assess(Snapshot((user,), Sources(frozenset(), report), {}), chosen or settings(), NOW)
     return assessment
 
 
@@ -47,7 +47,7 @@ def test_what_the_report_shows_is_certain() -> None:
 def test_a_service_credential_causes_uncertainty_only_if_it_would_change_the_plan(
     attached: bool, certain: bool
 ) -> None:
-    nothing = ReportRow(device=False, password=False, keys=())
+    nothing = ReportRow(NOW - OLD, device=False, password=False, keys=())
     assert found(replace(ALICE, attached=attached, tags=MARKED), nothing).certain is certain
 
 
@@ -60,12 +60,12 @@ def test_a_service_credential_causes_uncertainty_only_if_it_would_change_the_pla
     ],
 )
 def test_keys_are_deactivated_only_if_sweeps_write(mode: Mode, step: DeactivationStep) -> None:
-    row = ReportRow(device=False, password=True, keys=(key(),))
+    row = ReportRow(NOW - OLD, device=False, password=True, keys=(key(),))
     chosen = settings(mode=mode, deactivate_keys_after_days=30)
     assert found(replace(ALICE, tags=LATE), row, chosen).key_deactivation.step is step
 
 
 def test_without_an_active_key_nothing_is_deactivated() -> None:
-    row = ReportRow(device=False, password=True, keys=(key(active=False, used=timedelta(days=1)),))
+    row = ReportRow(NOW - OLD, device=False, password=True, keys=(key(active=False, used=timedelta(days=1)),))
     chosen = settings(mode=Mode.ALL, deactivate_keys_after_days=30)
     assert found(replace(ALICE, tags=LATE), row, chosen).key_deactivation.step is DeactivationStep.NOTHING

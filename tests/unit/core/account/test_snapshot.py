@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, state_of, unload_stale_fields
+from mfa_guard.core.account.snapshot import ListedUser, ReportRow, Snapshot, Sources, state_of, unload_stale_fields
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.user import NOT_LOADED
-from mfa_guard.core.user_record import NO_RECORD
+from mfa_guard.core.user_record import NO_RECORD, UserRecord
 from support.factories import (
     MARKED,
     NOW,
@@ -19,8 +19,13 @@ from support.factories import (
 )
 
 ALICE = ListedUser("alice", "AIDAEXAMPLE", "/staff/", MARKED, NOW - OLD, attached=True, in_group=False)
-ROW = ReportRow(device=True, password=True, keys=(key("key 1"),))
-SNAPSHOT = Snapshot(users=(ALICE,), virtual_device_owners=frozenset(), report={"alice": ROW}, exemptions={})
+ROW = ReportRow(NOW - OLD, device=True, password=True, keys=(key("key 1"),))
+SNAPSHOT = Snapshot((ALICE,), Sources(frozenset(), {"alice": ROW}), exemptions={})
+ENROLLED = frozenset({"AIDAEXAMPLE"})
+
+
+def with_sources(virtual: frozenset[str], report: dict[str, ReportRow] | None) -> Snapshot:
+    return replace(SNAPSHOT, sources=Sources(virtual, report))
 
 
 def test_identity_and_enforcement_come_from_the_listing() -> None:
@@ -37,31 +42,58 @@ def test_device_password_and_keys_come_from_the_report() -> None:
 
 
 def test_a_report_without_device_says_so() -> None:
-    without = replace(SNAPSHOT, report={"alice": replace(ROW, device=False)})
+    without = with_sources(frozenset(), {"alice": replace(ROW, device=False)})
     assert state_of(ALICE, without).devices == ()
 
 
 def test_a_virtual_device_counts_although_the_report_does_not_show_it_yet() -> None:
-    enrolled = replace(
-        SNAPSHOT, virtual_device_owners=frozenset({"alice"}), report={"alice": replace(ROW, device=False)}
-    )
+    enrolled = with_sources(ENROLLED, {"alice": replace(ROW, device=False)})
     assert state_of(ALICE, enrolled).has_device()
 
 
 @pytest.mark.parametrize("report", [None, {}, {"bob": ROW}])
 def test_fields_of_a_user_who_is_not_in_the_report_are_not_loaded(report: dict[str, ReportRow] | None) -> None:
-    seen = state_of(ALICE, replace(SNAPSHOT, report=report))
+    seen = state_of(ALICE, with_sources(frozenset(), report))
     assert (seen.devices, seen.password, seen.keys) == (NOT_LOADED, NOT_LOADED, NOT_LOADED)
 
 
 def test_a_virtual_device_is_known_without_a_report() -> None:
-    seen = state_of(ALICE, replace(SNAPSHOT, report=None, virtual_device_owners=frozenset({"alice"})))
+    seen = state_of(ALICE, with_sources(ENROLLED, None))
     assert seen.has_device()
     assert seen.password is NOT_LOADED
 
 
 def test_service_specific_credentials_are_not_loaded() -> None:
     assert state_of(ALICE, SNAPSHOT).service_credentials is NOT_LOADED
+
+
+@pytest.mark.parametrize("later", [timedelta(days=300), timedelta(minutes=2), timedelta(minutes=-2)])
+def test_a_row_about_another_user_of_the_same_name_does_not_count(later: timedelta) -> None:
+    recreated = replace(ALICE, created_at=ALICE.created_at + later)
+    assert state_of(recreated, SNAPSHOT).password is NOT_LOADED
+
+
+def test_a_difference_of_a_second_is_the_same_user() -> None:
+    assert state_of(replace(ALICE, created_at=ALICE.created_at + timedelta(seconds=1)), SNAPSHOT).has_password()
+
+
+def test_a_virtual_device_belongs_to_the_id_and_not_to_the_name() -> None:
+    enrolled = with_sources(ENROLLED, {})
+    assert state_of(replace(ALICE, name="alice.miller"), enrolled).has_device()
+    assert state_of(replace(ALICE, id="AIDANEW"), enrolled).devices is NOT_LOADED
+
+
+def test_what_the_guard_remembers_belongs_to_the_id() -> None:
+    record = UserRecord(enforced=True)
+    remembered = replace(SNAPSHOT, records={"AIDAEXAMPLE": record})
+    assert state_of(ALICE, remembered).recorded() is record
+    assert state_of(replace(ALICE, id="AIDANEW"), remembered).recorded() is NO_RECORD
+
+
+def test_a_virtual_device_is_not_read_again_and_another_device_is() -> None:
+    virtual = state_of(ALICE, with_sources(ENROLLED, {"alice": ROW}))
+    assert unload_stale_fields(virtual, NOW).has_device()
+    assert unload_stale_fields(state_of(ALICE, SNAPSHOT), NOW).devices is NOT_LOADED
 
 
 def test_a_user_about_whom_nothing_is_remembered_has_no_record() -> None:

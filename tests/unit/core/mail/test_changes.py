@@ -1,6 +1,5 @@
 """What a sweep did to one user, as the line of the digest that an administrator reads."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,14 +8,13 @@ from mfa_guard.core.account.assessment import Assessment
 from mfa_guard.core.account.key_deactivation import DeactivationStep, KeyDeactivation
 from mfa_guard.core.account.treatment import Treatment
 from mfa_guard.core.attachments import AttachmentRoute, WriteResult
-from mfa_guard.core.mail.changes import describe_changes
+from mfa_guard.core.mail.changes import describe_changes, describe_key_step, stops_keys
 from mfa_guard.core.plan import Action, UserPlan
-from mfa_guard.core.user import UserState
+from mfa_guard.core.user import NOT_LOADED, AccessKey, NotLoaded, UserState
 from mfa_guard.core.user_record import Standing
-from support.factories import NOW, exemption, key, state
+from support.factories import MARKED, NOW, exemption, key, state
 
 ENFORCED = WriteResult(route=AttachmentRoute.DIRECT)
-NO_QUOTA_LEFT = WriteResult(problem="no quota left.")
 
 
 def assessment(
@@ -25,7 +23,7 @@ def assessment(
     return Assessment(user, UserPlan(standing, actions), certain=True, key_deactivation=keys or KeyDeactivation())
 
 
-def described(treatment: Treatment, *, unreported: bool = False) -> str | None:
+def described(treatment: Treatment, *, unreported: str = "") -> str | None:
     return describe_changes(treatment, NOW, unreported=unreported)
 
 
@@ -48,12 +46,12 @@ def test_enforcing_and_releasing(result: WriteResult, line: str) -> None:
 @pytest.mark.parametrize(
     ("action", "line"),
     [
-        (Action.MARK, "will be tagged noncompliant (no MFA device)"),
-        (Action.CLEAR, "noncompliance tags will be removed"),
+        (Action.MARK, "tagged noncompliant (no MFA device)"),
+        (Action.CLEAR, "noncompliance tags removed"),
     ],
 )
 def test_tags(action: Action, line: str) -> None:
-    assert described(Treatment(assessment(state(), action))) == line
+    assert described(Treatment(assessment(state(), action), tagged=(action,))) == line
 
 
 def test_a_newly_enforced_user_is_reported_with_the_keys_that_stop_and_the_exemption_that_ended() -> None:
@@ -61,87 +59,99 @@ def test_a_newly_enforced_user_is_reported_with_the_keys_that_stop_and_the_exemp
         keys=(key("AKIA1"), key("AKIA2", used=timedelta(days=2)), key("AKIA3", used=None)),
         exemption=exemption(ends=timedelta(0)),
     )
-    assert described(Treatment(assessment(user, Action.ENFORCE, Action.MARK), ENFORCED)) == (
+    assert described(Treatment(assessment(user, Action.ENFORCE, Action.MARK), ENFORCED, tagged=(Action.MARK,))) == (
         "enforced (policy attached); the exemption expired at 2026-03-01T12:00:00Z; "
         "access keys in use that stop working without MFA: AKIA1 (last used 2026-02-28T12:00:00Z), "
-        "AKIA2 (last used 2026-02-27T12:00:00Z); will be tagged noncompliant (no MFA device)"
+        "AKIA2 (last used 2026-02-27T12:00:00Z); tagged noncompliant (no MFA device)"
     )
 
 
 def test_a_user_who_was_enforced_before_is_not_reported_with_an_exemption_that_ended() -> None:
     user = state(keys=(key(),), exemption=exemption(ends=timedelta(0)))
-    assert described(Treatment(assessment(user, Action.CLEAR))) == "noncompliance tags will be removed"
+    assert described(Treatment(assessment(user), tagged=(Action.CLEAR,))) == "noncompliance tags removed"
 
 
-def test_a_deleted_user() -> None:
-    assert described(Treatment(assessment(state(), Action.MARK), gone=True)) == "deleted while the sweep ran"
+def test_what_was_planned_and_not_done_is_not_reported() -> None:
+    assert described(Treatment(assessment(state(), Action.ENFORCE, Action.MARK), failure="AccessDenied: no")) is None
 
 
-def test_a_user_who_was_not_reached_is_not_reported_as_tagged() -> None:
-    assert described(Treatment(assessment(state(), Action.MARK), reached=False)) is None
-
-
-def test_a_failure_before_the_plan_was_confirmed_leaves_the_tags() -> None:
-    assert described(Treatment(assessment(state(), Action.MARK), failure="AccessDenied: no")) is None
-
-
-def test_a_used_up_quota_does_not_prevent_the_tags() -> None:
-    treatment = Treatment(assessment(state(), Action.MARK), NO_QUOTA_LEFT, failure="no quota left.")
-    assert described(treatment) == "will be tagged noncompliant (no MFA device)"
+@pytest.mark.parametrize(
+    ("result", "keys", "stops"),
+    [
+        (ENFORCED, (key(),), True),
+        (ENFORCED, (key(used=None), key(active=False)), False),
+        (WriteResult(), (key(),), False),
+        (ENFORCED, NOT_LOADED, False),
+    ],
+)
+def test_keys_stop_only_if_they_are_in_use_and_this_sweep_enforced(
+    result: WriteResult, keys: tuple[AccessKey, ...] | NotLoaded, stops: bool
+) -> None:
+    assert stops_keys(Treatment(assessment(state(keys=keys)), result), NOW) is stops
 
 
 class TestAnEarlierSweepThatDidNotFinish:
     def test_a_user_whom_it_enforced(self) -> None:
         user = state(keys=(key("AKIA1"),))
-        assert described(Treatment(assessment(user)), unreported=True) == (
+        assert described(Treatment(assessment(user)), unreported="enforce,mark") == (
             "enforced (by an earlier sweep that did not finish); "
             "access keys in use that stop working without MFA: AKIA1 (last used 2026-02-28T12:00:00Z)"
         )
 
     def test_a_user_whom_it_released(self) -> None:
         released = assessment(state(attached=False), standing=Standing.EXEMPT)
-        assert described(Treatment(released), unreported=True) == (
+        assert described(Treatment(released), unreported="release") == (
             "released because exempt (by an earlier sweep that did not finish)"
         )
 
     @pytest.mark.parametrize(
-        ("result", "standing", "line"),
+        ("planned", "tags", "line"),
         [
-            (ENFORCED, Standing.ENFORCED, "enforced (policy attached)"),
-            (WriteResult(released=(AttachmentRoute.GROUP,)), Standing.EXEMPT, "released because exempt"),
+            ("mark", MARKED, "tagged noncompliant (no MFA device) (by an earlier sweep that did not finish)"),
+            ("clear", {}, "noncompliance tags removed (by an earlier sweep that did not finish)"),
+            ("mark", {}, None),
+            ("clear", MARKED, None),
+        ],
+    )
+    def test_a_user_whose_tags_it_changed(self, planned: str, tags: dict[str, str], line: str | None) -> None:
+        assert described(Treatment(assessment(state(tags=tags))), unreported=planned) == line
+
+    @pytest.mark.parametrize(
+        ("treatment", "planned", "line"),
+        [
+            ({"result": ENFORCED}, "enforce", "enforced (policy attached)"),
+            ({"result": WriteResult(released=(AttachmentRoute.GROUP,))}, "release", "released because exempt"),
+            ({"tagged": (Action.MARK,)}, "mark", "tagged noncompliant (no MFA device)"),
+            ({"tagged": (Action.CLEAR,)}, "clear", "noncompliance tags removed"),
         ],
     )
     def test_what_this_sweep_did_is_reported_as_its_own(
-        self, result: WriteResult, standing: Standing, line: str
+        self, treatment: dict[str, object], planned: str, line: str
     ) -> None:
-        user = state(attached=standing is Standing.ENFORCED)
-        assert described(Treatment(assessment(user, standing=standing), result), unreported=True) == line
+        user = state(attached=planned != "release", tags=MARKED if planned == "mark" else {})
+        assert described(Treatment(assessment(user), **treatment), unreported=planned) == line  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize(("attached", "standing"), [(False, Standing.ENFORCED), (True, Standing.EXEMPT)])
-    def test_a_user_whom_it_did_not_come_to_change(self, attached: bool, standing: Standing) -> None:
-        user = assessment(state(attached=attached), standing=standing)
-        assert described(Treatment(user, reached=False), unreported=True) is None
+    @pytest.mark.parametrize(("attached", "planned"), [(False, "enforce"), (True, "release")])
+    def test_a_user_whom_it_did_not_come_to_change(self, attached: bool, planned: str) -> None:
+        assert described(Treatment(assessment(state(attached=attached)), reached=False), unreported=planned) is None
 
 
 class TestKeys:
     LATE = state(devices=(), keys=(key("AKIA1"), key("AKIA2")))
 
-    def treatment(self, step: DeactivationStep) -> Treatment:
+    def described(self, step: DeactivationStep) -> str:
         due = KeyDeactivation(step, NOW + timedelta(days=7))
-        return Treatment(assessment(self.LATE, keys=due), keys=("AKIA1", "AKIA2"))
+        return describe_key_step(assessment(self.LATE, keys=due), ["AKIA1", "AKIA2"])
 
     def test_their_deactivation_is_announced(self) -> None:
-        assert described(self.treatment(DeactivationStep.ANNOUNCE)) == (
+        assert self.described(DeactivationStep.ANNOUNCE) == (
             "access keys AKIA1, AKIA2 will be deactivated at 2026-03-08T12:00:00Z unless the user enrolls an MFA device"
         )
 
     def test_deactivated_keys_come_with_the_commands_that_activate_them(self) -> None:
-        assert described(self.treatment(DeactivationStep.DEACTIVATE)) == (
+        assert self.described(DeactivationStep.DEACTIVATE) == (
             "access keys AKIA1, AKIA2 will be deactivated now, as announced, because the user has no MFA device. To "
             "activate them again (the next sweep announces a new date): aws iam update-access-key --user-name alice "
             "--access-key-id AKIA1 --status Active; aws iam update-access-key --user-name alice --access-key-id AKIA2 "
             "--status Active"
         )
-
-    def test_no_key_is_left_to_announce(self) -> None:
-        assert described(replace(self.treatment(DeactivationStep.ANNOUNCE), keys=())) is None

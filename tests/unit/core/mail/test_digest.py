@@ -10,8 +10,9 @@ import pytest
 from mfa_guard.core.account.assessment import Assessment
 from mfa_guard.core.account.key_deactivation import DeactivationStep, KeyDeactivation
 from mfa_guard.core.attachments import AttachmentRoute
-from mfa_guard.core.exemption import MalformedExemption
-from mfa_guard.core.mail.digest import Change, Digest, Failure, digest_message, pending, problem_names
+from mfa_guard.core.exemption import Exemption, MalformedExemption, fingerprint
+from mfa_guard.core.mail.digest import Digest, digest_message, pending, problem_names
+from mfa_guard.core.mail.digest_lines import exemption_change_lines
 from mfa_guard.core.mail.layout import LARGEST, Message
 from mfa_guard.core.mail.shell_commands import cli_command
 from mfa_guard.core.plan import Action, UserPlan
@@ -83,11 +84,11 @@ class TestEveryDigest:
         (digest(ANN), "low"),
         (digest(ANN, checks=(FINE, ADVICE, UNSURE)), "low"),
         (digest(ANN, BOB), "medium"),
-        (digest(ANN, changes=(Change("ann", "noncompliance tags removed"),)), "medium"),
+        (digest(ANN, changes=(("ann", "noncompliance tags removed"),)), "medium"),
         (digest(replace(GIT, state=replace(GIT.state, devices=ANN.state.devices))), "medium"),
         (digest(ANN, checks=(BAD,)), "high"),
-        (digest(ANN, failures=(Failure("x", "y"),)), "high"),
-        (digest(ANN, not_tagged=("x",)), "high"),
+        (digest(ANN, failures=(("x", "y"),)), "high"),
+        (digest(ANN, not_written=("x",)), "high"),
     ],
 )
 def test_severity(told: Digest, severity: str) -> None:
@@ -105,6 +106,7 @@ class TestCounts:
             "enforced": 2,
             "awaiting_decision": 1,
         }
+        assert found["in_scope"] == 5
         assert (found["mode"], found["time"], found["writes"]) == ("events", "2026-03-01T12:00:00Z", True)
 
     def test_the_subject_line_has_those_that_matter(self) -> None:
@@ -112,8 +114,8 @@ class TestCounts:
             ANN,
             BOB,
             CI,
-            changes=(Change("bob", "enforced"),),
-            failures=(Failure("dan", "AccessDenied"),),
+            changes=(("bob", "enforced"),),
+            failures=(("dan", "AccessDenied"),),
             checks=(BAD, UNSURE, ADVICE),
         )
         assert (
@@ -131,9 +133,22 @@ class TestCounts:
         assert "\nIAM did not finish the credential report.\n" in mail(told)
 
 
+class TestScope:
+    def test_in_mode_events_the_mail_says_who_is_in_scope_and_what_all_would_add(self) -> None:
+        told = digest(ANN, BOB, CARL, CI, in_scope=False)
+        assert "0 users in scope of Mode: events. Mode: all would also change 1 user." in mail(message(told))
+        assert lines(told, "planned")
+        assert "in scope" not in mail(message(told, SWEEPING))
+
+    def test_users_in_scope_are_not_planned(self) -> None:
+        told = digest(ANN, CARL)
+        assert "2 users in scope of Mode: events. Mode: all would also change 0 users." in mail(message(told))
+        assert lines(told, "planned") == []
+
+
 class TestUsersLeft:
     def test_a_round_that_changed_users_is_continued(self) -> None:
-        told = message(digest(BOB, users_left=3, changes=(Change("bob", "enforced"),)), SWEEPING)
+        told = message(digest(BOB, users_left=3, changes=(("bob", "enforced"),)), SWEEPING)
         assert data(told)["users_left"] == 3
         assert "3 users left" in mail(told)
         assert "next round" in mail(told)
@@ -149,8 +164,8 @@ class TestSections:
     def test_failures_are_those_of_this_sweep_and_of_the_tags_of_the_last(self) -> None:
         told = digest(
             ANN,
-            failures=(Failure("dan", "AccessDenied: no"), Failure("dee", "Throttling: Rate exceeded")),
-            not_tagged=("fay: the tags cannot be set",),
+            failures=(("dan", "AccessDenied: no"), ("dee", "Throttling: Rate exceeded")),
+            not_written=("fay: the tags cannot be set",),
         )
         assert lines(told, "failures") == [
             "dan: AccessDenied: no",
@@ -165,7 +180,7 @@ class TestSections:
         assert found[3].endswith(FINE.reason)
 
     def test_a_change_can_be_undone(self) -> None:
-        told = digest(ANN, changes=(Change("ann", "enforced"),))
+        told = digest(ANN, changes=(("ann", "enforced"),))
         assert lines(told, "changes") == ["ann: enforced"]
         assert str(cli_command("undo", "NAME", settings())) in mail(message(told))
         assert "HowToExempt" in mail(message(told))
@@ -256,6 +271,50 @@ class TestSections:
         ]
 
 
+class TestNewsOfEarlierSweeps:
+    def test_held_lines_come_before_the_changes_of_this_sweep_and_count_as_changes(self) -> None:
+        told = digest(ANN, held=("gus: enforced (at 2026-03-01 11:00 UTC)",), changes=(("ann", "enforced"),))
+        assert lines(told, "changes") == ["gus: enforced (at 2026-03-01 11:00 UTC)", "ann: enforced"]
+        assert "2 changed" in message(told).subject
+
+
+class TestExemptionsThatChanged:
+    """The second channel beside the table's stream."""
+
+    RECORD = exemption("AIDA1")
+
+    def changed(self, known: dict[str, str], *records: Exemption | MalformedExemption) -> list[str]:
+        return list(exemption_change_lines(known, {f"AIDA{n}": each for n, each in enumerate(records, 1)}))
+
+    def test_a_record_that_no_digest_has_shown(self) -> None:
+        [line] = self.changed({}, self.RECORD)
+        facts = ("alice, user id AIDA1: new, ", "2026-03-31T12:00:00Z", "platform team", "build machine", "Admin/bob")
+        assert [fact for fact in facts if fact not in line] == []
+
+    @pytest.mark.parametrize("field", ["user_name", "owner", "reason", "created_by"])
+    def test_a_record_in_which_a_word_changed(self, field: str) -> None:
+        known = {"AIDA1": fingerprint(self.RECORD)}
+        assert self.changed(known, self.RECORD) == []
+        [line] = self.changed(known, replace(self.RECORD, **{field: "other"}))  # type: ignore[arg-type]
+        assert line.partition(": ")[2].startswith("changed, ")
+
+    def test_a_record_that_ends_later(self) -> None:
+        known = {"AIDA1": fingerprint(self.RECORD)}
+        later = replace(self.RECORD, expires_at=self.RECORD.expires_at + timedelta(days=1))
+        assert len(self.changed(known, later)) == 1
+
+    def test_a_record_that_is_not_valid(self) -> None:
+        assert self.changed({}, MalformedExemption("Why?")) == ["user id AIDA1: new, not valid. Why?"]
+
+    def test_a_record_that_was_removed(self) -> None:
+        assert self.changed({"AIDA9": "0"}) == ["user id AIDA9: removed"]
+
+    def test_text_of_strangers_is_cut(self) -> None:
+        long = "x" * 300
+        [line] = self.changed({}, replace(self.RECORD, user_name=long, owner=long, reason=long, created_by=long))
+        assert len(line) < 500
+
+
 class TestCuts:
     @pytest.mark.parametrize("count", [3, 5_000])
     def test_text_and_json_stay_under_the_limit_and_a_cut_says_how_much_and_where_the_rest_is(self, count: int) -> None:
@@ -288,8 +347,8 @@ class TestCuts:
             *users(CI),
             *users(CARL),
             writes=False,
-            failures=tuple(Failure(f"f{number}", long) for number in range(many)),
-            changes=tuple(Change(f"c{number}", long) for number in range(many)),
+            failures=tuple((f"f{number}", long) for number in range(many)),
+            changes=tuple((f"c{number}", long) for number in range(many)),
             exemptions={f"AIDA{number}{long}": MalformedExemption(long) for number in range(many)},
             checks=(BAD,) * many,
         )
@@ -299,7 +358,7 @@ class TestCuts:
         assert rests == [logs, logs, logs, LISTING, LISTING, LISTING, scan, LISTING]
 
     def test_the_longest_list_that_fits_is_whole(self) -> None:
-        text = mail(message(digest(ANN, changes=(Change("a", "b"),) * 10_000)))
+        text = mail(message(digest(ANN, changes=(("a", "b"),) * 10_000)))
         assert text.count("  - a: b\n") == 10_000
         assert " more: " not in text
 
@@ -326,8 +385,13 @@ class TestNews:
         records = {"AIDA4": MalformedExemption("Why?"), "AIDA1": exemption()}
         assert pending(digest(ANN, exemptions=records)) == {"exemption:AIDA4"}
 
+    def test_messages_that_stay_in_the_dead_letter_queue_are_news_with_their_count(self) -> None:
+        names = [problem_names(digest(ANN, dead_letters_left=left)) for left in (0, 1, 500)]
+        assert [len(each) for each in names] == [0, 1, 1]
+        assert names[1] != names[2]
+
     def test_problems_failures_and_checks_that_cannot_be_verified_have_names(self) -> None:
-        told = digest(ANN, BOB, checks=(FINE, BAD, ADVICE, UNSURE), failures=(Failure("dan", "x"),))
+        told = digest(ANN, BOB, checks=(FINE, BAD, ADVICE, UNSURE), failures=(("dan", "x"),))
         assert problem_names(told) == {f"health:dead-letter queue:{BAD.reason}", "unsure:trail", "failure:dan"}
 
     def test_a_check_with_parts_is_named_by_them(self) -> None:
@@ -344,6 +408,6 @@ def test_without_a_help_url_there_is_no_help_line() -> None:
 
 
 def test_text_beyond_ascii_stays_as_it_is() -> None:
-    told = message(digest(ANN, failures=(Failure("M\u00fcller", "x"),)), settings(mode=Mode.ALL))
+    told = message(digest(ANN, failures=(("M\u00fcller", "x"),)), settings(mode=Mode.ALL))
     assert "M\u00fcller" in told.body
     assert "M\u00fcller" in json.loads(told.body)["default"]

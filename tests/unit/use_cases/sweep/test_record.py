@@ -9,10 +9,9 @@ from mfa_guard.core.errors import AwsRequestFailed
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.health.checks import NOTICES_TOPIC, Check, Verdict, doublings
 from mfa_guard.core.metrics import Gauge, Metric
-from mfa_guard.core.sweep_request import SweepRequest
 from support.factories import MARKED, device, exemption, key
 from support.fakes import Crash, FakeAccount, FakeUser
-from support.sweeps import compliant_user, lines, run, user
+from support.sweeps import ASKED, compliant_user, lines, run, user
 
 BROKEN = Check("trail", Verdict.PROBLEM, "No trail logs.", "Create one.")
 
@@ -57,7 +56,9 @@ class TestASweepThatDoesNotFinish:
 
     def test_an_audit_in_between_keeps_the_note(self) -> None:
         account = self.crashed(user("ann", password=True, devices=[device()]))
-        run(account, request=SweepRequest("audit", audit=True, round=1))
+        # The crashed sweep no longer counts as running.
+        account.clock.sleep(15 * 60)
+        run(account, request=replace(ASKED, id="audit", sweep="audit", audit=True))
         assert lines(account, "changes") == {}
         run(account)
         assert "earlier sweep" in lines(account, "changes")["ann"]
@@ -70,9 +71,11 @@ class TestASweepThatDoesNotFinish:
         assert "earlier sweep" not in lines(account, "changes")["ann"]
 
     def test_users_for_whom_the_note_has_no_room_wait_for_the_next_round(self) -> None:
-        account = FakeAccount(*(compliant_user(f"{number:064}", attached=False) for number in range(4_690)))
+        # Each takes the room of an id of 128 characters and of one action.
+        people = (replace(compliant_user(f"u{n}", attached=False), id=f"AIDA{n:0124}") for n in range(1_710))
+        account = FakeAccount(*people)
         outcome = run(account)
-        assert (outcome.changed, outcome.left) == (4_687, 3)
+        assert (outcome.changed, outcome.left) == (1_703, 7)
         assert len(account.sweep_starter.requested) == 1
 
 

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import pytest
 
-from mfa_guard.core.account.snapshot import ReportRow
 from mfa_guard.core.attachments import AttachmentRoute
 from mfa_guard.core.errors import AwsRequestFailed, QuotaExceeded, UserGone
 from mfa_guard.core.metrics import Gauge, Metric
@@ -21,6 +20,7 @@ from support.factories import (
     service_credential,
 )
 from support.fakes import FakeAccount, FakeUser
+from support.sweep_fakes import reported
 from support.sweeps import ALL, compliant_user, digest, iam_calls, lines, run, user
 
 
@@ -57,11 +57,12 @@ class TestEnforcing:
         run(account, replace(ALL, enforce_through=AttachmentRoute.GROUP))
         assert account.iam.users["bob"].in_group
 
-    def test_tags_are_written_after_the_digest_is_sent(self) -> None:
+    def test_the_user_is_noted_before_anything_is_changed_and_the_digest_is_sent_after_it(self) -> None:
         account = FakeAccount(user("bob", password=True))
         run(account)
         made = account.calls.made
-        assert made.index("iam.attach") < made.index("notifier.notices") < made.index("iam.mark")
+        assert made.index("exemptions.current") < made.index("memory.note") < made.index("iam.attach")
+        assert made.index("iam.attach") < made.index("iam.mark") < made.index("notifier.notices")
 
     def test_the_tags_of_a_user_with_a_new_device_are_removed(self) -> None:
         account = FakeAccount(compliant_user("ann", tags=dict(MARKED)))
@@ -97,21 +98,21 @@ class TestEnforcing:
 class TestTheCredentialReportIsLate:
     def test_recent_key_use_in_the_report_is_enough_not_to_enforce(self) -> None:
         account = FakeAccount(user("ci", keys=[key(used=None)]))
-        account.account.report = {"ci": ReportRow(device=False, password=False, keys=(key("key 1"),))}
+        account.account.report = {"ci": reported(device=False, password=False, keys=(key("key 1"),))}
         run(account)
         assert not account.iam.users["ci"].attached
         assert account.iam.users["ci"].tags[STATUS_TAG] == NONCOMPLIANT
 
     def test_a_password_deleted_since_the_report_makes_a_machine_user(self) -> None:
         account = FakeAccount(user("ci", devices=[device()], keys=[key()]))
-        account.account.report = {"ci": ReportRow(device=True, password=True, keys=(key("key 1"),))}
+        account.account.report = {"ci": reported(device=True, password=True, keys=(key("key 1"),))}
         run(account)
         assert not account.iam.users["ci"].attached
         assert len(iam_calls(account)) <= 3
 
     def test_key_use_missing_from_the_report_is_read_before_enforcing(self) -> None:
         account = FakeAccount(user("ci", keys=[key()]))
-        account.account.report = {"ci": ReportRow(device=False, password=False, keys=())}
+        account.account.report = {"ci": reported(device=False, password=False, keys=())}
         run(account)
         assert not account.iam.users["ci"].attached
 
@@ -122,7 +123,7 @@ class TestTheCredentialReportIsLate:
 
     def test_a_device_missing_from_the_report_is_read_before_tagging(self) -> None:
         account = FakeAccount(user("bob", attached=True, password=True, devices=[Device("FIDO", NOW)]))
-        account.account.report = {"bob": ReportRow(device=False, password=True, keys=())}
+        account.account.report = {"bob": reported(device=False, password=True, keys=())}
         run(account)
         assert account.iam.users["bob"].tags == {}
 
@@ -186,13 +187,25 @@ class TestOneUserFails:
 
     def test_a_user_deleted_during_the_sweep_is_no_failure(self) -> None:
         account = FakeAccount(user("gone", password=True), user("zoe", password=True))
-        account.iam.refusing["devices", "gone"] = UserGone("no such user")
-        account.iam.refusing["user", "gone"] = UserGone("no such user")
+        attach = account.iam.attach
+
+        def deleted(name: str) -> None:
+            account.iam.users.pop("gone", None)
+            attach(name)
+
+        account.iam.attach = deleted  # type: ignore[method-assign]
         outcome = run(account)
-        assert list(lines(account, "changes")) == ["gone", "zoe"]
+        assert list(lines(account, "changes")) == ["zoe", "gone"]
         assert outcome.failed == 0
         assert account.iam.users["zoe"].attached
         assert account.telemetry.gauges[Gauge.USERS_NONCOMPLIANT] == 1
+
+    def test_a_user_whom_iam_lists_and_does_not_find_is_a_failure(self) -> None:
+        account = FakeAccount(user("odd", password=True), user("zoe", password=True))
+        account.iam.refusing["devices", "odd"] = UserGone("no such user")
+        assert run(account).failed == 1
+        assert "tries again" in lines(account, "failures")["odd"]
+        assert account.iam.users["zoe"].attached
 
     def test_a_missing_policy_is_a_failure(self) -> None:
         account = FakeAccount(user("bob", password=True))
@@ -207,22 +220,30 @@ class TestOneUserFails:
         assert run(account).failed == 1
 
     @pytest.mark.parametrize(
-        "refusal",
-        [
-            QuotaExceeded("LimitExceeded: TagsPerUser: 50"),
-            AwsRequestFailed("Throttling: Rate exceeded"),
-            UserGone("no such user"),
-        ],
+        "refusal", [QuotaExceeded("LimitExceeded: TagsPerUser: 50"), AwsRequestFailed("Throttling: Rate exceeded")]
     )
-    def test_tags_that_cannot_be_written_after_the_digest_are_in_the_next_one(self, refusal: Exception) -> None:
+    def test_tags_that_cannot_be_written_are_a_failure_and_the_enforcement_is_reported(
+        self, refusal: Exception
+    ) -> None:
         account = FakeAccount(user("bad", password=True), user("zoe", password=True))
         account.iam.refusing["mark", "bad"] = refusal
         run(account)
         assert account.iam.users["zoe"].tags[STATUS_TAG] == NONCOMPLIANT
-        account.iam.refusing.clear()
+        assert list(lines(account, "failures")) == ["bad"]
+        assert lines(account, "changes")["bad"] == " enforced (policy attached)"
+
+    def test_a_user_deleted_between_the_policy_and_the_tags_is_reported_as_both(self) -> None:
+        account = FakeAccount(user("bad", password=True))
+        account.iam.refusing["mark", "bad"] = UserGone("no such user")
+        account.calls.meanwhile = lambda: _delete_once_attached(account, "bad")
         run(account)
-        gone = isinstance(refusal, UserGone)
-        assert list(lines(account, "failures")) == ([] if gone else ["bad"])
+        changes = digest(account)["sections"]["changes"]["lines"]
+        assert changes == ["bad: enforced (policy attached)", "bad: deleted while the sweep ran"]
+
+
+def _delete_once_attached(account: FakeAccount, name: str) -> None:
+    if name in account.iam.users and account.iam.users[name].attached:
+        del account.iam.users[name]
 
 
 class TestKeyDeactivation:
@@ -294,7 +315,7 @@ class TestKeyDeactivation:
 
     def test_a_device_missing_from_the_report_keeps_the_keys(self) -> None:
         account = FakeAccount(self.bob(tags={**self.LATE, WARNED_TAG: "2026-02-01T00:00:00Z"}, devices=[device()]))
-        account.account.report = {"bob": ReportRow(device=False, password=True, keys=(key("key 1"),))}
+        account.account.report = {"bob": reported(device=False, password=True, keys=(key("key 1"),))}
         account.account.blind = True
         run(account, self.DEACTIVATING)
         bob = account.iam.users["bob"]

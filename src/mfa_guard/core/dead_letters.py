@@ -1,10 +1,12 @@
-"""The messages in the dead-letter queue: an event of a rule, a failure of a function, or a batch of the table's stream.
+"""The messages in the dead-letter queue: an event of a rule or a schedule, a function's failure, or a stream's batch.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from typing import Final
 
 from mfa_guard.core.cloudtrail import EventNotUnderstood, fields_of, subject_of, text_at
 from mfa_guard.core.sanitize import sanitize
+from mfa_guard.core.sweep_request import is_sweep_request
 from mfa_guard.core.times import utc_text
 
 # The most records that Lambda passes to a function at once.
@@ -25,6 +28,7 @@ class Sender(StrEnum):
     """What put the message into the queue."""
 
     RULE = "rule"
+    SCHEDULE = "schedule"
     FUNCTION = "function"
     STREAM = "stream"
     UNKNOWN = "unknown"
@@ -73,6 +77,17 @@ class DeadLetter:
         return utc_text(self.message.sent) if self.message.sent else ""
 
     @property
+    def payload_hash(self) -> str:
+        """Return a hash of what the function should get: a message that fails again has a new id, and the same hash."""
+        what = self.event if self.batch is None else [self.batch.stream_arn, self.batch.shard_id, self.batch.first]
+        return hashlib.sha256(json.dumps([self.function, what], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def requests_sweep(self) -> bool:
+        """Tell whether the message is a request for a sweep, which the next sweep makes unnecessary."""
+        return is_sweep_request(self.event)
+
+    @property
     def function_name(self) -> str:
         """Return the name of the function."""
         return sanitize(self.function.rpartition(":")[2], 140) if self.function else ""
@@ -91,6 +106,8 @@ def parse_message(message: QueueMessage) -> DeadLetter:
     """Return what a message says. A message that fits no known sender is of an unknown sender."""
     try:
         body = json.loads(message.body)
+        # What cannot be written again has no hash.
+        json.dumps(body)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
@@ -101,7 +118,7 @@ def parse_message(message: QueueMessage) -> DeadLetter:
         return _of_function(message, body)
     if "TARGET_ARN" in message.attributes and "source" in body:
         return _of_rule(message, body)
-    return _unknown(message, "The message is neither an event of a rule nor a failure of a function.")
+    return _unknown(message, "The message is neither an event of a rule or schedule nor a failure of a function.")
 
 
 def _unknown(message: QueueMessage, reason: str) -> DeadLetter:
@@ -110,9 +127,10 @@ def _unknown(message: QueueMessage, reason: str) -> DeadLetter:
 
 def _of_rule(message: QueueMessage, body: Mapping[str, object]) -> DeadLetter:
     attributes = message.attributes
+    sender = Sender.SCHEDULE if "SCHEDULE_ARN" in attributes else Sender.RULE
     reason = " ".join(attributes[key] for key in ("ERROR_CODE", "ERROR_MESSAGE") if key in attributes)
     function = _unqualified(attributes["TARGET_ARN"])
-    return DeadLetter(message, Sender.RULE, function, sanitize(reason or _NOT_GIVEN, 300), body)
+    return DeadLetter(message, sender, function, sanitize(reason or _NOT_GIVEN, 300), body)
 
 
 def _of_function(message: QueueMessage, body: Mapping[str, object]) -> DeadLetter:

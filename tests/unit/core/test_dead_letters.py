@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfa_guard_cli.admin.dead_letter_messages import Batch, QueueMessage, Sender, parse_message, stream_event
+from mfa_guard.core.dead_letters import Batch, QueueMessage, Sender, parse_message, stream_event
 from support.factories import detail, envelope, stream_record
 
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:mfa-guard-UserEventFunction-1"
@@ -92,3 +92,14 @@ def test_records_after_the_batch_are_left_out_and_times_become_seconds() -> None
     assert isinstance(records, list)
     assert [each["dynamodb"]["SequenceNumber"] for each in records] == ["900", "1000"]
     assert records[0]["dynamodb"]["ApproximateCreationDateTime"] == datetime(2026, 3, 1, tzinfo=UTC).timestamp()
+
+
+def test_an_event_about_no_user_has_no_subject() -> None:
+    for name in (1, "a name that IAM cannot have!"):
+        body = {"requestPayload": {"detail": detail("CreateUser", {"userName": name})}}
+        assert parse_message(message(body)).subject == "CreateUser"
+
+
+def test_a_record_without_a_time_stays_as_it_is() -> None:
+    record = {"dynamodb": {"SequenceNumber": "1"}}
+    assert stream_event([record], Batch("a", "b", "1", 2, 1)) == {"Records": [record]}
