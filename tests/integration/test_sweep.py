@@ -246,7 +246,7 @@ class TestExemptionsStream:
 
     def test_a_record_of_another_shape_is_raised(self, account: Account) -> None:  # noqa: ARG002
         with pytest.raises(ValueError, match="not from the exemption table's stream"):
-            alert.lambda_handler(self.event({"eventSource": "aws:sqs"}), Context())
+            alert.lambda_handler(self.event({"eventSource": "aws:kinesis"}), Context())
 
 
 class TestBudget:

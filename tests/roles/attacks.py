@@ -269,7 +269,7 @@ STATE: Final = (
         Attack("writes state without a key", EVERY, f"dynamodb:{action}", "StateTable.Arn")
         for action in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLUpdate", "PartiQLDelete")
     ),
-    Attack("reads all state", EVERY, "dynamodb:Scan", "StateTable.Arn"),
+    Attack("reads all state", (USER_EVENT, ALERT, TEARDOWN), "dynamodb:Scan", "StateTable.Arn"),
 )
 
 ATTACKS: Final = (*PRIVILEGE_ESCALATION, *WEAKER_ENFORCEMENT, *TAGS, *EXEMPTIONS, *NOTICES, *THE_GUARD, *EVENTS, *STATE)
