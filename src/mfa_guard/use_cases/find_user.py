@@ -1,25 +1,32 @@
 """Find the user that an event is about. A user is an id: a name can be changed, and given to another user."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from mfa_guard.core.errors import NotVisibleYet, UserGone
 from mfa_guard.core.user import UserState
 from mfa_guard.ports import Iam, UserLookup
 from mfa_guard.use_cases.patience import Patience
 
+# How far the clocks of CloudTrail and IAM may differ. Both show whole seconds.
+_CLOCKS_DIFFER: Final = timedelta(seconds=5)
+
 
 @dataclass(frozen=True)
 class Sought:
     """What an event knows of its subject: the user's name and id at that time, and the id of one of the user's keys.
 
-    If the id is known, only the user with this id is the subject. `expected`: the event proves that the user existed a
-    moment ago, so that IAM may not show the user yet.
+    If the id is known, only the user with this id is the subject. Otherwise a user who was created after `at`, the
+    event's time, is another user with the same name. `expected`: the event proves that the user existed a moment ago,
+    so that IAM may not show the user yet.
     """
 
     name: str | None
     id: str | None = None
     key_id: str | None = None
     expected: bool = False
+    at: datetime | None = None
 
 
 def find_user(sought: Sought, iam: Iam, lookup: UserLookup, patience: Patience) -> UserState | None:
@@ -58,4 +65,6 @@ def _user(name: str, sought: Sought, iam: Iam) -> UserState | None:
         found = iam.user(name)
     except UserGone:
         return None
-    return found if sought.id in {None, found.id} else None
+    if sought.id:
+        return found if found.id == sought.id else None
+    return None if sought.at and found.created_at > sought.at + _CLOCKS_DIFFER else found

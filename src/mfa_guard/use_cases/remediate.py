@@ -136,7 +136,7 @@ def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDepen
     if subject.kind is SubjectKind.ROOT:
         return _notify_of_root(event, settings, dependencies)
     patience = Patience(event.record.time, dependencies.clock)
-    sought = Sought(subject.name, subject.id, event.key_id, expected=event.trigger in _EXPECTING)
+    sought = Sought(subject.name, subject.id, event.key_id, expected=event.trigger in _EXPECTING, at=event.record.time)
     gone: UserGone | None = None
     for pause in (*_PAUSES_SECONDS, None):
         state = find_user(sought, dependencies.iam, dependencies.lookup, patience)

@@ -57,6 +57,17 @@ class TestRenameFasterThanEvents:
         assert (carol.attached, other.attached) == (True, False)
         assert other.tags == {}
 
+    def test_a_user_who_is_newer_than_the_event_is_not_its_subject(self) -> None:
+        other = FakeUser(id="AIDAOTHER", created_at=NOW + timedelta(minutes=1))
+        account = FakeAccount(other)
+        assert run(account, detail("DetachUserPolicy")) == Outcome("gone")
+        assert not other.attached
+
+    def test_a_user_of_the_same_seconds_as_the_event_is_its_subject(self) -> None:
+        event = detail("CreateLoginProfile")
+        alice = FakeUser(password=True, created_at=NOW - timedelta(seconds=30) + timedelta(seconds=5))
+        assert run(FakeAccount(alice), event).standing == "enforced"
+
     def test_the_old_name_is_in_the_notice(self) -> None:
         account = FakeAccount(FakeUser(password=True))
         run(account, renamed("mallory", OLD_NAME))
