@@ -90,6 +90,6 @@ _NEXT: Final[Mapping[NoticeKind, Sequence[str]]] = {
     ),
     NoticeKind.NEW_CREDENTIAL: (
         *_LOOK,
-        'Deactivate the credentials that nobody asked for. "mfa-guard explain NAME" shows the credentials of a user.',
+        'Deactivate the credentials that no one asked for. "mfa-guard explain NAME" shows the credentials of a user.',
     ),
 }
