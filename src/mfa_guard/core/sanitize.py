@@ -3,7 +3,8 @@
 import unicodedata
 from typing import Final
 
-SUBJECT_LIMIT: Final = 100
+# SNS documents subjects of less than 100 characters.
+SUBJECT_LIMIT: Final = 99
 
 
 def sanitize(text: str | None, limit: int = 200) -> str:
@@ -19,7 +20,7 @@ def sanitize(text: str | None, limit: int = 200) -> str:
 
 
 def subject_line(text: str) -> str:
-    """Return `text` as a subject that SNS accepts: printable ASCII, at most 100 characters.
+    """Return `text` as a subject that SNS accepts: printable ASCII, less than 100 characters.
 
     https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
     """
