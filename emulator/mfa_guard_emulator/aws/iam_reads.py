@@ -2,14 +2,15 @@
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from moto.core.utils import utcnow
-from moto.iam.exceptions import IAMException, NotFoundException, ReportNotPresentException
-from moto.iam.models import AccessKey, IAMBackend, MFADevice, User
+from moto.iam.exceptions import IAMException, ReportNotPresentException
+from moto.iam.models import AccessKey, IAMBackend, User
+
+from mfa_guard_emulator.aws.stale_reads import StaleReads
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
 REPORT_LIFETIME: Final = timedelta(hours=4)
@@ -73,35 +74,19 @@ class CredentialReport:
 class IamReads:
     """What IAM's reads show, which may differ from what is true."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
         self.report = CredentialReport()
+        self.stale = StaleReads(now)
         self._rows = MAXIMUM_ROWS
-        self._hidden: Counter[str] = Counter()
-        self._still_listed: dict[str, Mapping[str, MFADevice]] = {}
 
     def limit_pages(self, rows: int) -> None:
         """Make listings return at most `rows` rows, even if a call asks for more."""
         self._rows = rows
 
-    def hide_user(self, user: str, *, reads: int) -> None:
-        """Make the next `reads` reads of a user answer that the user does not exist."""
-        self._hidden[user] = reads
-
-    def keep_listing_devices(self, user: User) -> None:
-        """Make listings show the user's present MFA devices even after they are removed."""
-        self._still_listed[user.name] = dict(user.mfa_devices)
-
     def become_consistent(self) -> None:
         """Make every read show what is true, also the next credential report."""
-        self._hidden.clear()
-        self._still_listed.clear()
+        self.stale.become_consistent()
         self.report.expire()
-
-    def raise_if_hidden(self, user: str) -> None:
-        """Raise IAM's error for a user that its reads do not show yet."""
-        if self._hidden[user] > 0:
-            self._hidden[user] -= 1
-            raise NotFoundException(f"The user with name {user} cannot be found.")
 
     def page(
         self, rows: Sequence[T], marker: str | None, requested: int | str | None
@@ -110,12 +95,6 @@ class IamReads:
         start = int(marker or 0)
         end = start + min(int(requested or DEFAULT_ROWS), self._rows)
         return rows[start:end], str(end) if end < len(rows) else None
-
-    def devices(self, user: str, listed: Iterable[MFADevice]) -> list[MFADevice]:
-        """Return the MFA devices that a listing shows."""
-        return list(
-            {**self._still_listed.get(user, {}), **{device.serial_number: device for device in listed}}.values()
-        )
 
 
 _REPORT_COLUMNS: Final = (

@@ -12,13 +12,20 @@ from moto.dynamodb.models.table import Table
 from moto.events.models import Rule
 from moto.iam import models
 from moto.iam.exceptions import DeleteConflictException, LimitExceededException
-from moto.iam.models import IAMBackend, MFADevice, PolicyVersion, User, VirtualMfaDevice
+from moto.iam.models import IAMBackend, PolicyVersion, User
 from moto.iam.responses import IamResponse
 from moto.iam.utils import generate_access_key_id_from_account_id
 from moto.sqs.models import Message, SQSBackend
 
 from mfa_guard_cli.stack.intrinsics import STREAM_LABEL
+from mfa_guard_emulator.aws.iam_consistency import (
+    patch_consistency,
+    shown_details,
+    shown_users,
+    shown_virtual_devices,
+)
 from mfa_guard_emulator.aws.iam_reads import CredentialReport, IamReads
+from mfa_guard_emulator.aws.stale_reads import StaleReads
 from mfa_guard_emulator.aws.user_credentials import ServiceSpecificCredentials, other_patches
 
 # IAM's default quotas. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -30,10 +37,9 @@ TAGS_PER_USER: Final = 50
 @contextmanager
 def patch_moto(now: Callable[[], datetime]) -> Iterator[IamReads]:
     """Patch moto until the end of the block; yields what controls IAM's reads. `now` returns the time in UTC."""
-    reads = IamReads()
+    reads = IamReads(now)
     with ExitStack() as patches:
         for target, name, replacement in (
-            *_consistency(reads),
             *_listings(reads),
             *_reports(reads.report),
             (User, "__init__", _with_aws_like_id()),
@@ -57,20 +63,9 @@ def patch_moto(now: Callable[[], datetime]) -> Iterator[IamReads]:
         for target, name, replacement in (*service_credentials.patches(), *other_patches()):
             # moto does not have some of these calls.
             patches.enter_context(patch.object(target, name, replacement, create=True))
+        # Last, because they wrap the patches above.
+        patch_consistency(patches, reads.stale)
         yield reads
-
-
-def _consistency(reads: IamReads) -> tuple[tuple[type, str, object], ...]:
-    get_user, list_mfa_devices = IAMBackend.get_user, IAMBackend.list_mfa_devices
-
-    def get_visible_user(backend: IAMBackend, name: str) -> User:
-        reads.raise_if_hidden(name)
-        return get_user(backend, name)
-
-    def list_devices(backend: IAMBackend, user_name: str) -> list[MFADevice]:
-        return reads.devices(user_name, list_mfa_devices(backend, user_name))
-
-    return (IAMBackend, "get_user", get_visible_user), (IAMBackend, "list_mfa_devices", list_devices)
 
 
 def _listings(reads: IamReads) -> tuple[tuple[type, str, object], ...]:
@@ -80,17 +75,19 @@ def _listings(reads: IamReads) -> tuple[tuple[type, str, object], ...]:
 
     def paged_virtual(
         backend: IAMBackend, status: str, marker: str | None, requested: int
-    ) -> tuple[Sequence[VirtualMfaDevice], str | None]:
+    ) -> tuple[Sequence[object], str | None]:
         devices, _ = list_virtual(backend, status, None, len(backend.virtual_mfa_devices) + 1)
         for device in devices:
             if device.user and device.user_attribute:
                 # moto shows the name that the owner had when the device was enabled.
                 device.user_attribute |= {"UserName": device.user.name, "Arn": device.user.arn}
+        if reads.stale.may_show_past and status == "Assigned":
+            return reads.page(shown_virtual_devices(backend, reads.stale, devices), marker, requested)
         return reads.page(devices, marker, requested)
 
     return (
-        (IamResponse, "list_users", _paged(reads, list_users, ("Users",))),
-        (IamResponse, "get_account_authorization_details", _paged(reads, details, _DETAILS)),
+        (IamResponse, "list_users", _paged(reads, list_users, shown_users, ("Users",))),
+        (IamResponse, "get_account_authorization_details", _paged(reads, details, shown_details, _DETAILS)),
         (IAMBackend, "list_virtual_mfa_devices", paged_virtual),
     )
 
@@ -98,14 +95,21 @@ def _listings(reads: IamReads) -> tuple[tuple[type, str, object], ...]:
 _DETAILS: Final = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
 
 
-def _paged(reads: IamReads, whole: Callable[[IamResponse], ActionResult], lists: Sequence[str]) -> object:
+def _paged(
+    reads: IamReads,
+    whole: Callable[[IamResponse], ActionResult],
+    shown: Callable[[IAMBackend, StaleReads], Iterable[object]],
+    lists: Sequence[str],
+) -> object:
     # moto computes the whole listing for every page, which takes minutes for thousands of users.
     kept: list[tuple[str, object]] = []
 
     def paged(response: IamResponse) -> ActionResult:
         marker, requested = (response._get_param(name) for name in ("Marker", "MaxItems"))  # noqa: SLF001
         if not marker:
-            answer: Mapping[str, Iterable[object]] = whole(response).result  # type: ignore[assignment]
+            answer: dict[str, Iterable[object]] = dict(whole(response).result)  # type: ignore[call-overload]
+            if reads.stale.may_show_past:
+                answer[lists[0]] = shown(response.backend, reads.stale)
             kept[:] = [(name, row) for name in lists for row in answer[name]]
         page, following = reads.page(tuple(kept), marker, requested)
         listed = {name: [row for listed_in, row in page if listed_in == name] for name in lists}
@@ -251,16 +255,17 @@ def _with_password_reset() -> object:
     create = IamResponse.create_login_profile
 
     def create_with_reset(response: IamResponse) -> ActionResult:
-        create(response)
+        answered: Mapping[str, Mapping[str, object]] = create(response).result  # type: ignore[assignment]
         name, required = (response._get_param(each) for each in ("UserName", "PasswordResetRequired"))  # noqa: SLF001
-        response.backend.get_user(name).password_reset_required = str(required).lower() == "true"
-        return response.get_login_profile()
+        reset = str(required).lower() == "true"
+        response.backend.get_user(name).password_reset_required = reset
+        return ActionResult({"LoginProfile": {**answered["LoginProfile"], "PasswordResetRequired": reset}})
 
     return create_with_reset
 
 
 def _keeping_tags() -> object:
-    """Keep the tags of a user who is renamed or moved; moto keeps them under the old ARN."""
+    """Keep the tags and the keys of a user who is renamed or moved; moto keeps them under the old ARN and name."""
     update = IAMBackend.update_user
 
     def update_keeping_tags(
@@ -269,6 +274,8 @@ def _keeping_tags() -> object:
         user = backend.get_user(user_name)
         old_arn, tags = user.arn, user.tags
         update(backend, user_name, new_path, new_user_name)
+        for key in user.access_keys:
+            key.user_name = user.name
         if tags and user.arn != old_arn:
             backend.tagger.delete_all_tags_for_resource(old_arn)
             backend.tagger.tag_resource(user.arn, tags)

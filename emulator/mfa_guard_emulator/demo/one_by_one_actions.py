@@ -13,6 +13,7 @@ from mfa_guard_cli.stack.template import SAMPLE_ACCOUNT, Fields
 from mfa_guard_emulator.aws.baseline import ADMINISTRATOR
 from mfa_guard_emulator.aws.cloudtrail import redelivered
 from mfa_guard_emulator.aws.moto_patches import GROUPS_PER_USER, POLICIES_PER_USER
+from mfa_guard_emulator.aws.stale_reads import Kind
 from mfa_guard_emulator.demo.actors import Actor, console_user, key_user, role_session, root_user
 from mfa_guard_emulator.demo.harness import Harness
 
@@ -131,7 +132,7 @@ def add_and_remove_tablet(harness: Harness) -> None:
 
 
 def remove_last_device(harness: Harness) -> None:
-    harness.account.iam_reads.keep_listing_devices(harness.account.iam.users["alice"])
+    harness.account.iam_reads.stale.show_past(Kind.DEVICES)
     with harness.acting(CAROL):
         _remove_device(harness.iam, "alice", "alice-phone")
 
@@ -141,7 +142,7 @@ def run_undo_commands(harness: Harness) -> None:
 
 
 def create_erin(harness: Harness) -> None:
-    harness.account.iam_reads.hide_user("erin", reads=1)
+    harness.account.iam_reads.stale.show_past(Kind.USERS, reads=1)
     with harness.acting(PIPELINE) as iam:
         iam.create_user(UserName="erin")
 

@@ -13,6 +13,7 @@ from moto.iam.responses import IamResponse
 
 from mfa_guard_cli.stack.template import Stack
 from mfa_guard_emulator.aws.resources import create_all
+from mfa_guard_emulator.aws.stale_reads import Kind
 from support.account import Account, open_account
 from support.upkeep import create_baseline
 
@@ -118,7 +119,7 @@ def test_the_last_use_of_a_key_can_be_set(alice: Account) -> None:
 
 
 def test_a_new_user_can_be_hidden_for_some_reads(alice: Account) -> None:
-    alice.iam_reads.hide_user("alice", reads=2)
+    alice.iam_reads.stale.show_past(Kind.USERS, reads=2)
     for _ in range(2):
         with pytest.raises(ClientError) as error:
             alice.clients.iam.get_user(UserName="alice")
@@ -128,7 +129,7 @@ def test_a_new_user_can_be_hidden_for_some_reads(alice: Account) -> None:
 
 def test_a_removed_device_can_stay_in_the_list(alice: Account) -> None:
     iam, serial = alice.clients.iam, enroll(alice, "phone")
-    alice.iam_reads.keep_listing_devices(alice.iam.users["alice"])
+    alice.iam_reads.stale.show_past(Kind.DEVICES)
     iam.deactivate_mfa_device(UserName="alice", SerialNumber=serial)
     assert [each["SerialNumber"] for each in iam.list_mfa_devices(UserName="alice")["MFADevices"]] == [serial]
     alice.iam_reads.become_consistent()
@@ -139,8 +140,9 @@ def test_moto_is_left_as_it_was(stack: Stack) -> None:
     patched = [
         (User, "__init__"),
         (models, "utcnow"),
-        *((IAMBackend, name) for name in ("get_user", "list_mfa_devices", "attach_user_policy", "tag_user")),
+        *((IAMBackend, name) for name in ("attach_user_policy", "tag_user", "create_user", "enable_mfa_device")),
         *((IAMBackend, name) for name in ("add_user_to_group", "update_user")),
+        *((IamResponse, name) for name in ("get_user", "list_mfa_devices", "list_users")),
         (IamResponse, "list_service_specific_credentials"),
         (Rule, "send_to_targets"),
     ]
