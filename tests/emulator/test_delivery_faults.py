@@ -1,10 +1,11 @@
-"""Delivery faults: events are duplicated, shuffled and lost, and then one sweep runs.
+"""Events are duplicated, shuffled and lost, reads are stale, users are renamed, and then one sweep runs.
 
 MFA_GUARD_STRESS_USERS sets the number of users; `make stress` sets 1,000.
 """
 
 import os
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from mfa_guard_emulator.aws.delivery import DeliveryFaults
 from mfa_guard_emulator.aws.mailbox import Mail
 from mfa_guard_emulator.aws.resources import Clients
 from mfa_guard_emulator.aws.snapshot import Snapshot, snapshots
+from mfa_guard_emulator.aws.stale_reads import Kind
 from mfa_guard_emulator.endpoint import ADMINISTRATOR_KEY
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ LOST_PERCENT: Final = 5.0
 STEPS: Final = 4
 # Times of events are whole seconds, and a call takes time.
 SLACK: Final = timedelta(seconds=5)
+# Until a change is so old, every third read shows what was before it. A notice is true if it was true so long ago.
+STALE: Final = SLACK
+STALE_PART: Final = 1 / 3
 PASSWORD: Final = "Not-a-real-passw0rd"
 # Kinds of notices that say whether the user has a device.
 WITHOUT_DEVICE: Final = {"noncompliant", "new-credential"}
@@ -41,14 +46,19 @@ WITH_DEVICE: Final = {"solved", "device-enrolled"}
 
 @dataclass
 class History:
-    """One user: the credentials, and since when the user has or lacks a device."""
+    """One user: every name so far, the credentials, and since when the user has or lacks a device."""
 
-    name: str
+    names: list[str]
     user_id: str
     password: bool = False
     serial: str | None = None
     key: str | None = None
     device_changes: list[tuple[datetime, bool]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Return the name that the user has now."""
+        return self.names[-1]
 
     def had_device(self, begin: datetime, end: datetime) -> set[bool]:
         """Return whether the user had a device at the moments between two times."""
@@ -63,6 +73,7 @@ class Population:
     def __init__(self, account: LocalAccount, chance: random.Random) -> None:
         credentials = ADMINISTRATOR_KEY
         self.iam: IAMClient = Clients(account.session(credentials), account.endpoint).iam
+        self.state = account.iam
         self.policy = str(account.stack.resolve({"Ref": "EnforcementPolicy"}))
         self.chance = chance
         self.now = account.clock.now
@@ -70,7 +81,7 @@ class Population:
 
     def create(self, name: str) -> None:
         made = self.iam.create_user(UserName=name)["User"]
-        self.histories[name] = History(name, made["UserId"], device_changes=[(self.now(), False)])
+        self.histories[name] = History([name], made["UserId"], device_changes=[(self.now(), False)])
 
     def change(self, history: History) -> None:
         possible = [change for change, fits in self._changes() if fits(history)]
@@ -85,6 +96,7 @@ class Population:
             (self._remove_device, lambda history: history.serial is not None),
             (self._detach_policy, lambda _: True),
             (self._remove_tags, lambda _: True),
+            (self._rename, lambda _: True),
         )
 
     def _give_password(self, history: History) -> None:
@@ -120,12 +132,17 @@ class Population:
         history.device_changes.append((began, False))
 
     def _detach_policy(self, history: History) -> None:
-        attached = self.iam.list_attached_user_policies(UserName=history.name)["AttachedPolicies"]
-        if any(each["PolicyArn"] == self.policy for each in attached):
+        # An administrator's reads would be stale as well.
+        if self.policy in self.state.get_user(history.name).managed_policies:
             self.iam.detach_user_policy(UserName=history.name, PolicyArn=self.policy)
 
     def _remove_tags(self, history: History) -> None:
         self.iam.untag_user(UserName=history.name, TagKeys=["mfa-guard:status"])
+
+    def _rename(self, history: History) -> None:
+        new_name = f"{history.names[0]}-{len(history.names)}"
+        self.iam.update_user(UserName=history.name, NewUserName=new_name)
+        history.names.append(new_name)
 
 
 @dataclass(frozen=True)
@@ -135,6 +152,7 @@ class Outcome:
     account: LocalAccount
     population: Population
     lost: int
+    stale: Counter[Kind]
     detached: str
     before: Mapping[str, Snapshot]
     after: Mapping[str, Snapshot]
@@ -157,6 +175,8 @@ def outcome() -> Iterator[Outcome]:
     with run_account(plan) as account:
         chance = random.Random(SEED)  # noqa: S311 - the same changes each time
         population = Population(account, chance)
+        stale = StaleReads(random.Random(SEED))  # noqa: S311 - as above
+        account.iam_reads.stale.choose(stale)
         names = [f"user-{number:04}" for number in range(USERS)]
         for name in names:
             population.create(name)
@@ -164,7 +184,8 @@ def outcome() -> Iterator[Outcome]:
             population.change(population.histories[name])
         assert account.bus.wait_until_idle(1800)
         # A later event may repair what a lost event left. A change without a record stays.
-        detached = next(name for name in names if population.policy in account.iam.get_user(name).managed_policies)
+        present = [population.histories[name].name for name in names]
+        detached = next(name for name in present if population.policy in account.iam.get_user(name).managed_policies)
         account.iam.detach_user_policy(population.policy, detached)
         before = snapshots(stack, account.iam)
         account.iam_reads.become_consistent()
@@ -172,7 +193,21 @@ def outcome() -> Iterator[Outcome]:
         assert account.bus.wait_until_idle(1800)
         after = snapshots(stack, account.iam)
         assert account.failures == []
-        yield Outcome(account, population, account.activity.lost, detached, before, after, account.mailbox.mails)
+        lost, mails = account.activity.lost, account.mailbox.mails
+        yield Outcome(account, population, lost, stale.counts, detached, before, after, mails)
+
+
+@dataclass
+class StaleReads:
+    """Chooses at random which reads are stale, and counts them by what they show."""
+
+    chance: random.Random
+    counts: Counter[Kind] = field(default_factory=Counter)
+
+    def __call__(self, kind: Kind, _name: str, age: timedelta) -> bool:
+        stale = age < STALE and self.chance.random() < STALE_PART
+        self.counts[kind] += stale
+        return stale
 
 
 def is_right(snapshot: Snapshot) -> bool:
@@ -187,11 +222,13 @@ def is_right(snapshot: Snapshot) -> bool:
 
 def test_after_one_sweep_every_user_is_right(outcome: Outcome) -> None:
     assert len(outcome.population.histories) == USERS
-    assert [name for name in outcome.population.histories if not is_right(outcome.after[name])] == []
+    names = [history.name for history in outcome.population.histories.values()]
+    assert [name for name in names if not is_right(outcome.after[name])] == []
 
 
 def test_the_sweep_repairs_what_lost_events_left_and_changes_no_other_user(outcome: Outcome) -> None:
-    wrong = {name for name in outcome.population.histories if not is_right(outcome.before[name])}
+    names = [history.name for history in outcome.population.histories.values()]
+    wrong = {name for name in names if not is_right(outcome.before[name])}
     assert outcome.lost > 0
     assert outcome.detached in wrong
     # A later event about a user may have repaired what a lost one left.
@@ -200,12 +237,16 @@ def test_the_sweep_repairs_what_lost_events_left_and_changes_no_other_user(outco
     sections = digest.data["sections"]
     assert isinstance(sections, Mapping)
     lines = [str(line) for line in sections["changes"]["lines"]]
-    changed = {
-        name for name in (*outcome.population.histories, ADMINISTRATOR) if any(f"{name}: " in line for line in lines)
-    }
+    changed = {name for name in (*names, ADMINISTRATOR) if any(line.startswith(f"{name}: ") for line in lines)}
     assert changed >= wrong
     # carol is older than the stack, so the first sweep in Mode: all enforces.
     assert changed - wrong <= {ADMINISTRATOR}
+
+
+def test_reads_were_stale_and_users_were_renamed(outcome: Outcome) -> None:
+    assert {Kind.KEYS, Kind.USERS} <= set(+outcome.stale)
+    assert outcome.stale.total() >= USERS
+    assert sum(len(history.names) - 1 for history in outcome.population.histories.values()) >= USERS / 4
 
 
 def test_no_event_is_in_the_dead_letter_queue(outcome: Outcome) -> None:
@@ -221,7 +262,7 @@ def test_no_notice_is_wrong(outcome: Outcome) -> None:
         assert isinstance(subject, Mapping)
         assert isinstance(event, Mapping)
         history = by_id[subject["id"]]
-        assert subject["name"] == history.name
+        assert subject["name"] in history.names
         begin = parse_utc(str(event["time"]))
         assert begin
         had = history.had_device(begin - SLACK, mail.time)
