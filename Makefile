@@ -28,7 +28,7 @@ test: .venv/.dev .tools/.lambda build ## Run the tests and check their coverage 
 
 test-all: test faults fuzz stress ## Run the tests, and in full what they only sample: the fault matrix, the generated events, 1,000 users
 
-faults: .venv/.dev ## Run the whole fault matrix, and print how each AWS call under each fault ends
+faults: .venv/.dev ## Run the whole fault matrix, and print how each AWS call ends under each fault, stale read and identity change
 	PYTHONPATH=tests $(RUN) python -m faults
 
 fuzz: .venv/.dev ## Send 200,000 generated events to parsers, router and handlers (FUZZ=20000 for fewer)
@@ -47,8 +47,9 @@ bench: .venv/.dev .tools/.custodian build ## Run mfa-guard and Cloud Custodian o
 startup: .tools/.lambda build ## Measure the cold starts of the built functions
 	PYTHONPATH=. $(RUN) python -m benchmarks.startup
 
-stress: .venv/.dev ## Change 1,000 users at random while events are repeated, reordered and lost, then sweep
+stress: .venv/.dev ## Change and rename 1,000 users while events are repeated, reordered and lost and reads are stale, then sweep
 	MFA_GUARD_STRESS_USERS=1000 $(RUN) pytest tests/emulator/test_delivery_faults.py $(ARGS)
+	MFA_GUARD_EXAMPLES=300 $(RUN) pytest -n 2 tests/faults/test_convergence.py $(ARGS)
 
 lint: .venv/.dev .tools/.checkov ## Check style, types, imports, security, and known vulnerabilities (AUDIT=--strict: fail without an answer)
 	$(RUN) ruff check .

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from faults.fault_injection import Duration, Fault
-from faults.matrix import Cell
+from faults.fault_injection import Duration
+from faults.matrix import COLUMNS, Cell
 from faults.run import PARTS, run_part
 from faults.scenarios import SCENARIOS
 from faults.verdicts import Outcome
@@ -18,22 +18,29 @@ _COLUMN = 10
 
 
 def _print_table(cells: Iterable[Cell]) -> None:
-    letters: dict[tuple[str, str], dict[tuple[Fault, Duration], str]] = {}
+    outcomes: dict[tuple[str, str], dict[tuple[str, Duration], list[Outcome]]] = {}
     for cell in cells:
-        column = (cell.injection.fault, cell.injection.duration)
-        letters.setdefault((cell.scenario, cell.row), {})[column] = cell.verdict.outcome.letter
+        row = outcomes.setdefault((cell.scenario, cell.row), {})
+        row.setdefault((cell.column, cell.injection.duration), []).append(cell.verdict.outcome)
     scenario = ""
-    for (found, name), row in letters.items():
+    for (found, name), row in outcomes.items():
         if found != scenario:
             scenario = found
             print(f"\n{scenario.upper()}")
-        columns = (" ".join(row[fault, duration] for duration in Duration) for fault in Fault)
+        columns = (" ".join(_letter(row.get((name, each), [])) for each in Duration) for name in COLUMNS)
         print(f"  {name[: _ROW - 1]:{_ROW}}" + "".join(f"{column:{_COLUMN}}" for column in columns))
 
 
+def _letter(outcomes: list[Outcome]) -> str:
+    """Return the letter of the last outcome in the legend, which a read of several kinds shows for all of them."""
+    return max(outcomes, key=list(Outcome).index).letter if outcomes else " "
+
+
 def _print_heading() -> None:
-    print("Every AWS call of every path with every fault. Left: a transient fault. Right: a permanent one.\n")
-    words = [fault.value.split(" ", 1) for fault in Fault]
+    print("Every AWS call of every path. Left: a transient fault, one stale read, or the events of an identity change")
+    print("arrive late. Right: a permanent fault, stale reads until the next sweep, or the events are lost. Empty: the")
+    print("read shows nothing that changed.\n")
+    words = [column.split(" ", 1) for column in COLUMNS]
     for line in (0, 1):
         print(
             " " * (_ROW + 2)

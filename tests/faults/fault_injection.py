@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from unittest.mock import patch
 from urllib.error import HTTPError
+from urllib.parse import unquote
 from urllib.request import Request
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -27,8 +28,10 @@ from botocore.retries.bucket import Clock as RateClock
 from botocore.retries.bucket import TokenBucket
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
+from faults.identity import Identity, change_identity
 from mfa_guard.core.emergency_stop import RECORD_ID
 from mfa_guard_emulator.aws.cloudformation import resource_listing
+from mfa_guard_emulator.aws.stale_reads import Kind
 from support.account import Account
 from support.fakes import Crash
 
@@ -47,7 +50,12 @@ class Fault(StrEnum):
 
 
 class Duration(StrEnum):
-    """How long a fault lasts: for the first attempt that meets it, including botocore's retries, or permanently."""
+    """How long a disturbance lasts.
+
+    A fault lasts for the first attempt that meets it, including botocore's retries, or permanently. A stale read is one
+    read, or every read of its kind until the next sweep. The events of an identity change arrive after the others, or
+    are lost.
+    """
 
     TRANSIENT = "transient"
     PERMANENT = "permanent"
@@ -66,14 +74,19 @@ class Call:
         return f"{self.operation} {self.target}".strip()
 
 
+# What goes wrong: a fault of the call, a read of a kind that shows the past, or a change just before the call.
+Disturbance: TypeAlias = Fault | Kind | Identity
+
+
 @dataclass(frozen=True)
 class Injection:
-    """A fault of a call, from the n-th time that the call is made."""
+    """A disturbance of a call, from the n-th time that the call is made. `subject`: the user who changes."""
 
     call: Call
     nth: int
-    fault: Fault
+    fault: Disturbance
     duration: Duration
+    subject: str = ""
 
 
 # The error code of each service, and its HTTP status.
@@ -118,9 +131,24 @@ _ERRORS: Final[Mapping[Fault, tuple[_ErrorCodes, tuple[str, int]]]] = {
 }
 _QUERY_PROTOCOL: Final = frozenset({"iam", "sns", "cloudformation"})
 
+# The parts of users that a read shows.
+_SHOWS: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "GetAccessKeyLastUsed": (Kind.KEYS,),
+    "GetAccountAuthorizationDetails": (Kind.ATTACHMENTS, Kind.GROUPS, Kind.USERS),
+    "GetLoginProfile": (Kind.PROFILES,),
+    "GetUser": (Kind.USERS,),
+    "ListAccessKeys": (Kind.KEYS,),
+    "ListAttachedUserPolicies": (Kind.ATTACHMENTS,),
+    "ListGroupsForUser": (Kind.GROUPS,),
+    "ListMFADevices": (Kind.DEVICES,),
+    "ListUsers": (Kind.USERS,),
+    "ListVirtualMFADevices": (Kind.DEVICES,),
+}
+
 # The operations that take `write_duration`.
 _SLOW_OPERATIONS: Final = frozenset({"AttachUserPolicy", "DetachUserPolicy", "RemoveUserFromGroup"})
 _STACK_STATUS: Final = "UPDATE_COMPLETE"
+_LONG_AGO: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class TimedOut(Crash):
@@ -134,20 +162,26 @@ Observer = Callable[[Call, Mapping[str, Any]], None]
 class FaultInjector:
     """Everything between the functions and AWS.
 
-    `calls`: the calls, in order. `met`: whether a call has met the fault. `delete_target`: deletes what a call names,
-    and returns whether it could. `write_duration`: how long an attachment or its removal takes. `self_invocations`:
-    the events with which a function invoked itself. `responses`: what CloudFormation received.
+    `calls`: the calls, in order. `could_be_stale`: of each call, which parts of users it could show as they were before
+    a change. `met`: whether a call has met the fault. `delete_target`: deletes what a call names, and returns whether
+    it could. `write_duration`: how long an attachment or its removal takes. `self_invocations`: the functions that the
+    functions invoked, with the events. `late_events`: the events of an identity change. `responses`: what
+    CloudFormation received.
     """
 
     account: Account
     delete_target: Callable[[Call, Mapping[str, Any]], bool]
     observe: Observer = lambda _call, _params: None
+    observe_response: Observer = lambda _call, _params: None
     write_duration: timedelta = timedelta()
     stack_status: str = _STACK_STATUS
+    stack_created: datetime = _LONG_AGO
     injection: Injection | None = None
     met: bool = False
     calls: list[Call] = field(default_factory=list)
-    self_invocations: list[dict[str, object]] = field(default_factory=list)
+    could_be_stale: list[tuple[Kind, ...]] = field(default_factory=list)
+    self_invocations: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    late_events: list[Mapping[str, Any]] = field(default_factory=list)
     responses: list[dict[str, str]] = field(default_factory=list)
     deadline: Any = None
     on_new_process: Callable[[], None] = lambda: None
@@ -165,13 +199,15 @@ class FaultInjector:
         """Start again, with a fault or without one."""
         self.injection, self.met = injection, False
         self.write_duration, self.stack_status = write_duration, stack_status
-        self.calls, self.self_invocations, self.responses = [], [], []
+        self.calls, self.could_be_stale = [], []
+        self.self_invocations, self.late_events, self.responses = [], [], []
         self._attempt = self._attempt_that_met = 0
         self._seen.clear()
 
     def end_fault(self) -> None:
-        """End the fault."""
+        """End the fault, and let every read show what is true."""
         self.injection = None
+        self.account.iam_reads.become_consistent()
 
     @contextmanager
     def attempt(self, deadline: object) -> Iterator[None]:
@@ -194,6 +230,9 @@ class FaultInjector:
             if not self._in_attempt:
                 return call_api(client, operation, params)
             self._read_timeout = vars(client.meta.config)["read_timeout"]
+            if operation == "ReceiveMessage":
+                # moto waits for messages in real time.
+                params = {**params, "WaitTimeSeconds": 0}
             call = Call(client.meta.service_model.service_name, operation, self._target(operation, params))
             return self._intercept(call, params, lambda: call_api(client, operation, params))
 
@@ -237,17 +276,26 @@ class FaultInjector:
         if self._process_ended:
             raise Crash(str(call))
         self._let_pass(self.write_duration if call.operation in _SLOW_OPERATIONS else timedelta())
-        fault = self._fault(call)
+        disturbance = self._disturbance(call)
+        fault = disturbance if isinstance(disturbance, Fault) else None
         if fault is Fault.NOT_FOUND and self._permanent and self.delete_target(call, params):
             # What the call names no longer exists, and moto itself responds with the error.
             fault = None
         self.calls.append(call)
+        self.could_be_stale.append(self._kinds_that_differ(call, params))
+        if isinstance(disturbance, Identity):
+            self._change_identity(disturbance)
+        if isinstance(disturbance, Kind):
+            self.account.iam_reads.stale.show_past(disturbance)
         self.observe(call, params)
         self._current = (call, fault)
         try:
             response = send()
         finally:
             self._current = None
+            if isinstance(disturbance, Kind) and not self._permanent:
+                self.account.iam_reads.stale.become_consistent()
+            self.observe_response(call, params)
         if fault is Fault.CRASH:
             self._end_process(Crash(str(call)))
         self._let_pass(timedelta())
@@ -266,11 +314,24 @@ class FaultInjector:
         self._process_ended = True
         raise crash
 
-    def _fault(self, call: Call) -> Fault | None:
+    def _change_identity(self, change: Identity) -> None:
+        assert self.injection is not None
+        events = change_identity(self.account, self.injection.subject, change)
+        if not self._permanent:
+            self.late_events += events
+
+    def _kinds_that_differ(self, call: Call, params: Mapping[str, Any]) -> tuple[Kind, ...]:
+        past, name = self.account.iam_reads.stale.past, params.get("UserName")
+        differing = {kind for kind, changed in past if name in {None, changed}}
+        return tuple(kind for kind in _SHOWS.get(call.operation, ()) if kind in differing)
+
+    def _disturbance(self, call: Call) -> Disturbance | None:
         found = self.injection
         if found is None or found.call != call:
             return None
         if self.met:
+            if not isinstance(found.fault, Fault):
+                return None
             return found.fault if self._permanent or self._attempt == self._attempt_that_met else None
         self._seen[call] += 1
         if self._seen[call] < found.nth:
@@ -301,7 +362,7 @@ class FaultInjector:
             stack_id = str(self.account.stack.resolve({"Ref": "AWS::StackId"}))
             member = (
                 f"<StackName>{self.account.stack.name}</StackName><StackId>{stack_id}</StackId>"
-                f"<StackStatus>{self.stack_status}</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime>"
+                f"<StackStatus>{self.stack_status}</StackStatus><CreationTime>{self.stack_created:%Y-%m-%dT%H:%M:%SZ}</CreationTime>"
                 "<EnableTerminationProtection>true</EnableTerminationProtection>"
             )
             result = f"<DescribeStacksResult><Stacks><member>{member}</member></Stacks></DescribeStacksResult>"
@@ -310,13 +371,20 @@ class FaultInjector:
             return _response(request.url, 200, self._resources)
         if call.operation == "Invoke":
             body: Any = request.body
-            self.self_invocations.append(json.loads(body if isinstance(body, str | bytes) else body.read()))
+            event = json.loads(body if isinstance(body, str | bytes) else body.read())
+            self.self_invocations.append((self._function_of(request.url), event))
             return _response(request.url, 202, "")
         return None
 
     @cached_property
     def _resources(self) -> str:
         return resource_listing(self.account.stack)
+
+    def _function_of(self, url: str) -> str:
+        """Return the logical id of the function that an invocation's URL names, by its name or its ARN."""
+        name = unquote(url).split("/functions/")[1].split("/")[0].rpartition(":")[2]
+        functions = (each for each in self.account.stack.resources.values() if each.type == "AWS::Lambda::Function")
+        return next(each.logical_id for each in functions if each.physical_id == name)
 
     def _receive(self, put: Request) -> "_HttpResponse":
         _, fault = self._current or (None, None)
@@ -333,9 +401,11 @@ class FaultInjector:
 
     def _target(self, operation: str, params: Mapping[str, Any]) -> str:
         if operation == "BatchGetItem":
-            return "user record and exemption"
+            return _BATCHES[frozenset(params["RequestItems"]) >= {self.account.stack.physical_id("StateTable")}]
         if table := params.get("TableName"):
             return self._item(operation, str(table), params)
+        if "QueueUrl" in params:
+            return "dead letters"
         if key := params.get("AccessKeyId"):
             known_keys = self.account.iam.access_keys
             return f"a key of {known_keys[key].user_name}" if key in known_keys else "a deleted key"
@@ -352,20 +422,23 @@ class FaultInjector:
             return "exemptions" if operation in ("Scan", "DescribeTable") else "exemption"
         if operation == "Scan":
             return "user records"
-        item = params.get("Key") or params.get("Item") or {}
-        key = str(item["id"]["S"])
-        if key.startswith("window#"):
-            return key.replace("#", " ")
-        if key.startswith(("user#", "notice#")):
+        prefix, _, rest = str((params.get("Key") or params["Item"])["id"]["S"]).partition("#")
+        if prefix in {"user", "notice"}:
             notices = (each for each in params["ExpressionAttributeNames"].values() if each.startswith("notice_"))
             return f"notice {kind.removeprefix('notice_')}" if (kind := next(notices, None)) else "user record"
-        if key == RECORD_ID:
-            return "emergency stop"
-        return _ITEMS.get(key.partition("#")[0], "idempotency record")
+        return _ITEMS.get(prefix, "idempotency record").format(rest)
 
 
-# What items of the state table are, by the prefixes of their keys.
-_ITEMS: Final = {"memory": "sweep memory", "running": "running sweep", "dead-letter": "count of a dead letter"}
+# A batch reads the exemptions of many users, or also the record of one.
+_BATCHES: Final = {False: "exemptions", True: "user record and exemption"}
+# The items of the state table, by the prefix of their key and the rest of it.
+_ITEMS: Final = {
+    "memory": "{} memory",
+    "running": "running {}",
+    "window": "window {}",
+    "dead-letter": "dead letter",
+    RECORD_ID: "emergency stop",
+}
 
 
 class _HttpResponse:

@@ -18,10 +18,11 @@ from moto.iam.models import IAMBackend
 
 from faults.fault_injection import Call, FaultInjector, Injection
 from faults.lambda_service import Event, LambdaService
-from faults.scenarios import Scenario, Setup
+from faults.scenarios import SWEEP, TEARDOWN, USER, Scenario, Setup, sweep_event
 from mfa_guard.adapters.clock import SystemClock
 from mfa_guard.adapters.cloudformation import ResponseSender
 from mfa_guard.composition import sweep
+from mfa_guard.core.sweep_memory import DIGEST_TIME
 from mfa_guard.handlers import teardown
 from mfa_guard_cli.stack.template import load_template
 from mfa_guard_emulator.aws.exemption_stream import ExemptionStream
@@ -29,6 +30,7 @@ from support.account import Account, open_account
 from support.aws import forget_clients
 
 _POWERTOOLS: Final = "aws_lambda_powertools.utilities.idempotency.persistence"
+_UNTIL_NEXT_SWEEP: Final = timedelta(hours=1)
 # CloudTrail delivers no event faster than this.
 _EVENT_DELAY: Final = timedelta(seconds=15)
 
@@ -44,6 +46,8 @@ class Harness:
     events: tuple[Event, ...]
     _saved_backends: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
     _saved_report: Mapping[str, Any] = field(default_factory=dict)
+    _saved_past: Mapping[str, Any] = field(default_factory=dict)
+    _sweeps: int = 0
 
     def __post_init__(self) -> None:
         self._started_at = self.account.clock.now()
@@ -51,6 +55,7 @@ class Harness:
         backends = (self.account.iam, self.account.sns, dynamodb_backends[stack.account][stack.region])
         self._saved_backends = [(each, copy.deepcopy(vars(each), {id(each): each})) for each in backends]
         self._saved_report = dict(vars(self.account.iam_reads.report))
+        self._saved_past = dict(vars(self.account.iam_reads.stale))
 
     def reset(self, injection: Injection | None) -> None:
         """Go back to that moment, with a fault to come or without one."""
@@ -58,6 +63,7 @@ class Harness:
             vars(backend).clear()
             vars(backend).update(copy.deepcopy(saved, {id(backend): backend}))
         vars(self.account.iam_reads.report).update(self._saved_report)
+        vars(self.account.iam_reads.stale).update(self._saved_past)
         clock = self.account.clock
         clock.advance(self._started_at + _EVENT_DELAY - clock.now())
         self.injector.reset(injection, self.scenario.write_duration, self.scenario.stack_status)
@@ -81,13 +87,36 @@ class Harness:
         return next(saved for backend, saved in self._saved_backends if backend is self.account.iam)
 
     def deliver(self) -> None:
-        """Deliver the events, and every event that the functions send themselves."""
+        """Deliver the events, every event that the functions send themselves, and those that arrive late."""
         for event in self.events:
             if "dynamodb" in event:
                 continue
             self.functions.invoke(self.scenario.function, event)
         if records := [event for event in self.events if "dynamodb" in event]:
             self.functions.stream(self.scenario.function, records)
+        self.deliver_self_invocations()
+        if self.scenario.function != TEARDOWN:
+            # The teardown begins when no rule is left that could deliver them.
+            for event in self.injector.late_events:
+                self.functions.invoke(USER, event)
+
+    def sweep(self) -> None:
+        """Let time pass until the next scheduled sweep, whose reads are current, and run it."""
+        self.injector.end_fault()
+        self.account.clock.advance(_UNTIL_NEXT_SWEEP)
+        self.sweep_now()
+
+    def sweep_at_digest_time(self) -> None:
+        """Let time pass until the sweep that sends the news of the day, and run it."""
+        now = self.account.clock.now()
+        tomorrow = (now + timedelta(days=1)).replace(hour=DIGEST_TIME.hour, minute=DIGEST_TIME.minute)
+        self.account.clock.advance(tomorrow - now)
+        self.sweep()
+
+    def sweep_now(self) -> None:
+        """Run a sweep with all its rounds."""
+        self._sweeps += 1
+        self.functions.invoke(SWEEP, sweep_event(f"next-sweep-{self._sweeps}"))
         self.deliver_self_invocations()
 
     def redrive(self) -> None:
@@ -96,9 +125,9 @@ class Harness:
         self.deliver_self_invocations()
 
     def deliver_self_invocations(self) -> None:
-        """Deliver the events that the functions sent themselves."""
+        """Deliver the events with which functions invoked each other and themselves."""
         while self.injector.self_invocations:
-            self.functions.invoke(self.scenario.function, self.injector.self_invocations.pop(0))
+            self.functions.invoke(*self.injector.self_invocations.pop(0))
 
 
 @contextmanager
@@ -109,6 +138,8 @@ def open_harness(scenario: Scenario) -> Iterator[Harness]:
         account = exits.enter_context(open_account(stack))
         exits.enter_context(account.clock.replacing_system_clock())
         clock = account.clock
+        # The sweep at DIGEST_TIME sends more than others, so every run begins at the same time of a day.
+        clock.advance((clock.now() + timedelta(days=1)).replace(hour=12, minute=0, second=0) - clock.now())
 
         class Now(dt.datetime):
             @classmethod
@@ -125,12 +156,30 @@ def open_harness(scenario: Scenario) -> Iterator[Harness]:
         setup = Setup(account)
         scenario.prepare(setup)
         changes.unread()
-        scenario.act(setup)
-        events = (*setup.events, *changes.unread())
         exits.enter_context(injector.intercepting())
         exits.enter_context(_shared_clients(injector))
-        yield Harness(scenario, account, injector, LambdaService(account, injector), events)
+        functions = LambdaService(account, injector)
+        if scenario.function == USER:
+            _let_time_pass(setup, functions, injector)
+        if scenario.function == TEARDOWN:
+            account.iam_reads.stale.forget()
+        scenario.act(setup)
+        yield Harness(scenario, account, injector, functions, (*setup.events, *changes.unread()))
         forget_clients()
+
+
+def _let_time_pass(setup: Setup, functions: LambdaService, injector: FaultInjector) -> None:
+    """Let the guard see the account as it is before the events, long before them."""
+    setup.add_checked_resources()
+    # The users before are older than the stack.
+    setup.account.clock.advance(_UNTIL_NEXT_SWEEP)
+    injector.stack_created = setup.account.clock.now()
+    functions.invoke(SWEEP, sweep_event("sweep-before"))
+    assert [repr(attempt.error) for attempt in functions.attempts] == ["None"], functions.attempts
+    setup.account.advance(_UNTIL_NEXT_SWEEP)
+    setup.account.iam_reads.stale.forget()
+    for topic in setup.account.sns.topics.values():
+        topic.sent_notifications.clear()
 
 
 @contextmanager

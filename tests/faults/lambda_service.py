@@ -17,6 +17,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from aws_lambda_powertools.metrics.provider.cold_start import reset_cold_start_flag
+from moto.sqs.models import SQSBackend, sqs_backends
 
 from faults.fault_injection import FaultInjector
 from mfa_guard.runtime.observability import LOGGER, METRICS
@@ -67,6 +68,7 @@ class LambdaService:
     def reset(self) -> None:
         """Forget every attempt, dead letter, and process."""
         self.attempts, self.dead_letters = [], []
+        self._empty_queue()
         self._new_process()
 
     def invoke(self, function: str, event: Event) -> None:
@@ -102,6 +104,7 @@ class LambdaService:
     def redrive(self) -> None:
         """Invoke the functions again with the dead letters, as the queue's alarm asks."""
         waiting, self.dead_letters = self.dead_letters, []
+        self._empty_queue()
         for dead_letter in waiting:
             invoke = self.stream if "Records" in dead_letter.event else self.invoke
             invoke(dead_letter.function, dead_letter.event.get("Records", dead_letter.event))
@@ -117,6 +120,29 @@ class LambdaService:
         destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         if destination:
             self.dead_letters.append(DeadLetter(str(destination), function, event))
+            self._send_to_queue(function, event)
+
+    def _send_to_queue(self, function: str, event: Event) -> None:
+        """Send a message for sweeps to find. Of a stream, Lambda sends the position only, which moto's stream lacks."""
+        if "Records" not in event:
+            arn = self.account.stack.resolve({"Fn::GetAtt": [function, "Arn"]})
+            context = {"functionArn": f"{arn}:$LATEST", "condition": "RetriesExhausted", "approximateInvokeCount": 3}
+            body = {"version": "1.0", "requestContext": context, "requestPayload": event}
+            self._sqs.send_message(self._queue, json.dumps(body))
+
+    def _empty_queue(self) -> None:
+        # PurgeQueue is allowed once a minute.
+        queue = self._sqs.get_queue(self._queue)
+        queue._messages.clear()
+        queue.pending_messages.clear()
+
+    @property
+    def _queue(self) -> str:
+        return self.account.stack.physical_id("DeadLetterQueue")
+
+    @property
+    def _sqs(self) -> SQSBackend:
+        return sqs_backends[self.account.stack.account][self.account.stack.region]
 
     def _config(self, kind: str, function: str) -> Event:
         stack = self.account.stack

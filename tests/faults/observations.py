@@ -5,27 +5,41 @@ asked of the code under test.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from moto.dynamodb.models import dynamodb_backends
-
 from faults.alarms import Datapoint, raised_alarms
 from faults.fault_injection import Call
 from faults.harness import Harness
+from faults.identity import exempt_ids
 from faults.lambda_service import Attempt
-from faults.scenarios import SWEEP
+from faults.scenarios import SWEEP, TEARDOWN
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG
 
 _IN_USE: Final = timedelta(days=90)
+_ESTABLISHED: Final = timedelta(days=7)
+_WRITES: Final = frozenset(
+    {
+        "AddUserToGroup",
+        "AttachUserPolicy",
+        "DetachUserPolicy",
+        "RemoveUserFromGroup",
+        "UpdateAccessKey",
+    }
+)
 
 
 @dataclass(frozen=True)
 class ObservedUser:
-    """One user as moto has them. `keys`: by the id of each access key, whether it is active."""
+    """One user as moto has them. `keys`: by the id of each access key, whether it is active.
 
+    `key_in_use`: an established user has an established key that was used lately.
+    """
+
+    id: str
     enforced: bool
     tagged: bool
     device: bool
@@ -59,6 +73,12 @@ class SentNotice:
     users: Users
 
     @property
+    def subject_id(self) -> str | None:
+        """Return the user id of the notice's subject, or None for a digest and for a notice about no user."""
+        found = (self.data.get("subject") or {}).get("id")
+        return str(found) if found else None
+
+    @property
     def identity(self) -> tuple[str, str, str]:
         """Return what identifies the notice in every run."""
         return self.topic, self.kind, self.subject
@@ -66,7 +86,11 @@ class SentNotice:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left behind. `sweep_requests`: how many sweeps it requested."""
+    """What a run left behind.
+
+    `sweep_requests`: how many sweeps it requested. `changed`: the ids of the users whose
+    enforcement or keys the functions changed.
+    """
 
     users: Users
     notices: tuple[SentNotice, ...]
@@ -75,22 +99,27 @@ class RunResult:
     alarms: frozenset[str]
     sweep_requests: int
     attempts: tuple[Attempt, ...]
+    changed: frozenset[str]
 
 
 @dataclass
 class Observations:
-    """Observes the runs of a harness."""
+    """Observes the runs of a harness. `names`: by user id, every name that the user had."""
 
     harness: Harness
+    names: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _users_at_publish: list[Users] = field(default_factory=list)
     _sweep_requests: int = 0
+    _changed: set[str] = field(default_factory=set)
+    _before_write: Users = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.harness.injector.observe = self._observe
+        self.harness.injector.observe_response = self._observe_response
 
     def reset(self) -> None:
         """Forget the run before."""
-        self._users_at_publish, self._sweep_requests = [], 0
+        self._users_at_publish, self._sweep_requests, self._changed = [], 0, set()
 
     def result(self) -> RunResult:
         """Return what the run left behind."""
@@ -103,6 +132,7 @@ class Observations:
             alarms=raised_alarms(self.harness.account.stack, self._datapoints()),
             sweep_requests=self._sweep_requests,
             attempts=tuple(functions.attempts),
+            changed=frozenset(self._changed),
         )
 
     def users(self) -> Users:
@@ -111,9 +141,12 @@ class Observations:
         stack, iam, now = account.stack, account.iam, account.clock.now()
         policy = str(stack.resolve({"Ref": "EnforcementPolicy"}))
         group = iam.groups.get(stack.physical_id("EnforcementGroup"))
-        exempt = self._exempt_ids(now)
+        exempt = exempt_ids(account, now)
+        for name, user in iam.users.items():
+            self.names[user.id].add(name)
         return {
             name: ObservedUser(
+                id=user.id,
                 enforced=policy in user.managed_policies
                 or (group is not None and policy in group.managed_policies and user in group.users),
                 tagged=_tagged({tag["Key"]: tag["Value"] for tag in user.tags or []}, now),
@@ -122,7 +155,9 @@ class Observations:
                 exempt=user.id in exempt,
                 keys={key.access_key_id: key.status == "Active" for key in user.access_keys},
                 key_in_use=any(
-                    key.last_used is not None and now - _aware(key.last_used.timestamp) <= _IN_USE
+                    key.last_used is not None
+                    and now - _aware(key.last_used.timestamp) <= _IN_USE
+                    and now - _aware(max(key.create_date, user.create_date)) >= _ESTABLISHED
                     for key in user.access_keys
                 ),
             )
@@ -133,18 +168,19 @@ class Observations:
         if call.operation == "PutEvents":
             self._sweep_requests += 1
             detail = json.loads(params["Entries"][0]["Detail"])
-            if self.harness.scenario.function == SWEEP:
+            if self.harness.scenario.function != TEARDOWN:
                 request = f"sweep-round-{self._sweep_requests}"
                 event = {"id": request, "source": "mfa-guard", "detail-type": "Sweep requested", "detail": detail}
-                self.harness.injector.self_invocations.append(event)
+                self.harness.injector.self_invocations.append((SWEEP, event))
         if call.operation == "Publish":
             self._users_at_publish.append(self.users())
+        if call.operation in _WRITES:
+            self._before_write = self.users()
 
-    def _exempt_ids(self, now: datetime) -> frozenset[str]:
-        account = self.harness.account
-        tables = dynamodb_backends[account.stack.account][account.stack.region].tables
-        items = (item.to_regular_json() for item in tables[account.stack.physical_id("ExemptionsTable")].all_items())
-        return frozenset(item["user_id"] for item in items if datetime.fromisoformat(item["expires_at"]) > now)
+    def _observe_response(self, call: Call, _params: Mapping[str, Any]) -> None:
+        if call.operation in _WRITES:
+            before = {user.id: user for user in self._before_write.values()}
+            self._changed |= {user.id for user in self.users().values() if user != before.get(user.id)}
 
     def _notices(self) -> Iterator[SentNotice]:
         stack = self.harness.account.stack

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any, Final
 from unittest.mock import patch
 
+from faults.identity import create_response
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user import SINCE_TAG, STATUS_TAG, WARNED_TAG
 from mfa_guard_emulator.aws.moto_patches import POLICIES_PER_USER
+from mfa_guard_emulator.aws.stale_reads import Kind
 from mfa_guard_emulator.demo.population import delete_exemption, record_exemption
 from support import upkeep
 from support.account import ADMINISTRATOR, Account
@@ -73,6 +75,8 @@ class Setup:
         tags |= {WARNED_TAG: utc_text(now - warned)} if warned else {}
         if tags:
             iam.tag_user(name, [{"Key": tag, "Value": value} for tag, value in tags.items()])
+            # The tags say that they are days old.
+            self.account.iam_reads.stale.forget((Kind.USERS, name))
         if key is not None:
             self.account.use_key(name, iam.create_access_key(name).access_key_id, now - key)
 
@@ -80,6 +84,24 @@ class Setup:
         """Add the event of a call that was made just now. It is about SUBJECT unless `request` names another user."""
         now = self.account.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         self.events.append(envelope(detail(name, request, eventTime=now, **changes)))
+
+    def add_checked_resources(self) -> None:
+        """Add what the health checks look for, and let the administrator be an established machine user.
+
+        The injector responds for CloudFormation.
+        """
+        [key] = self.account.iam.users[ADMINISTRATOR].access_keys
+        self.account.use_key(ADMINISTRATOR, key.access_key_id, self.account.clock.now())
+        with (
+            patch.object(upkeep, "_described", lambda _: lambda **_: None),
+            patch.object(upkeep, "list_resources", lambda *_: None),
+        ):
+            upkeep.create_baseline(self.account)
+
+
+def sweep_event(event_id: str) -> Mapping[str, Any]:
+    """Return the event that starts a sweep."""
+    return {"id": event_id, "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}}
 
 
 def _nothing(_: Setup) -> None:
@@ -93,7 +115,8 @@ class Scenario:
     `prepare` creates what exists before, and `act` makes the changes that the events are about. `write_duration`: how
     long an attachment or its removal takes. `stack_status`: the status that CloudFormation reports. `new`: reads that
     may not show yet what the events are about. `only`: the calls to test, if another scenario makes the others in the
-    same way. `parts`: how many tests share the cells.
+    same way. `parts`: how many tests share the cells. `subject`: the user whose identity changes before the calls that
+    name no user.
     """
 
     name: str
@@ -106,11 +129,13 @@ class Scenario:
     new: frozenset[str] = frozenset()
     only: frozenset[str] = frozenset()
     parts: int = 1
+    subject: str = SUBJECT
 
 
 def _is_created_in_console(setup: Setup) -> None:
     setup.user(SUBJECT)
-    setup.add_event("CreateUser")
+    user = setup.account.iam.users[SUBJECT]
+    setup.add_event("CreateUser", responseElements=create_response(user))
     setup.add_event("CreateLoginProfile")
 
 
@@ -122,8 +147,9 @@ def _at_policy_quota(setup: Setup) -> None:
 
 
 def _gets_key(setup: Setup) -> None:
-    setup.account.iam.create_access_key(SUBJECT)
-    setup.add_event("CreateAccessKey")
+    key = setup.account.iam.create_access_key(SUBJECT)
+    created = {"accessKeyId": key.access_key_id, "userName": SUBJECT, "status": "Active"}
+    setup.add_event("CreateAccessKey", responseElements={"accessKey": created})
 
 
 def _enrolls(setup: Setup) -> None:
@@ -207,7 +233,7 @@ def _two_users(setup: Setup) -> None:
 
 
 def _one_user_of_each_kind(setup: Setup) -> None:
-    _add_checked_resources(setup)
+    setup.add_checked_resources()
     setup.user("alice")
     setup.user("bob", device=True, enforced=True, tagged=3 * _DAY)
     setup.user("machine", password=False, key=_DAY)
@@ -217,26 +243,12 @@ def _one_user_of_each_kind(setup: Setup) -> None:
     setup.user("late", enforced=True, tagged=60 * _DAY, warned=20 * _DAY, key=_DAY)
 
 
-def _add_checked_resources(setup: Setup) -> None:
-    """Add what the health checks look for, and let the administrator be an established machine user.
-
-    The injector responds for CloudFormation.
-    """
-    [key] = setup.account.clients.iam.list_access_keys(UserName=ADMINISTRATOR)["AccessKeyMetadata"]
-    setup.account.use_key(ADMINISTRATOR, key["AccessKeyId"], setup.account.clock.now())
-    with (
-        patch.object(upkeep, "_described", lambda _: lambda **_: None),
-        patch.object(upkeep, "list_resources", lambda *_: None),
-    ):
-        upkeep.create_baseline(setup.account)
-
-
 def _sweep_is_requested(setup: Setup) -> None:
-    setup.events.append({"id": "sweep-1", "source": "mfa-guard", "detail-type": "Sweep requested", "detail": {}})
+    setup.events.append(sweep_event("sweep-1"))
 
 
 def _three_users_with_devices(setup: Setup) -> None:
-    _add_checked_resources(setup)
+    setup.add_checked_resources()
     for name in ("alice", "bob", "dave"):
         setup.user(name, device=True)
 
@@ -304,7 +316,13 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario("exemptions change", ALERT, _exemptions_change, _two_users),
     Scenario(
-        "sweep", SWEEP, _sweep_is_requested, _one_user_of_each_kind, {**_ALL, "DeactivateKeysAfterDays": "30"}, parts=6
+        "sweep",
+        SWEEP,
+        _sweep_is_requested,
+        _one_user_of_each_kind,
+        {**_ALL, "DeactivateKeysAfterDays": "30"},
+        parts=6,
+        subject="late",
     ),
     Scenario(
         "sweep out of time",

@@ -24,6 +24,7 @@ class Outcome(Enum):
     DONE = ("+", "done: every user is in the required state, and every notice was sent once")
     REPEATED = ("2", "done, and a notice was sent more than once")
     DEAD_LETTER = ("D", "in the dead-letter queue, whose alarm is raised; after a redrive, it is done")
+    NEXT_SWEEP = ("S", "done by the next sweep, whose reads are current, and reported")
     NOTICE = ("N", "a notice says what could not be done, and an alarm is raised")
     NOTHING = ("0", "nothing to do: the user no longer exists")
     FAILED = ("F", "CloudFormation received the response FAILED with the reason")
@@ -198,7 +199,7 @@ class Judge:
 
 
 # What must be true when a notice of a kind is sent about a user.
-_TRUE: Final[Mapping[str, Callable[[ObservedUser], bool]]] = {
+TRUE_NOTICES: Final[Mapping[str, Callable[[ObservedUser], bool]]] = {
     "noncompliant": lambda user: not user.device and user.enforced,
     "new-credential": lambda user: not user.device,
     "solved": lambda user: user.device,
@@ -216,7 +217,7 @@ _SEVERITIES: Final = ("low", "medium", "high", "critical")
 def _wrong_notices(result: RunResult, baseline: RunResult) -> Iterator[str]:
     for notice in result.notices:
         user = notice.users.get(notice.subject)
-        if user and notice.kind in _TRUE and not _TRUE[notice.kind](user):
+        if user and notice.kind in TRUE_NOTICES and not TRUE_NOTICES[notice.kind](user):
             yield f"a false notice {notice.kind} about {notice.subject}: {user}"
     for expected in baseline.notices:
         similar = [each for each in result.notices if each.subject == expected.subject]
