@@ -165,7 +165,8 @@ class FaultInjector:
     `calls`: the calls, in order. `could_be_stale`: of each call, which parts of users it could show as they were before
     a change. `met`: whether a call has met the fault. `delete_target`: deletes what a call names, and returns whether
     it could. `write_duration`: how long an attachment or its removal takes. `self_invocations`: the functions that the
-    functions invoked, with the events. `late_events`: the events of an identity change. `responses`: what
+    functions invoked, with the events. `timers`: the delayed messages that they sent to the guard's own queue.
+    `late_events`: the events of an identity change. `responses`: what
     CloudFormation received.
     """
 
@@ -181,6 +182,7 @@ class FaultInjector:
     calls: list[Call] = field(default_factory=list)
     could_be_stale: list[tuple[Kind, ...]] = field(default_factory=list)
     self_invocations: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    timers: list[str] = field(default_factory=list)
     late_events: list[Mapping[str, Any]] = field(default_factory=list)
     responses: list[dict[str, str]] = field(default_factory=list)
     deadline: Any = None
@@ -200,7 +202,7 @@ class FaultInjector:
         self.injection, self.met = injection, False
         self.write_duration, self.stack_status = write_duration, stack_status
         self.calls, self.could_be_stale = [], []
-        self.self_invocations, self.late_events, self.responses = [], [], []
+        self.self_invocations, self.late_events, self.responses, self.timers = [], [], [], []
         self._attempt = self._attempt_that_met = 0
         self._seen.clear()
 
@@ -296,6 +298,8 @@ class FaultInjector:
             if isinstance(disturbance, Kind) and not self._permanent:
                 self.account.iam_reads.stale.become_consistent()
             self.observe_response(call, params)
+        if call.operation == "SendMessage":
+            self.timers.append(params["MessageBody"])
         if fault is Fault.CRASH:
             self._end_process(Crash(str(call)))
         self._let_pass(timedelta())
@@ -405,7 +409,7 @@ class FaultInjector:
         if table := params.get("TableName"):
             return self._item(operation, str(table), params)
         if "QueueUrl" in params:
-            return "dead letters"
+            return str(params["QueueUrl"]).rpartition("/")[2].partition("-")[2].rpartition("-")[0]
         if key := params.get("AccessKeyId"):
             known_keys = self.account.iam.access_keys
             return f"a key of {known_keys[key].user_name}" if key in known_keys else "a deleted key"

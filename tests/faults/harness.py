@@ -104,6 +104,8 @@ class Harness:
         """Let time pass until the next scheduled sweep, whose reads are current, and run it."""
         self.injector.end_fault()
         self.account.clock.advance(_UNTIL_NEXT_SWEEP)
+        while self.injector.timers:
+            self.functions.deliver_timer(self.injector.timers.pop(0))
         self.sweep_now()
 
     def sweep_at_digest_time(self) -> None:

@@ -29,6 +29,8 @@ Event = Mapping[str, Any]
 
 # Before the first and the second retry of an event.
 _RETRY_DELAYS: Final = (timedelta(minutes=1), timedelta(minutes=2))
+# How often a message is delivered before SQS keeps it in the dead-letter queue.
+_RECEIVES: Final = 3
 # How often a record of a stream is retried before it expires. Lambda retries far more often.
 _STREAM_RETRIES: Final = 3
 
@@ -100,6 +102,26 @@ class LambdaService:
             if self._attempt(function, event).error is None:
                 return
         self._send_to_destination(config, function, event)
+
+    def deliver_timer(self, body: str) -> None:
+        """Invoke the function that reads the guard's own queue with a message, as often as the queue allows."""
+        stack = self.account.stack
+        [mapping] = [
+            each.properties
+            for each in stack.resources.values()
+            if each.type == "AWS::Lambda::EventSourceMapping" and ":sqs:" in str(each.properties.get("EventSourceArn"))
+        ]
+        named = {mapping["FunctionName"]} if isinstance(mapping["FunctionName"], str) else set()
+        [function] = [
+            each.logical_id
+            for each in stack.resources.values()
+            if each.type == "AWS::Lambda::Function"
+            and named & {each.physical_id, stack.resolve({"Fn::GetAtt": [each.logical_id, "Arn"]})}
+        ]
+        record = {"messageId": "timer", "eventSource": "aws:sqs", "body": body}
+        for _ in range(_RECEIVES):
+            if self._attempt(function, {"Records": [record]}).error is None:
+                return
 
     def redrive(self) -> None:
         """Invoke the functions again with the dead letters, as the queue's alarm asks."""

@@ -1,7 +1,8 @@
 """Nineteen scenarios in which one read, one name or one watcher was not enough. Each ended wrong, and silently.
 
-They run end to end: the rendered template's functions on moto, with stale reads and Lambda's retries. Every test ends
-after at most one sweep whose reads are current.
+They run end to end: the rendered template's functions on moto, with stale reads and Lambda's retries. Most tests end
+after at most one sweep whose reads are current. Scenario 15, a storm of 500 users against IAM's limit of calls, needs
+functions that run at the same time: tests/emulator/test_storm.py.
 """
 
 import json
