@@ -67,6 +67,10 @@ class ConvergenceJudge:
         for user_id in result.changed | self._tagged_otherwise(result):
             if not self._reported(result, user_id):
                 yield f"{self._label(user_id)} was changed without a report"
+        for name, user in result.users.items():
+            left_alone = name != ADMINISTRATOR and not user.as_required and self._out_of_scope(name, user)
+            if left_alone and not self._reported(result, user.id):
+                yield f"no digest lists {self._label(user.id)}, who is out of scope"
         if not result.dead_letters:
             yield from self._unreported_events(result)
 
@@ -84,11 +88,26 @@ class ConvergenceJudge:
             if user != self.users_before[name]:
                 yield f"{name} was changed: {user}"
             return
+        if self._out_of_scope(name, user):
+            return
         if not user.as_required:
             yield f"{self._label(user.id)} is not in the required state: {user}"
         keys = next((each.keys for each in self.baseline.users.values() if each.id == user.id), {})
         if user.keys != {key: keys.get(key, True) for key in user.keys}:
             yield f"{self._label(user.id)} has the keys {user.keys}"
+
+    def _out_of_scope(self, name: str, user: ObservedUser) -> bool:
+        """Tell whether Mode: events leaves the user alone: older than the stack, and found by no event.
+
+        Only a lost event, or one whose name no read showed for minutes, ends like this. A digest has to list the user.
+        """
+        if (
+            self.harness.scenario.parameters.get("Mode", "events") != "events"
+            or user.id in self.observations.in_scope()
+        ):
+            return False
+        unchanged = any(user == before for before in self.users_before.values())
+        return unchanged and self.harness.is_older_than_the_stack(name)
 
     def _unreported_events(self, result: RunResult) -> Iterator[str]:
         """Yield the subjects of notices in the run without a disturbance that were not reported here."""

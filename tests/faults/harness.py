@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
@@ -99,6 +99,11 @@ class Harness:
             # The teardown begins when no rule is left that could deliver them.
             for event in self.injector.late_events:
                 self.functions.invoke(USER, event)
+
+    def is_older_than_the_stack(self, name: str) -> bool:
+        """Tell whether a user was created before the stack."""
+        created: datetime = self.account.iam.users[name].create_date
+        return created.replace(tzinfo=UTC) < self.injector.stack_created
 
     def sweep(self) -> None:
         """Let time pass until the next scheduled sweep, whose reads are current, and run it."""

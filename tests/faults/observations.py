@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from moto.dynamodb.models import dynamodb_backends
+
 from faults.alarms import Datapoint, raised_alarms
 from faults.fault_injection import Call
 from faults.harness import Harness
@@ -163,6 +165,17 @@ class Observations:
             )
             for name, user in iam.users.items()
         }
+
+    def in_scope(self) -> frozenset[str]:
+        """Return the ids of the users that the guard's records put in scope."""
+        stack = self.harness.account.stack
+        table = dynamodb_backends[stack.account][stack.region].tables[stack.physical_id("StateTable")]
+        items = (item.to_regular_json() for item in table.all_items())
+        return frozenset(
+            item["id"].removeprefix("user#")
+            for item in items
+            if item["id"].startswith("user#") and item.get("in_scope_since")
+        )
 
     def _observe(self, call: Call, params: Mapping[str, Any]) -> None:
         if call.operation == "PutEvents":
