@@ -23,6 +23,7 @@ from fuzz.events import ENDLESS, SECRET
 from mfa_guard.core.alerts import parse_alert
 from mfa_guard.core.cloudtrail import EventNotUnderstood, actor_of, parse_user_event
 from mfa_guard.core.custom_resource import Request, RequestNotUnderstood, Response, parse_request
+from mfa_guard.core.errors import NotVisibleYet
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.sweep_request import SweepNotUnderstood, parse_sweep_request
 from mfa_guard.handlers import alert, sweep, teardown, user_event
@@ -37,7 +38,7 @@ from support.factories import NOW
 from support.fakes import FakeAccount, FakeUser
 from support.teardown import STACK, FakeDeletion
 
-DECLARED: Final = (EventNotUnderstood, SweepNotUnderstood, RequestNotUnderstood)
+DECLARED: Final = (EventNotUnderstood, NotVisibleYet, SweepNotUnderstood, RequestNotUnderstood)
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 LONGEST_LINE: Final = 256 * 1024
 # How much of an event a line may contain, in all fields together.

@@ -73,7 +73,7 @@ def sweep(
     sweep_late(this_round, findings)
     report_earlier_changes(this_round, findings)
     # After the users: a topic that does not answer must not keep the sweep from enforcing.
-    summed_up = send_ended_windows(tuple(NoticeKind), settings, dependencies.clock.now(), dependencies)
+    summed_up = _send_summaries(settings, dependencies, gaps)
     digest = replace(make_digest(findings, handover, checks, gaps, this_round), windows=summed_up)
     due = send_digest(digest, findings, this_round, scheduled=request.may_hold)
     not_written = take_key_steps(this_round, findings)
@@ -140,6 +140,19 @@ def _records(dependencies: SweepDependencies, gaps: list[str]) -> Mapping[str, U
             "enforced before. The next sweep tries again."
         )
         return None
+
+
+def _send_summaries(settings: Settings, dependencies: SweepDependencies, gaps: list[str]) -> int:
+    """Send the summaries that nothing else has sent, and return how many notices they stand for."""
+    try:
+        return send_ended_windows(tuple(NoticeKind), settings, dependencies.clock.now(), dependencies)
+    except AwsRequestFailed as refused:
+        dependencies.telemetry.warning("State table unreachable, continuing without summaries", reason=str(refused))
+        gaps.append(
+            f"The notices that wait for a summary could not be read ({sanitize(str(refused), 150)}). The next sweep "
+            "tries again."
+        )
+        return 0
 
 
 def _finish_or_continue(outcome: SweepOutcome, request: SweepRequest, dependencies: SweepDependencies) -> None:

@@ -276,3 +276,20 @@ def test_a_user_whom_an_unfinished_sweep_changed_and_who_is_gone_is_reported() -
     account.memory.kept = replace(account.memory.kept, unreported={"AIDAGONE": "enforce"})
     run(account)
     assert "set out to change this user, who is gone" in lines(account, "changes")["user id AIDAGONE"]
+
+
+def test_unreadable_windows_are_in_the_digest_and_stop_no_enforcement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = FakeAccount(user("bob", password=True))
+
+    def refuse(*_: object) -> None:
+        raise AwsRequestFailed("LimitExceededException: no")
+
+    monkeypatch.setattr(account.windows, "ended", refuse)
+    run(account)
+    assert account.iam.users["bob"].attached
+    assert (
+        "notices that wait for a summary could not be read (LimitExceededException: no)"
+        in account.notifier.sent[-1].text
+    )
