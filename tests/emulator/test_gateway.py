@@ -494,7 +494,7 @@ def test_calls_to_cloudwatch_are_read_answered_and_refused_in_each_protocol(
     cloudwatch = administrator(account).any("cloudwatch")
     alarms = cloudwatch.describe_alarms(AlarmNames=["mfa-guard-heartbeat"])["MetricAlarms"]
     assert isinstance(alarms, list)
-    assert [(alarm["AlarmName"], alarm["EvaluationPeriods"]) for alarm in alarms] == [("mfa-guard-heartbeat", 26)]
+    assert [(alarm["AlarmName"], alarm["EvaluationPeriods"]) for alarm in alarms] == [("mfa-guard-heartbeat", 3)]
     missing = {"AlarmName": "mfa-guard-none", "StateValue": "OK", "StateReason": "r"}
     assert refused(lambda: cloudwatch.set_alarm_state(**missing)).startswith("ResourceNotFound")
     recorded = [(record["eventName"], str(record["errorCode"])[:16]) for record in records(held)]

@@ -192,7 +192,7 @@ class TestWhatWasMissed:
         ]
         text = stopped.run("start", "--yes").stdout
         assert "Missed: 2 events (1 CreateUser, 1 DeactivateMFADevice), about " in text
-        assert "To catch up, request a sweep, which reports the users it would enforce: mfa-guard sweep" in text
+        assert "request a sweep, which enforces users in scope, and reports the others: mfa-guard sweep\n" in text
 
     def test_no_missed_event_is_a_sentence_with_its_limit(self, stopped: Deployed) -> None:
         text = stopped.run("start", "--yes").stdout

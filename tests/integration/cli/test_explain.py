@@ -96,9 +96,11 @@ def test_what_the_guard_would_do_and_when(strict: Deployed) -> None:
     assert f"Access keys in use that would stop working without MFA: {key}." in text
 
 
-def test_in_mode_events_a_sweep_does_nothing(deployed: Deployed) -> None:
+def test_in_mode_events_a_sweep_changes_only_users_in_scope(deployed: Deployed) -> None:
     deployed.user(password=True)
-    assert "At the next event about this user, the guard would: enforce" in deployed.run("explain", "alice").stdout
+    text = deployed.run("explain", "alice").stdout
+    when = "At the next event about this user, or in the next sweep if the user is in scope, the guard would: "
+    assert f"{when}enforce" in text
 
 
 def test_an_expired_exemption_is_shown_beside_the_rule(deployed: Deployed) -> None:
