@@ -392,14 +392,16 @@ _STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(
         "dave's key attacks the guard",
-        "It disables a rule, and denies publishing to the notices topic. The guard reports the second change on the"
-        " other topic. carol enables the rule again.",
+        "It disables a rule, denies publishing to the notices topic, and creates ten virtual devices for no user. The"
+        " guard reports the change of the topic on the other topic, and the devices in one mail. carol enables the rule"
+        " again.",
         (),
         actions.attack_guard,
         Expected(
             invokes=(
                 *((Invokes(f"{_ALERT}RuleTampering", _ALERT),) * 2),
                 Invokes(f"{_ALERT}TopicTampering", _ALERT),
+                *((_DEVICE_CREATED,) * 10),
             ),
             mails=(
                 ExpectedMail(
@@ -414,8 +416,9 @@ _STEPS: Final[tuple[Step, ...]] = (
                     ("SetTopicAttributes", "NoticesTopic", "user/dave"),
                     topic="OperationsTopic",
                 ),
+                ExpectedMail(NoticeKind.UNASSIGNED_DEVICES, Severity.HIGH, ("belong to no user", "user/dave")),
             ),
-            metrics={"NoticesSent": 3},
+            metrics={"NoticesSent": 4},
         ),
     ),
     Step(

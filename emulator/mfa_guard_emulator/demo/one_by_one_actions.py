@@ -38,6 +38,8 @@ GRACE_KEY: Final = key_user("grace", address="192.0.2.88")
 ROOT: Final = root_user(address="198.51.100.99")
 
 _IAM: Final = "iam.amazonaws.com"
+# So many new devices without a user are a burst (use_cases/device_burst.py).
+_MANY_DEVICES: Final = 10
 _PASSWORD: Final = "Not-a-real-passw0rd"  # noqa: S105 - this user does not exist
 
 
@@ -249,6 +251,8 @@ def attack_guard(harness: Harness) -> None:
     with harness.acting(DAVE_KEY):
         harness.clients.events.disable_rule(Name=rule, EventBusName="default")
         harness.clients.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=silence)
+        for number in range(_MANY_DEVICES):
+            harness.iam.create_virtual_mfa_device(VirtualMFADeviceName=f"spare-phone-{number}")
     with harness.acting(CAROL):
         harness.clients.events.enable_rule(Name=rule, EventBusName="default")
 

@@ -45,8 +45,8 @@ _PER_CHANGE: Final = 3
 _MORE: Final = 4
 _WITHOUT_USE: Final = 21
 
-# The users that the first sweep must change: all but the exempt users that are in order already.
-_TO_CHANGE: Final = 184
+# The users that the sweep in Mode: all must change: all but the exempt users that are in order already.
+_TO_CHANGE: Final = 183
 _LOST: Final = tuple(f"phone-{number:02}" for number in range(1, 61))
 _SCP: Final = "with an explicit deny in a service control policy"
 
