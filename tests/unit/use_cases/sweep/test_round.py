@@ -291,5 +291,5 @@ def test_unreadable_windows_are_in_the_digest_and_stop_no_enforcement(
     assert account.iam.users["bob"].attached
     assert (
         "notices that wait for a summary could not be read (LimitExceededException: no)"
-        in account.notifier.sent[-1].text
+        in account.notifier.sent[-1].body
     )
