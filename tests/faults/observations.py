@@ -6,7 +6,7 @@ asked of the code under test.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -38,7 +38,7 @@ _WRITES: Final = frozenset(
 class ObservedUser:
     """One user as moto has them. `keys`: by the id of each access key, whether it is active.
 
-    `key_in_use`: an established user has an established key that was used lately.
+    `key_in_use`: an established user has an established key that was used lately, or had one in the last 7 days.
     """
 
     id: str
@@ -144,6 +144,7 @@ class Observations:
         policy = str(stack.resolve({"Ref": "EnforcementPolicy"}))
         group = iam.groups.get(stack.physical_id("EnforcementGroup"))
         exempt = exempt_ids(account, now)
+        machines = self._recorded(lambda item: _recent(item.get("machine_user_at"), now))
         for name, user in iam.users.items():
             self.names[user.id].add(name)
         return {
@@ -161,20 +162,22 @@ class Observations:
                     and now - _aware(key.last_used.timestamp) <= _IN_USE
                     and now - _aware(max(key.create_date, user.create_date)) >= _ESTABLISHED
                     for key in user.access_keys
-                ),
+                )
+                or user.id in machines,
             )
             for name, user in iam.users.items()
         }
 
     def in_scope(self) -> frozenset[str]:
         """Return the ids of the users that the guard's records put in scope."""
+        return self._recorded(lambda item: bool(item.get("in_scope_since")))
+
+    def _recorded(self, wanted: Callable[[Mapping[str, Any]], bool]) -> frozenset[str]:
         stack = self.harness.account.stack
         table = dynamodb_backends[stack.account][stack.region].tables[stack.physical_id("StateTable")]
         items = (item.to_regular_json() for item in table.all_items())
         return frozenset(
-            item["id"].removeprefix("user#")
-            for item in items
-            if item["id"].startswith("user#") and item.get("in_scope_since")
+            item["id"].removeprefix("user#") for item in items if item["id"][:5] == "user#" and wanted(item)
         )
 
     def _observe(self, call: Call, params: Mapping[str, Any]) -> None:
@@ -234,3 +237,7 @@ def _aware(time: datetime) -> datetime:
 def _tagged(tags: Mapping[str, str], now: datetime) -> bool:
     since = tags.get(SINCE_TAG)
     return tags.get(STATUS_TAG) == "noncompliant" and since is not None and datetime.fromisoformat(since) <= now
+
+
+def _recent(time: object, now: datetime) -> bool:
+    return isinstance(time, str) and now - datetime.fromisoformat(time) < _ESTABLISHED
