@@ -351,4 +351,5 @@ def test_there_is_a_truth_for_every_kind_that_an_event_plan_can_make_due() -> No
         NoticeKind.STACK_CHANGE,
         NoticeKind.EXEMPTION,
         NoticeKind.UNASSIGNED_DEVICES,
+        NoticeKind.RENAMED_USER_NOT_FOUND,
     }

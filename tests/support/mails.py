@@ -17,7 +17,7 @@ from mfa_guard.core.cloudtrail import parse_user_event
 from mfa_guard.core.exemption import MalformedExemption
 from mfa_guard.core.exemption_changes import parse_exemption_change
 from mfa_guard.core.health.checks import Check, Verdict
-from mfa_guard.core.mail.alert_notices import alert_message, root_message
+from mfa_guard.core.mail.alert_notices import alert_message, renamed_user_message, root_message
 from mfa_guard.core.mail.changes import describe_changes, describe_key_step
 from mfa_guard.core.mail.digest import Digest, digest_message
 from mfa_guard.core.mail.digest_lines import exemption_change_lines
@@ -330,6 +330,12 @@ def root_enrolled() -> Message:
     return root_message(parse_user_event(record), settings())
 
 
+def renamed_user_lost() -> Message:
+    """Return the notice about a renamed user who was not found."""
+    record = call("UpdateUser", {"userName": "alice", "newUserName": "bob"}, userIdentity=long_term_key("mallory"))
+    return renamed_user_message(parse_user_event(record), settings())
+
+
 def noted(
     name: str, request: Mapping[str, object], source: str, note: str, severity: Severity = Severity.CRITICAL
 ) -> Message:
@@ -346,6 +352,7 @@ def root_signed_in(**changes: object) -> Message:
 # Every case is built when it is asked for, so that a mutated function is called by the test that finds it.
 NOTICES: Final[Mapping[str, Callable[[], Message]]] = {
     **{title: case.message for title, case in USER_CASES.items()},
+    "renamed-user-not-found": renamed_user_lost,
     "root-credentials": root_changed,
     "root-sign-in: with MFA": lambda: root_signed_in(additionalEventData={"MFAUsed": "Yes"}),
     "root-sign-in: without MFA": lambda: root_signed_in(additionalEventData={"MFAUsed": "No"}),

@@ -32,6 +32,7 @@ class NoticeKind(StrEnum):
     RELEASED = "released"
     NOT_ENFORCED = "not-enforced"
     NOT_TAGGED = "not-tagged"
+    RENAMED_USER_NOT_FOUND = "renamed-user-not-found"
     ROOT_CREDENTIALS = "root-credentials"
     ROOT_SIGN_IN = "root-sign-in"
     TAMPERING = "tampering"

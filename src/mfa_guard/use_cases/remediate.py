@@ -12,7 +12,7 @@ from mfa_guard.core.attachments import NOTHING_WRITTEN, WriteResult
 from mfa_guard.core.cloudtrail import SubjectKind, Trigger, UserEvent
 from mfa_guard.core.errors import NotVisibleYet, QuotaExceeded, UserGone
 from mfa_guard.core.leases import Claim, Lease
-from mfa_guard.core.mail.alert_notices import root_message
+from mfa_guard.core.mail.alert_notices import renamed_user_message, root_message
 from mfa_guard.core.mail.notice_context import NoticeContext
 from mfa_guard.core.mail.notices import user_message
 from mfa_guard.core.metrics import Metric
@@ -141,7 +141,8 @@ def remediate(event: UserEvent, settings: Settings, dependencies: RemediateDepen
     for pause in (*_PAUSES_SECONDS, None):
         state = find_user(sought, dependencies.iam, dependencies.lookup, patience)
         if state is None:
-            return _gone(event, patience, dependencies)
+            # An id that is gone is the truth: a user who was created and appears later is found by the next sweep.
+            return Outcome("gone") if sought.id else _not_found(event, patience, settings, dependencies)
         # From here on only the user with this id is the subject, whatever happens to the name.
         sought = replace(sought, name=state.name, id=state.id, key_id=None)
         try:
@@ -160,16 +161,23 @@ def _notify_of_root(event: UserEvent, settings: Settings, dependencies: Remediat
     return Outcome("root", notice=lease.kind.value if sent else None)
 
 
-def _gone(event: UserEvent, patience: Patience, dependencies: RemediateDependencies) -> Outcome:
-    """Return that the user is gone. A user who was created and appears later is found by the next sweep.
+def _not_found(
+    event: UserEvent, patience: Patience, settings: Settings, dependencies: RemediateDependencies
+) -> Outcome:
+    """Return that the user of an event without an id is gone, and report a user who was renamed.
 
-    Raises NotVisibleYet if IAM still shows a renamed user under the old name.
+    The record of a rename names no id, and no sweep has to look at this user. So a notice is sent unless IAM shows the
+    old name. Raises NotVisibleYet if IAM shows it and the event is young.
     """
-    if event.old_name and patience.is_young():
-        renamed = find_user(Sought(event.old_name), dependencies.iam, dependencies.lookup, patience)
-        if renamed:
+    if event.old_name is None:
+        return Outcome("gone")
+    if find_user(Sought(event.old_name, at=event.record.time), dependencies.iam, dependencies.lookup, patience):
+        if patience.is_young():
             raise NotVisibleYet(f"IAM still shows {event.old_name} under the old name.")
-    return Outcome("gone")
+        return Outcome("gone")
+    lease = Lease(event.record.id, NoticeKind.RENAMED_USER_NOT_FOUND, event.record.id)
+    sent = notify_once(lease, renamed_user_message(event, settings), dependencies)
+    return Outcome("gone", notice=lease.kind.value if sent else None)
 
 
 def _observe(

@@ -8,9 +8,10 @@ from mfa_guard.core.errors import NotVisibleYet, UserGone
 from mfa_guard.use_cases.remediate import Outcome
 from support.factories import MARKED, NOW, detail, device, key, settings
 from support.fakes import FakeAccount, FakeUser
-from support.remediation import mail, own, run
+from support.remediation import data, mail, own, run, severity
 
 OLD_NAME = "alice"
+NOT_FOUND = Outcome("gone", notice="renamed-user-not-found")
 
 
 def created(name: str = OLD_NAME, user_id: str = "AIDAEXAMPLE", **changes: object) -> dict[str, object]:
@@ -34,11 +35,11 @@ class TestRenameFasterThanEvents:
         account = FakeAccount(carol)
         assert run(account, created()).standing == "enforced"
         assert run(account, new_key(OLD_NAME, "AKIANEW")).standing == "enforced"
-        assert run(account, renamed(OLD_NAME, "bob")) == Outcome("gone")
+        assert run(account, renamed(OLD_NAME, "bob")) == NOT_FOUND
         assert run(account, renamed("bob", "carol")).standing == "enforced"
         assert carol.attached
-        assert account.notifier.kinds == ["noncompliant"]
-        assert "AKIANEW" in mail(account)
+        assert account.notifier.kinds == ["noncompliant", "renamed-user-not-found"]
+        assert "AKIANEW" in account.notifier.sent[0].body
 
     def test_a_key_created_after_the_first_notice_is_reported_under_the_new_name(self) -> None:
         carol = FakeUser(name="carol")
@@ -81,6 +82,52 @@ class TestRenameFasterThanEvents:
     def test_a_name_that_belongs_to_another_user_later_is_no_rename(self) -> None:
         account = FakeAccount(FakeUser(name="old"))
         assert run(account, renamed("old", OLD_NAME, eventTime="2026-03-01T11:50:00Z")) == Outcome("gone")
+
+
+class TestRenamedUserNotFound:
+    @pytest.mark.parametrize("time", ["2026-03-01T11:59:50Z", "2026-03-01T11:50:00Z"])
+    def test_a_user_under_neither_name_is_reported_at_low_severity(self, time: str) -> None:
+        account = FakeAccount()
+        assert run(account, renamed(OLD_NAME, "bob", eventTime=time)) == NOT_FOUND
+        assert severity(account) == "low"
+        assert "the user alice to bob" in data(account)["summary"]
+
+    def test_a_repeated_event_is_reported_once(self) -> None:
+        account = FakeAccount()
+        record = renamed(OLD_NAME, "bob")
+        run(account, record)
+        assert run(account, record) == Outcome("gone")
+        assert account.notifier.kinds == ["renamed-user-not-found"]
+
+    def test_two_renames_are_reported_both(self) -> None:
+        account = FakeAccount()
+        run(account, renamed(OLD_NAME, "bob"))
+        run(account, renamed("bob", "carol"))
+        assert account.notifier.kinds == ["renamed-user-not-found"] * 2
+
+    def test_a_rename_followed_by_the_deletion_of_the_user_sends_only_this_notice(self) -> None:
+        account = FakeAccount()
+        run(account, renamed(OLD_NAME, "bob"))
+        for event in ("DetachUserPolicy", "DeactivateMFADevice", "DeleteLoginProfile", "UntagUser"):
+            run(account, detail(event, {"userName": "bob"}))
+        assert account.notifier.kinds == ["renamed-user-not-found"]
+
+    def test_a_new_user_with_the_old_name_does_not_hide_it(self) -> None:
+        other = FakeUser(id="AIDAOTHER", created_at=NOW)
+        account = FakeAccount(other)
+        assert run(account, renamed(OLD_NAME, "bob")) == NOT_FOUND
+        assert not other.attached
+
+    def test_a_user_who_was_found_and_then_deleted_ends_quietly(self) -> None:
+        account = FakeAccount(FakeUser(name="bob", password=True))
+        meanwhile_after(account, "records.read", account.iam.users.clear)
+        assert run(account, renamed(OLD_NAME, "bob")) == Outcome("gone")
+        assert account.notifier.sent == []
+
+    def test_a_change_of_the_path_alone_is_no_rename(self) -> None:
+        account = FakeAccount()
+        assert run(account, detail("UpdateUser", {"userName": OLD_NAME, "newPath": "/"})) == Outcome("gone")
+        assert account.notifier.sent == []
 
 
 class TestGone:

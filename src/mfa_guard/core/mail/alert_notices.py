@@ -1,4 +1,8 @@
-"""Compose the notices about the root user, mfa-guard's own resources, CloudTrail's trails, and unassigned devices."""
+"""Compose the notices about no user whom IAM shows.
+
+They are about the root user, a renamed user who was not found, mfa-guard's own resources, CloudTrail's trails, and
+unassigned devices.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -68,6 +72,28 @@ def _root_credential(event: UserEvent) -> str:
     if event.key_id:
         return f": access key {sanitize(event.key_id, 128)}"
     return f": MFA device {sanitize(event.device, 256)}" if event.device else ""
+
+
+def renamed_user_message(event: UserEvent, settings: Settings) -> Message:
+    """Return the notice about a renamed user whom IAM shows neither under the new name nor under the old one."""
+    new, old = sanitize(event.subject.name, 64), sanitize(event.old_name, 64)
+    draft = Draft(
+        kind=NoticeKind.RENAMED_USER_NOT_FOUND,
+        severity=Severity.LOW,
+        headline=f"the renamed user {new} (before: {old}) was not found",
+        lead=[
+            f"{sanitize(event.record.actor.label)} renamed the user {old} to {new}, and IAM shows this user under "
+            "neither name. The user was deleted, or was renamed again. mfa-guard changed nothing."
+        ],
+        subject={"kind": "user", "name": new},
+        link=console(settings, "iam/home#/users"),
+        next=[
+            "If the user was deleted, there is nothing to do.",
+            "Otherwise list the users (aws iam list-users) to find the user's current name. mfa-guard explain NAME "
+            "shows what mfa-guard decides about the user, and mfa-guard enforce NAME enforces.",
+        ],
+    )
+    return compose(draft, event.record, settings)
 
 
 def alert_message(alert: Alert, settings: Settings) -> Message:

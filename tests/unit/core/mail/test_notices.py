@@ -187,6 +187,9 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "not-enforced: the policy is missing": Meaning(CRITICAL, ("does not exist", "without MFA"), (), ("enforce",)),
     "not-tagged": Meaning(CRITICAL, ("TagsPerUser",), (ATTACHED,), ("undo",)),
+    "renamed-user-not-found": Meaning(
+        LOW, ("user/mallory renamed the user alice to bob", "neither name", "changed nothing")
+    ),
     "root-credentials": Meaning(CRITICAL, ("CreateAccessKey", "root user")),
     "root-credentials: an MFA device is enabled": Meaning(LOW, ("MFA device was enabled", "root-account-mfa-device")),
     "tampering: a rule is enabled again": Meaning(MEDIUM, ("EnableRule", "enabled again")),
