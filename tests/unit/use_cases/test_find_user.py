@@ -90,7 +90,7 @@ class TestRenamedUserNotFound:
         account = FakeAccount()
         assert run(account, renamed(OLD_NAME, "bob", eventTime=time)) == NOT_FOUND
         assert severity(account) == "low"
-        assert "the user alice to bob" in data(account)["summary"]
+        assert "the user alice to bob" in str(data(account)["summary"])
 
     def test_a_repeated_event_is_reported_once(self) -> None:
         account = FakeAccount()
