@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from mfa_guard.adapters.errors import translate_errors
+from mfa_guard.core.errors import AwsRequestFailed
 from mfa_guard.core.exemption import Exemption, MalformedExemption, parse_exemption
 from mfa_guard.ports import Clock
 
@@ -42,7 +44,7 @@ class ExemptionTable:
         return exemption_in(response["Item"], user_id, now) if "Item" in response else None
 
 
-class ExemptionsThrottled(Exception):
+class ExemptionsThrottled(AwsRequestFailed):
     """DynamoDB did not return all exemptions, although the request was repeated."""
 
 
@@ -69,7 +71,7 @@ class ExemptionList:
     def current(self, user_ids: Sequence[str], now: datetime) -> dict[str, Exemption | MalformedExemption]:
         """Return the records of these users as they are at this moment.
 
-        Raises ExemptionsThrottled if DynamoDB leaves out some of them five times.
+        Raises AwsRequestFailed, also if DynamoDB leaves out some of them five times.
         """
         found: dict[str, Exemption | MalformedExemption] = {}
         for start in range(0, len(user_ids), _BATCH):
@@ -84,7 +86,8 @@ class ExemptionList:
         }
         for pause in _PAUSES_SECONDS:
             self._clock.sleep(pause)
-            answer = self._client.batch_get_item(RequestItems={self._table: keys})
+            with translate_errors():
+                answer = self._client.batch_get_item(RequestItems={self._table: keys})
             for item in answer["Responses"].get(self._table, []):
                 user_id = item["user_id"]["S"]
                 found[user_id] = exemption_in(item, user_id, now)

@@ -72,3 +72,19 @@ def test_keys_that_cannot_be_listed_are_not_announced(refusal: Exception, failed
     account.iam.refusing["keys", "bob"] = refusal
     assert run(account, DEACTIVATING).failed == failed
     assert WARNED_TAG not in account.iam.users["bob"].tags
+
+
+def test_an_exemption_that_cannot_be_read_keeps_the_keys_and_does_not_repeat_the_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = account_of_bob()
+
+    def refuse(*_: object) -> None:
+        raise AwsRequestFailed("LimitExceededException: no")
+
+    when(account, "notifier.notices", lambda: monkeypatch.setattr(account.exemption_list, "current", refuse))
+    run(account, DEACTIVATING)
+    assert all(each.active for each in account.iam.users["bob"].keys)
+    monkeypatch.undo()
+    run(account, ALL)
+    assert "LimitExceededException: no" in lines(account, "failures")["bob"]
