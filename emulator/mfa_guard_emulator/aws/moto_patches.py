@@ -189,11 +189,14 @@ def _with_first_label() -> object:
 
 
 def _with_policy_quota() -> object:
+    """Attach within the quota, and at most once: moto counts a repeated attachment as a second one."""
     attach = IAMBackend.attach_user_policy
 
     def attach_within_quota(backend: IAMBackend, policy_arn: str, user_name: str) -> None:
         attached = backend.get_user(user_name).managed_policies
-        if policy_arn not in attached and len(attached) >= POLICIES_PER_USER:
+        if policy_arn in attached:
+            return
+        if len(attached) >= POLICIES_PER_USER:
             raise LimitExceededException(f"Cannot exceed quota for PoliciesPerUser: {POLICIES_PER_USER}")
         attach(backend, policy_arn, user_name)
 

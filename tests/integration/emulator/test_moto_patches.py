@@ -65,6 +65,17 @@ def test_an_eleventh_group_is_refused(alice: Account) -> None:
     assert code_and_message(error) == ("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
 
 
+def test_a_policy_that_was_attached_twice_is_detached_by_one_call(alice: Account) -> None:
+    iam = alice.clients.iam
+    document = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}}'
+    arn = iam.create_policy(PolicyName="twice", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="alice", PolicyArn=arn)
+    iam.attach_user_policy(UserName="alice", PolicyArn=arn)
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 1
+    iam.detach_user_policy(UserName="alice", PolicyArn=arn)
+    iam.delete_policy(PolicyArn=arn)
+
+
 def test_a_fifty_first_tag_is_refused(alice: Account) -> None:
     iam = alice.clients.iam
     iam.tag_user(UserName="alice", Tags=[{"Key": f"k{number}", "Value": "v"} for number in range(50)])
