@@ -38,8 +38,9 @@ class Decision:
     """What the guard decided about a user at one moment.
 
     `enforced`: the enforcement policy applies to the user, because IAM shows it or because the guard attaches it with
-    this decision. `scope` says why the user is in scope, or is None if the decision brings no user into scope.
-    `qualifies`: the user's own credentials, and not an older record, make the user an active machine user.
+    this decision; or it did, and the user has not been exempt since. `scope` says why the user is in scope, or is None
+    if the decision brings no user into scope. `qualifies`: the user's own credentials, and not an older record, make
+    the user an active machine user.
     """
 
     name: str

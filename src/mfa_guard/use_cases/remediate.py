@@ -107,16 +107,18 @@ class _Remediation:
         return Lease(self.state.id, notice.kind, self.event.record.id, notice.exposure, notice.ends)
 
     def decision(self) -> Decision:
-        """Return what the guard remembers: in audit mode neither a scope nor that the user is enforced."""
-        enforcing = self.result == NOTHING_WRITTEN or self.result.route is not None
-        enforced = self.plan.standing is Standing.ENFORCED and (Action.ENFORCE not in self.plan.actions or enforcing)
-        created = self.event.trigger is Trigger.NEW_USER
+        """Return what the guard remembers: audit mode adds neither a scope nor that the user is enforced."""
         writes = self.settings.writes
+        enforcing = self.result == NOTHING_WRITTEN or self.result.route is not None
+        applies = writes and (Action.ENFORCE not in self.plan.actions or enforcing)
+        # A failure does not make a user who was enforced a user who never was; see `plan._rule`.
+        enforced = self.plan.standing is Standing.ENFORCED and (applies or self.state.recorded().enforced)
+        created = self.event.trigger is Trigger.NEW_USER
         return decision_of(
             self.state,
             self.plan,
             self.dependencies.clock.now(),
-            enforced=writes and enforced,
+            enforced=enforced,
             scope=(ScopeReason.CREATED if created else ScopeReason.EVENT) if writes else None,
         )
 

@@ -78,6 +78,23 @@ def test_a_user_who_could_not_be_enforced_is_not_recorded_as_enforced() -> None:
     assert not recorded(account).enforced
 
 
+def test_a_failure_does_not_forget_that_the_user_was_enforced() -> None:
+    """Scenario 5: otherwise the next event takes a person whose password is gone for an active machine user."""
+    account = FakeAccount(FakeUser(keys=[key()], policies_left=0, groups_left=0))
+    account.records.items["AIDAEXAMPLE"] = UserRecord(enforced=True)
+    run(account, detail("DeleteLoginProfile"))
+    assert account.notifier.kinds == ["not-enforced"]
+    assert recorded(account).enforced
+
+
+def test_an_event_in_audit_mode_does_not_forget_that_the_user_was_enforced() -> None:
+    account = FakeAccount(FakeUser(password=True))
+    account.records.items["AIDAEXAMPLE"] = UserRecord(enforced=True)
+    run(account, detail("UpdateUser"), AUDIT)
+    assert not account.alice.attached
+    assert recorded(account).enforced
+
+
 def test_a_user_whose_tags_could_not_be_set_is_recorded_as_enforced() -> None:
     account = FakeAccount(FakeUser(password=True, tags_left=0))
     run(account, detail("CreateUser"))

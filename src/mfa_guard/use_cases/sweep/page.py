@@ -158,7 +158,8 @@ def _decision(assessment: Assessment, this_round: SweepRound) -> Decision | None
     """Return what to record about a user in scope, or about an active machine user, or None if it is no news."""
     record, reason = this_round.record(assessment.state.id), this_round.reason(assessment)
     in_scope = this_round.writes and reason is not None
-    enforced = assessment.enforced if in_scope else record.enforced
+    # A failure does not make a user who was enforced a user who never was; only an exempt user is released.
+    enforced = (record.enforced and not (in_scope and assessment.exempt)) or (in_scope and assessment.enforced)
     decision = decision_of(
         assessment.state,
         assessment.plan,

@@ -181,6 +181,18 @@ class TestRecords:
         run(account)
         assert account.calls.of("records.") == ["records.all"]
 
+    def test_a_failure_does_not_forget_that_the_user_was_enforced(self) -> None:
+        """Scenario 5: otherwise the next sweep takes a person whose password is gone for an active machine user."""
+        account = FakeAccount(user("ann", keys=[key()], policies_left=0, groups_left=0))
+        account.records.items["AIDAANN"] = UserRecord(enforced=True, name="ann")
+        run(account)
+        assert not account.iam.users["ann"].attached
+        assert account.records.items["AIDAANN"].enforced
+        account.iam.users["ann"].policies_left = 5
+        account.clock.sleep(3600)
+        run(account)
+        assert account.iam.users["ann"].attached
+
     def test_a_released_user_is_no_longer_recorded_as_enforced(self) -> None:
         account = FakeAccount(compliant_user("ann"))
         run(account)
