@@ -224,7 +224,7 @@ def test_a_sweep_may_send_only_its_own_events() -> None:
 
 
 KEYS = {
-    "UserEventFunctionRole": {"user-event#*", "user#*", "notice#*", "window#*"},
+    "UserEventFunctionRole": {"user-event#*", "user#*", "AIDA*", "notice#*", "window#*"},
     "AlertFunctionRole": {"alert#*", "notice#*", "window#*", "burst#*", "memory#trails"},
     "SweepFunctionRole": {
         "sweep#*",
