@@ -1,4 +1,4 @@
-"""Compose the notices about no user whom IAM shows.
+"""Compose the notices about no user that IAM shows.
 
 They are about the root user, a renamed user who was not found, mfa-guard's own resources, CloudTrail's trails, and
 unassigned devices.
@@ -75,7 +75,7 @@ def _root_credential(event: UserEvent) -> str:
 
 
 def renamed_user_message(event: UserEvent, settings: Settings) -> Message:
-    """Return the notice about a renamed user whom IAM shows neither under the new name nor under the old one."""
+    """Return the notice about a renamed user; IAM shows neither the new name nor the old one."""
     new, old = sanitize(event.subject.name, 64), sanitize(event.old_name, 64)
     draft = Draft(
         kind=NoticeKind.RENAMED_USER_NOT_FOUND,
