@@ -13,6 +13,7 @@ from mfa_guard.core.user_record_item import epoch, notice_attribute, notice_item
 from mfa_guard.ports import Clock
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, UpdateItemInputTypeDef
 
@@ -113,10 +114,15 @@ class StateItems:
         try:
             self._client.update_item(**call)
         except self._client.exceptions.ConditionalCheckFailedException as refused:
-            # botocore's types have no Item, because few operations return one with an error.
-            found: Mapping[str, AttributeValueTypeDef] = refused.response.get("Item", {})  # type: ignore[assignment]
-            return plain(found)
+            return refused_item(refused)
         return None
+
+
+def refused_item(refused: "ClientError") -> dict[str, object]:
+    """Return the item that did not meet a write's condition, if the call asked for ALL_OLD; empty if there is none."""
+    # botocore's types have no Item, because few operations return one with an error.
+    found: Mapping[str, AttributeValueTypeDef] = refused.response.get("Item", {})  # type: ignore[assignment]
+    return plain(found)
 
 
 def plain(item: "Mapping[str, AttributeValueTypeDef]") -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mfa_guard.adapters.errors import translate_errors
-from mfa_guard.adapters.state_items import plain
+from mfa_guard.adapters.state_items import plain, refused_item
 from mfa_guard.core.errors import AwsRequestFailed
 from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.user_record_item import epoch
@@ -99,8 +99,7 @@ class WindowTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self._client.exceptions.ConditionalCheckFailedException as refused:
-            found: Mapping[str, AttributeValueTypeDef] = refused.response["Item"]  # type: ignore[typeddict-item]
-            return plain(found)
+            return refused_item(refused)
         return None
 
     def _join(self, notice: HeldNotice, newest: Mapping[str, object]) -> Admission:
