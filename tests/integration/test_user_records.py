@@ -13,6 +13,7 @@ from mfa_guard.adapters.exemptions import ExemptionTable
 from mfa_guard.adapters.user_records import SweepRecordTable, UserRecordTable
 from mfa_guard.core.errors import AwsRequestFailed
 from mfa_guard.core.leases import Claim, Lease
+from mfa_guard.core.metrics import Metric
 from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.times import utc_text
 from mfa_guard.core.user_record import NO_RECORD, Decision, NoticeRecord, ScopeReason, Standing, UserRecord
@@ -299,6 +300,7 @@ class TestTable:
         telemetry = FakeTelemetry()
         assert call(table_world(stack, FakeClock(), telemetry, "no-such-table"))
         assert telemetry.lines == ["State table unreachable, continuing without the user record"]
+        assert telemetry.counts == {Metric.USER_RECORD_UNREACHABLE: 1}
 
     def test_a_claim_of_a_new_user_is_one_call(self, table: World) -> None:
         calls = counted(table)

@@ -75,6 +75,7 @@ PROBLEMS: Final = (
     Problem("an event is lost", metric=_lambda("DestinationDeliveryFailures", "UserEventFunction")),
     Problem("an alert is lost", metric=_lambda("DestinationDeliveryFailures", "AlertFunction")),
     Problem("a sweep request is lost", metric=_lambda("DestinationDeliveryFailures", "SweepFunction")),
+    Problem("the user record is unreachable", metric=("MfaGuard", "UserRecordUnreachable", "mfa-guard")),
     Problem("a user cannot be enforced", metric=("MfaGuard", "EnforcementFailed", "mfa-guard")),
 )
 PAIRS: Final = [(one, other) for one, other in product(PROBLEMS, PROBLEMS) if one is not other]
@@ -153,7 +154,13 @@ def test_a_chronic_problem_is_announced_when_it_begins_and_not_again(chronic: Pr
     assert all(FIRST <= at <= FIRST + HOUR for at in times)
 
 
-EVENT_ALARMS: Final = ("HealthProblemsAlarm", "SweepFailuresAlarm", "DeadLetterQueueAlarm", "EnforcementFailedAlarm")
+EVENT_ALARMS: Final = (
+    "HealthProblemsAlarm",
+    "SweepFailuresAlarm",
+    "DeadLetterQueueAlarm",
+    "EnforcementFailedAlarm",
+    "UserRecordUnreachableAlarm",
+)
 
 
 @pytest.mark.parametrize("name", EVENT_ALARMS)

@@ -10,6 +10,7 @@ from mfa_guard.adapters.exemptions import exemption_in
 from mfa_guard.adapters.state_items import Changes, StateItems, plain
 from mfa_guard.core.exemption import Exemption, MalformedExemption
 from mfa_guard.core.leases import Claim, Lease
+from mfa_guard.core.metrics import Metric
 from mfa_guard.core.user_record import NO_RECORD, Decision, UserRecord
 from mfa_guard.core.user_record_item import DECIDED, EXPIRATION, decision_item, epoch, parse_user_record
 from mfa_guard.ports import Clock, Exemptions, Telemetry
@@ -62,6 +63,7 @@ class UserRecordTable:
             return NO_RECORD, self._exemptions.get(user_id, now)
         found, missing = answer["Responses"], answer.get("UnprocessedKeys", {})
         if self._state in missing:
+            self._count()
             self._telemetry.warning("State table throttled, continuing without the user record")
         record = parse_user_record(plain(_first(found.get(self._state))), now)
         if self._exempt in missing:
@@ -100,7 +102,12 @@ class UserRecordTable:
             self._items.change(_PREFIX + user_id, _changes(decision))
 
     def _unreachable(self, error: Exception) -> None:
+        self._count()
         self._telemetry.warning("State table unreachable, continuing without the user record", reason=str(error))
+
+    def _count(self) -> None:
+        # Without the record, a stale read can be believed. An alarm watches this count.
+        self._telemetry.count(Metric.USER_RECORD_UNREACHABLE)
 
 
 class SweepRecordTable:

@@ -11,6 +11,7 @@ class Metric(StrEnum):
     USERS_CLEARED = "UsersCleared"
     NOTICES_SENT = "NoticesSent"
     ENFORCEMENT_FAILED = "EnforcementFailed"
+    USER_RECORD_UNREACHABLE = "UserRecordUnreachable"
     DUPLICATE_EVENTS = "DuplicateEvents"
     EVENTS_NOT_UNDERSTOOD = "EventsNotUnderstood"
     SWEEP_FAILURES = "SweepFailures"
