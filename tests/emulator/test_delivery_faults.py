@@ -15,6 +15,7 @@ import pytest
 from pyotp import TOTP
 
 from mfa_guard.core.attachments import AttachmentRoute
+from mfa_guard.core.notice_kinds import NoticeKind
 from mfa_guard.core.times import parse_utc
 from mfa_guard_cli.stack.template import load_template
 from mfa_guard_emulator.account import AccountConfig, LocalAccount, run_account
@@ -261,6 +262,11 @@ def test_no_notice_is_wrong(outcome: Outcome) -> None:
         subject, event = mail.data["subject"], mail.data["event"]
         assert isinstance(subject, Mapping)
         assert isinstance(event, Mapping)
+        if mail.attributes["kind"] == NoticeKind.RENAMED_USER_NOT_FOUND:
+            # IAM showed no such user, so the notice has no id: reads were stale, or the name was not the last one.
+            assert "id" not in subject
+            assert [each for each in by_id.values() if subject["name"] in each.names[1:]]
+            continue
         history = by_id[subject["id"]]
         assert subject["name"] in history.names
         begin = parse_utc(str(event["time"]))
